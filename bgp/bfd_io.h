@@ -1,0 +1,63 @@
+/*
+ * bfd_io.h - the BFD shell: sockets and timers around bgp/bfd.h sessions.
+ *
+ * One instance is the liveness mesh among speakers; its caller declares the
+ * peers and is told when one goes up or down and what kind of down it is.
+ */
+#ifndef HERALD_BGP_BFD_IO_H
+#define HERALD_BGP_BFD_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/ip.h"
+
+struct ev_loop;
+struct bfd_io;
+
+struct bfd_io_conf {
+	uint16_t port;			/* UDP, both source and destination */
+	uint32_t min_tx_us;		/* desired min TX interval once up */
+	uint32_t min_rx_us;		/* required min RX interval */
+	uint8_t	detect_mult;		/* 1..255 */
+	uint8_t	min_ttl;		/* received TTL at least this (GTSM), 0 any */
+	uint8_t	key_id;			/* meticulous keyed SHA-1 ... */
+	const uint8_t *key;		/* ... 1..20 bytes, NULL for none; copied */
+	size_t	key_len;
+	bool	is_realtime;		/* try SCHED_FIFO and mlockall, best effort */
+};
+
+enum bfd_peer_state {
+	BFD_PEER_UNKNOWN,	/* added, nothing heard yet */
+	BFD_PEER_UP,
+	BFD_PEER_DOWN,		/* detection time expired, or the peer said Down */
+	BFD_PEER_ADMIN_DOWN,	/* the peer is leaving on purpose */
+	BFD_PEER_REFUSED,	/* down, but its host answers "port unreachable":
+				   the speaker is gone, the node lives */
+};
+const char *bfd_peer_state_name(enum bfd_peer_state s);
+
+typedef void bfd_io_changed_fn(void *arg, const struct ip *peer,
+    enum bfd_peer_state state);
+
+/*
+ * Open. Returns NULL with an error text that names the remedy (port in use,
+ * ...). changed runs from the event loop, never from inside a call.
+ */
+struct bfd_io *bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
+    bfd_io_changed_fn *changed, void *arg, char err[256]);
+void bfd_io_free(struct bfd_io *b);
+
+/* Have sessions with exactly these peers; sessions that stay are untouched. */
+void bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n);
+
+enum bfd_peer_state bfd_io_state(const struct bfd_io *b, const struct ip *peer);
+
+/* Tell every peer AdminDown, now, detect_mult times; before a planned exit. */
+void bfd_io_admin_down(struct bfd_io *b);
+
+/* Detection time in microseconds agreed with peer, 0 while not up. */
+uint32_t bfd_io_detect_us(const struct bfd_io *b, const struct ip *peer);
+
+#endif

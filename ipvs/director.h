@@ -1,0 +1,135 @@
+/*
+ * director.h - the data plane of one node, brought to a wanted state.
+ *
+ * The director is a private network namespace that holds the VIPs and IPVS,
+ * joined to the host by a veth pair; on the host, an nft table of our own, an
+ * ip rule and a route steer VIP traffic through it. See DESIGN: it outlives the
+ * speaker, so opening adopts what is there and syncing changes only the
+ * difference. Nothing that is not ours is touched.
+ *
+ * The caller (speaker/apply.c) describes what it wants with the structs below;
+ * ipvs knows nothing of Kubernetes.
+ */
+#ifndef HERALD_IPVS_DIRECTOR_H
+#define HERALD_IPVS_DIRECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/ip.h"
+
+struct director;
+
+/* How tier 1 reaches an endpoint. Does not influence the Maglev table. */
+enum ipvs_reach {
+	IPVS_REACH_LOCAL,	/* on this node: NAT */
+	IPVS_REACH_TUNNEL,	/* a node with a director: IPIP to the endpoint */
+	IPVS_REACH_MASQ,	/* a node without: NAT and SNAT */
+};
+
+enum ipvs_sched { IPVS_SCHED_MH, IPVS_SCHED_RR, IPVS_SCHED_WRR,
+	IPVS_SCHED_WLC, IPVS_SCHED_LC, IPVS_SCHED_SH, IPVS_SCHED_FO };
+
+struct ipvs_endpoint {
+	struct ip ip;
+	uint16_t port;		/* host order; the endpoint's real port */
+	uint16_t weight;	/* 0: no new connections, keeps its table slots */
+	enum ipvs_reach reach;
+};
+
+/*
+ * One VIP, protocol and port. Endpoints in canonical order (ip_cmp, then
+ * port), the same with the same weights on every node: the Maglev tables of
+ * all nodes must agree.
+ */
+struct ipvs_service {
+	struct ip vip;
+	uint8_t	proto;			/* IPPROTO_TCP, _UDP, _SCTP */
+	uint16_t port;
+	enum ipvs_sched sched;
+	uint32_t affinity_sec;		/* persistence, 0 none */
+	bool	is_local_only;		/* externalTrafficPolicy: Local */
+	const struct prefix *source_ranges;	/* n 0: everyone */
+	size_t	nsource_ranges;
+	const struct ipvs_endpoint *endpoints;
+	size_t	nendpoints;
+	const char *name;		/* "ns/name:port" for error messages */
+};
+
+struct director_want {
+	const struct ipvs_service *services;	/* sorted by vip, proto, port */
+	size_t	nservices;
+	const struct ip *vips;		/* every VIP to terminate, sorted */
+	size_t	nvips;
+	const struct ip *node_ips;	/* this node's own addresses */
+	size_t	nnode_ips;
+	const struct ip *peers;		/* nodes whose tunnels we accept */
+	size_t	npeers;
+	const struct ip *local_clients;	/* pods of this node */
+	size_t	nlocal_clients;
+};
+
+struct director_conf {
+	const char *name;	/* netns name under /run/netns, e.g. "herald" */
+	const char *host_if;	/* veth on the host, e.g. "herald0" */
+	uint32_t fwmark;	/* one bit, e.g. 0x10 */
+	uint32_t table;		/* routing table, e.g. 7777 */
+	uint32_t rule_pref;	/* e.g. 77 */
+};
+
+/* What a sync did; all zero where everything was as wanted. */
+struct director_changes {
+	unsigned vips_added, vips_removed;
+	unsigned services_added, services_removed, services_changed;
+	unsigned endpoints_added, endpoints_removed, endpoints_changed;
+	unsigned nft_commits;
+	unsigned repairs;	/* of what somebody else took away */
+};
+
+/* What is wrong, with the object's name and the remedy. */
+struct director_error {
+	char	text[512];
+};
+
+/*
+ * Open the director of this node: create what is missing, adopt the rest.
+ * conf is copied. Returns 0 or -errno with *ret_err filled: -EPERM (needs
+ * CAP_NET_ADMIN and CAP_SYS_ADMIN), -ENOENT (kernel without IPVS: modprobe
+ * ip_vs), ...
+ */
+int director_open(const struct director_conf *conf, struct director **ret,
+    struct director_error *ret_err);
+
+/* Closes our handles. The director itself stays and goes on forwarding. */
+void director_close(struct director *d);
+
+/* Take everything of ours away from this node; for uninstall and tests. */
+int director_destroy(const struct director_conf *conf,
+    struct director_error *ret_err);
+
+/*
+ * Make the node as wanted, data plane first (IPVS, then the steering of new
+ * VIPs), tear-down in reverse. A failing object is reported through fail (may
+ * be called many times, nothing else stops) and tried again by the next sync.
+ * Returns 0, or -EAGAIN where something failed.
+ */
+int director_sync(struct director *d, const struct director_want *want,
+    struct director_changes *ret_changes,
+    void (*fail)(void *arg, const struct director_error *err), void *arg);
+
+/* True where the last sync programmed this VIP completely. */
+bool director_has_vip(const struct director *d, const struct ip *vip);
+
+/* Counters of one service, summed over its endpoints, for status. */
+struct ipvs_counters {
+	uint64_t conns, in_packets, out_packets, in_bytes, out_bytes;
+	uint32_t active, inactive;
+};
+typedef void director_stat_fn(void *arg, const struct ipvs_service *key,
+    const struct ipvs_endpoint *ep, const struct ipvs_counters *c);
+
+/* Walk the kernel's tier-1 table: ep is NULL for a service's own row. */
+int director_each(struct director *d, director_stat_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * source.h - where objects come from and status goes: the Kubernetes API, or
+ * a directory of manifests. The two daemons and heraldctl see only this.
+ *
+ * A source fills a kube_store and says when it has changed. It reconnects,
+ * resumes and relists by itself, for ever, with back-off; nothing it meets
+ * after kube_source_open() ends it.
+ */
+#ifndef HERALD_KUBE_SOURCE_H
+#define HERALD_KUBE_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kube/store.h"
+
+struct ev_loop;
+struct kube_source;
+
+struct kube_source_conf {
+	/*
+	 * "dir:PATH": manifests under PATH. "in-cluster": the pod's service
+	 * account. "kubeconfig:PATH", or "kubeconfig:" for $KUBECONFIG and then
+	 * ~/.kube/config. NULL: in-cluster where its environment is there,
+	 * else "kubeconfig:".
+	 */
+	const char *spec;
+	unsigned kinds;			/* 1u << KUBE_SERVICE | ... */
+	const char *node_name;		/* KUBE_POD: only this node's; NULL all */
+	const char *ns;			/* namespace of our custom resources */
+	const char *api_group;		/* NULL: "heraldlb.io" */
+	const char *component;		/* Events' source and the user agent */
+	const char *kube_context;	/* of the kubeconfig; NULL: its current */
+};
+
+/* All callbacks run from the event loop, never from inside a call. */
+struct kube_source_handler {
+	/* Something of that kind changed in the store. */
+	void	(*changed)(void *arg, enum kube_kind kind);
+	/* Every kind asked for has been listed once; from now on the store is
+	   the whole world. Called once. */
+	void	(*synced)(void *arg);
+	void	*arg;
+};
+
+/* What went wrong, for the user: what, where and what to do. */
+struct kube_error {
+	char	text[512];
+};
+
+/*
+ * Connect s to the source and begin. store and loop outlive the source.
+ * Returns NULL and fills *ret_err where the configuration itself is unusable
+ * (no such directory, no kubeconfig, a bad certificate file).
+ */
+struct kube_source *kube_source_open(struct ev_loop *loop,
+    const struct kube_source_conf *conf, struct kube_store *store,
+    const struct kube_source_handler *handler, struct kube_error *ret_err);
+
+/* Cancels what is under way (its `done` callbacks are not called) and frees. */
+void kube_source_close(struct kube_source *src);
+
+bool kube_source_is_synced(const struct kube_source *src);
+
+/*
+ * The outcome of a write: 0; -ENOENT (object gone), -EEXIST and -ESTALE (409,
+ * someone else was first), -EACCES (401, 403), -EINVAL (400, 422), -EIO (all
+ * else, after retries). text is the server's message.
+ */
+typedef void kube_done_fn(void *arg, int error, const char *text);
+
+/*
+ * Merge-patch the status subresource of an object: body is the whole patch,
+ * {"status":{...}}. A resource_version (or NULL) makes it conditional: -ESTALE
+ * where the object has changed since. The status of a Service in a dir source
+ * is merged over the manifest's and so comes back through the store.
+ */
+void kube_source_patch_status(struct kube_source *src, enum kube_kind kind,
+    const char *ns, const char *name, const char *resource_version,
+    const char *body, kube_done_fn *done, void *arg);
+
+struct kube_event {
+	enum kube_kind kind;		/* of the object it is about */
+	const char *ns, *name, *uid;
+	bool	is_warning;
+	const char *reason;		/* "IPAllocated" */
+	const char *message;
+};
+
+/* Record an Event; best effort, failures are logged and forgotten. */
+void kube_source_event(struct kube_source *src, const struct kube_event *ev);
+
+/* Requests under way or queued, for back-pressure and tests. */
+unsigned kube_source_pending(const struct kube_source *src);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * store.h - the current state of the world, one array of objects a kind.
+ *
+ * Filled by a source, read by reconcile and plan. Objects are held sorted by
+ * namespace, then name, so that whoever walks them sees the same order on
+ * every node. Pure data, single-threaded.
+ */
+#ifndef HERALD_KUBE_STORE_H
+#define HERALD_KUBE_STORE_H
+
+#include "kube/types.h"
+
+struct kube_store;
+
+struct kube_store *kube_store_new(void);
+void kube_store_free(struct kube_store *s);
+
+/*
+ * Put o in, or in place of the object of its kind, namespace and name, which
+ * is freed. Takes o over. Returns true where this is news: nothing was there,
+ * or it had another resourceVersion (or none).
+ */
+bool kube_store_put(struct kube_store *s, struct kube_object *o);
+
+/* Remove and free; false where there was no such object. ns may be NULL. */
+bool kube_store_delete(struct kube_store *s, enum kube_kind kind,
+    const char *ns, const char *name);
+
+/* NULL where there is none; valid until the next put or delete of the kind. */
+const struct kube_object *kube_store_get(const struct kube_store *s,
+    enum kube_kind kind, const char *ns, const char *name);
+
+/* All objects of a kind, sorted; valid until the next put or delete of it. */
+struct kube_list {
+	struct kube_object *const *items;
+	size_t	n;
+};
+struct kube_list kube_store_list(const struct kube_store *s, enum kube_kind kind);
+
+/* Grows with every change of the kind; for "has anything changed since?". */
+uint64_t kube_store_version(const struct kube_store *s, enum kube_kind kind);
+
+#endif

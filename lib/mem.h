@@ -1,0 +1,24 @@
+/*
+ * mem.h - heap helpers that never return NULL, and small conveniences.
+ *
+ * Running out of memory ends the process with a message; the supervisor
+ * starts it again and it adopts what is there.
+ */
+#ifndef HERALD_LIB_MEM_H
+#define HERALD_LIB_MEM_H
+
+#include <stddef.h>
+
+#define nitems(a) (sizeof(a) / sizeof((a)[0]))
+
+void *mem_zalloc(size_t n);
+char *mem_strdup(const char *s);		/* NULL for NULL */
+char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Make room for one more item in a growing array: *cap items of `size` bytes
+ * are held at items, `count` are used. Returns the (moved) array.
+ */
+void *mem_grow(void *items, size_t count, size_t *cap, size_t size);
+
+#endif

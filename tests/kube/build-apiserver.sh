@@ -1,0 +1,61 @@
+#!/bin/bash
+# build-apiserver.sh: build a real Kubernetes control plane from Debian's source
+# package, once, and print the directory that holds the binaries.
+#
+# Debian packages only kubectl, but its source package carries the whole tree
+# with its dependencies. The result is cached outside the work tree, by version.
+set -eu
+
+programs="kube-apiserver kube-controller-manager kubectl kube-proxy"
+suite=bookworm		# the last release whose source package builds all of them
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/herald
+say() { echo "build-apiserver: $*" >&2; }
+
+# A deb-src view of the machine's own mirror, apart from its apt configuration.
+# Its index is kept in the cache: a second run needs no network at all.
+if [ -f "$cache/kube/version" ]; then
+	version=$(cat "$cache/kube/version")
+	if [ -x "$cache/kube/$version/kube-proxy" ]; then
+		echo "$cache/kube/$version"
+		exit 0
+	fi
+fi
+
+mkdir -p "$cache/kube"
+build=$(mktemp -d "$cache/kube/build.XXXXXX")
+trap 'rm -rf "$build"' EXIT
+apt_dir=$build/apt
+mkdir -p "$apt_dir/lists/partial"
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 'Created-By: Packages' |
+	awk '$2 == "Debian" && $1 !~ /security/ { print $1; exit }')
+[ -n "$mirror" ] || { say "no Debian mirror in the apt configuration: run apt-get update"; exit 1; }
+echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+	>"$apt_dir/sources.list"
+apt_src() {
+	apt-get -q -o Dir::Etc::SourceList="$apt_dir/sources.list" -o Dir::Etc::SourceParts=- \
+		-o Dir::State::Lists="$apt_dir/lists" -o APT::Sandbox::User=root "$@" >&2
+}
+say "fetching the source (34 MB)"
+apt_src update
+cd "$build"
+apt_src source --download-only kubernetes
+dpkg-source --no-check -x kubernetes_*.dsc src >&2
+version=$(dpkg-parsechangelog -l src/debian/changelog -S Version)
+
+say "building $programs $version: about 10 minutes on two cores, once"
+cd src
+mkdir -p .go/src/k8s.io
+ln -sfn ../../.. .go/src/k8s.io/kubernetes
+what=
+for p in $programs; do what="$what cmd/$p"; done
+env HOME="$build/home" GOPATH="$PWD/.go" GOCACHE="$build/gocache" CGO_ENABLED=0 \
+	make WHAT="${what# }" >"$build/log" 2>&1 ||
+	{ tail -n 30 "$build/log" >&2; say "the build failed, see above"; exit 1; }
+
+out=$cache/kube/$version
+mkdir -p "$out.new"
+for p in $programs; do cp "_output/local/bin/linux/$(go env GOARCH)/$p" "$out.new/"; done
+rm -rf "$out"
+mv "$out.new" "$out"
+echo "$version" >"$cache/kube/version"
+echo "$out"
