@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kube/error.h"
 #include "kube/store.h"
 
 struct ev_loop;
@@ -41,11 +42,6 @@ struct kube_source_handler {
 	   the whole world. Called once. */
 	void	(*synced)(void *arg);
 	void	*arg;
-};
-
-/* What went wrong, for the user: what, where and what to do. */
-struct kube_error {
-	char	text[512];
 };
 
 /*

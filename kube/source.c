@@ -1,0 +1,59 @@
+/* source.c - chooses the kind of source and passes every call on to it. */
+#include <string.h>
+
+#include "kube/source_impl.h"
+
+static bool
+spec_is(const char *spec, const char *prefix)
+{
+	return strncmp(spec, prefix, strlen(prefix)) == 0;
+}
+
+struct kube_source *
+kube_source_open(struct ev_loop *loop, const struct kube_source_conf *conf,
+    struct kube_store *store, const struct kube_source_handler *handler,
+    struct kube_error *ret_err)
+{
+	if (conf->spec == NULL || strcmp(conf->spec, "in-cluster") == 0 ||
+	    spec_is(conf->spec, "kubeconfig:"))
+		return api_source_open(loop, conf, store, handler, ret_err);
+	if (spec_is(conf->spec, "dir:"))
+		return dir_source_open(loop, conf, store, handler, ret_err);
+	kube_error_set(ret_err, "source \"%s\" is of no known form; write "
+	    "dir:PATH, in-cluster, or kubeconfig:PATH", conf->spec);
+	return NULL;
+}
+
+void
+kube_source_close(struct kube_source *src)
+{
+	if (src != NULL)
+		src->ops->close(src);
+}
+
+bool
+kube_source_is_synced(const struct kube_source *src)
+{
+	return src->ops->is_synced(src);
+}
+
+void
+kube_source_patch_status(struct kube_source *src, enum kube_kind kind,
+    const char *ns, const char *name, const char *resource_version,
+    const char *body, kube_done_fn *done, void *arg)
+{
+	src->ops->patch_status(src, kind, ns, name, resource_version, body,
+	    done, arg);
+}
+
+void
+kube_source_event(struct kube_source *src, const struct kube_event *ev)
+{
+	src->ops->event(src, ev);
+}
+
+unsigned
+kube_source_pending(const struct kube_source *src)
+{
+	return src->ops->pending(src);
+}
