@@ -1,0 +1,58 @@
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+
+static void *
+check(void *p)
+{
+	static const char text[] = "out of memory\n";
+
+	if (p == NULL) {
+		(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+		abort();
+	}
+	return p;
+}
+
+void *
+mem_zalloc(size_t n)
+{
+	return check(calloc(1, n > 0 ? n : 1));
+}
+
+char *
+mem_strdup(const char *s)
+{
+	return s == NULL ? NULL : check(strdup(s));
+}
+
+char *
+mem_printf(const char *fmt, ...)
+{
+	char *s = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	return check(n < 0 ? NULL : s);
+}
+
+void *
+mem_grow(void *items, size_t count, size_t *cap, size_t size)
+{
+	size_t want;
+
+	if (count < *cap)
+		return items;
+	want = *cap > 0 ? *cap * 2 : 8;
+	items = check(reallocarray(items, want, size));
+	*cap = want;
+	return items;
+}
