@@ -205,7 +205,7 @@ set_tail(struct ip a, unsigned len, uint8_t to)
 {
 	for (size_t i = 0; i < ip_len(&a); i++) {
 		unsigned keep = len > 8 * i ? len - (unsigned)(8 * i) : 0;
-		uint8_t mask = keep >= 8 ? 0 : (uint8_t)(0xff >> keep);
+		uint8_t mask = (uint8_t)(keep >= 8 ? 0 : 0xff >> keep);
 
 		a.b[i] = (uint8_t)((a.b[i] & ~mask) | (to & mask));
 	}
