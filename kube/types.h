@@ -56,7 +56,7 @@ struct kube_meta {
 	const char *ns;			/* NULL for cluster-scoped kinds */
 	const char *name;		/* never NULL */
 	const char *uid;
-	const char *resource_version;	/* opaque; NULL from a dir source */
+	const char *resource_version;	/* opaque; of a dir source, a hash */
 	int64_t	generation;
 	int64_t	created_sec;		/* seconds since the epoch, 0 unknown */
 	bool	is_deleting;		/* metadata.deletionTimestamp is set */
@@ -200,6 +200,9 @@ struct kube_object {
 
 /* "Service", "EndpointSlice", ... */
 const char *kube_kind_name(enum kube_kind kind);
+
+/* False for Node and Namespace. */
+bool kube_kind_is_namespaced(enum kube_kind kind);
 
 /* "TCP", "UDP", "SCTP". */
 const char *kube_proto_name(enum kube_proto proto);

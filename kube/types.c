@@ -1,0 +1,126 @@
+/* types.c - names, keys and selectors; see types.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube/types.h"
+
+const char *
+kube_kind_name(enum kube_kind kind)
+{
+	static const char *const names[KUBE_NKINDS] = {
+		[KUBE_SERVICE] = "Service",
+		[KUBE_ENDPOINT_SLICE] = "EndpointSlice",
+		[KUBE_NODE] = "Node",
+		[KUBE_NAMESPACE] = "Namespace",
+		[KUBE_POD] = "Pod",
+		[KUBE_IP_ADDRESS_POOL] = "IPAddressPool",
+		[KUBE_L2_ADVERTISEMENT] = "L2Advertisement",
+	};
+
+	return (unsigned)kind < KUBE_NKINDS ? names[kind] : "unknown kind";
+}
+
+bool
+kube_kind_is_namespaced(enum kube_kind kind)
+{
+	return kind != KUBE_NODE && kind != KUBE_NAMESPACE;
+}
+
+const char *
+kube_proto_name(enum kube_proto proto)
+{
+	switch (proto) {
+	case KUBE_TCP:
+		return "TCP";
+	case KUBE_UDP:
+		return "UDP";
+	case KUBE_SCTP:
+		return "SCTP";
+	}
+	return "unknown protocol";
+}
+
+const char *
+kube_key(const struct kube_object *o, char buf[KUBE_KEY_LEN])
+{
+	const char *ns = o->meta.ns;
+
+	snprintf(buf, KUBE_KEY_LEN, "%s%s%s", ns == NULL ? "" : ns,
+	    ns == NULL ? "" : "/", o->meta.name);
+	return buf;
+}
+
+const char *
+kube_map_get(const struct kube_map *m, const char *key)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strcmp(m->kv[i].key, key) == 0)
+			return m->kv[i].value;
+	return NULL;
+}
+
+static bool
+requirement_lists(const struct kube_requirement *r, const char *value)
+{
+	for (size_t i = 0; i < r->nvalues; i++)
+		if (strcmp(r->values[i], value) == 0)
+			return true;
+	return false;
+}
+
+static bool
+requirement_matches(const struct kube_requirement *r,
+    const struct kube_map *labels)
+{
+	const char *value = kube_map_get(labels, r->key);
+
+	switch (r->op) {
+	case KUBE_OP_IN:
+		return value != NULL && requirement_lists(r, value);
+	case KUBE_OP_NOT_IN:
+		/* An absent label is not among the values: as the API has it. */
+		return value == NULL || !requirement_lists(r, value);
+	case KUBE_OP_EXISTS:
+		return value != NULL;
+	case KUBE_OP_NOT_EXISTS:
+		return value == NULL;
+	}
+	return false;
+}
+
+bool
+kube_selector_matches(const struct kube_selector *s,
+    const struct kube_map *labels)
+{
+	for (size_t i = 0; i < s->match_labels.n; i++) {
+		const struct kube_kv *want = &s->match_labels.kv[i];
+		const char *value = kube_map_get(labels, want->key);
+
+		if (value == NULL || strcmp(value, want->value) != 0)
+			return false;
+	}
+	for (size_t i = 0; i < s->nexprs; i++)
+		if (!requirement_matches(&s->exprs[i], labels))
+			return false;
+	return true;
+}
+
+bool
+kube_any_selector_matches(const struct kube_selector *s, size_t n,
+    const struct kube_map *labels)
+{
+	for (size_t i = 0; i < n; i++)
+		if (kube_selector_matches(&s[i], labels))
+			return true;
+	return n == 0;
+}
+
+void
+kube_object_free(struct kube_object *o)
+{
+	if (o == NULL)
+		return;
+	arena_fini(&o->arena);
+	free(o);
+}
