@@ -36,8 +36,9 @@ struct kube_ident {
  * Decode one object. api_group is the group of IPAddressPool and
  * L2Advertisement, NULL for "heraldlb.io".
  * Returns 0 and a heap object in *ret_obj for kube_object_free(); -ENOTSUP
- * for a kind Herald does not read; -EINVAL where the object is refused.
- * *ret_obj is untouched on failure; *ret_err is then filled.
+ * for a kind Herald does not read; -EPROTONOSUPPORT for one it almost reads
+ * (another version, a misspelt kind of our API group); -EINVAL where the
+ * object is refused. *ret_obj is untouched on failure; *ret_err is then filled.
  */
 int kube_decode(const char *json, size_t len, const char *api_group,
     enum kube_kind kind, struct kube_object **ret_obj,
