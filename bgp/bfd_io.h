@@ -22,6 +22,10 @@ struct bfd_io_conf {
 	uint32_t min_rx_us;		/* required min RX interval */
 	uint8_t	detect_mult;		/* 1..255 */
 	uint8_t	min_ttl;		/* received TTL at least this (GTSM), 0 any */
+	struct ip source4, source6;	/* this node's addresses as its peers know
+					   them; IP_NONE: the kernel's choice */
+	uint32_t max_pps;		/* packets a second to all peers together:
+					   intervals double until they fit; 0 none */
 	uint8_t	key_id;			/* meticulous keyed SHA-1 ... */
 	const uint8_t *key;		/* ... 1..20 bytes, NULL for none; copied */
 	size_t	key_len;
@@ -29,12 +33,15 @@ struct bfd_io_conf {
 };
 
 enum bfd_peer_state {
-	BFD_PEER_UNKNOWN,	/* added, nothing heard yet */
+	BFD_PEER_UNKNOWN,	/* never up yet, and not seen to fail either */
 	BFD_PEER_UP,
 	BFD_PEER_DOWN,		/* detection time expired, or the peer said Down */
-	BFD_PEER_ADMIN_DOWN,	/* the peer is leaving on purpose */
+	BFD_PEER_ADMIN_DOWN,	/* the peer is leaving on purpose; once it has left,
+				   REFUSED or DOWN */
 	BFD_PEER_REFUSED,	/* down, but its host answers "port unreachable":
-				   the speaker is gone, the node lives */
+				   the speaker is gone, the node lives. Reported
+				   before the detection time has passed where the
+				   quotes prove it (see bfd.h) */
 };
 const char *bfd_peer_state_name(enum bfd_peer_state s);
 
@@ -43,7 +50,8 @@ typedef void bfd_io_changed_fn(void *arg, const struct ip *peer,
 
 /*
  * Open. Returns NULL with an error text that names the remedy (port in use,
- * ...). changed runs from the event loop, never from inside a call.
+ * ...). changed runs from the event loop, never from inside a call; it may
+ * call bfd_io_set_peers(), but not bfd_io_free().
  */
 struct bfd_io *bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
     bfd_io_changed_fn *changed, void *arg, char err[256]);
@@ -54,7 +62,10 @@ void bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n);
 
 enum bfd_peer_state bfd_io_state(const struct bfd_io *b, const struct ip *peer);
 
-/* Tell every peer AdminDown, now, detect_mult times; before a planned exit. */
+/*
+ * Tell every peer AdminDown, now, detect_mult times; before a planned exit.
+ * Sent before it returns. `changed` is not called from then on.
+ */
 void bfd_io_admin_down(struct bfd_io *b);
 
 /* Detection time in microseconds agreed with peer, 0 while not up. */

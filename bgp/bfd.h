@@ -1,0 +1,159 @@
+/*
+ * bfd.h - one BFD session (RFC 5880), asynchronous mode.
+ *
+ * Pure: no socket, no clock, no allocation. The shell (bfd_io.c) feeds what
+ * it receives to bfd_rx(), calls bfd_tick() once bfd_deadline() has come, and
+ * after either sends what bfd_tx() gives until that is nothing. It compares
+ * s->state before and after to see a change.
+ *
+ * Sequence numbers and restarts. A receiver accepts only numbers a little
+ * above the last one (6.7.4), so a speaker that restarts with lower ones is
+ * locked out until the receiver forgets, two detection times later. Start
+ * from the wall clock (bfd_seq_of_wall()), which runs faster than packets are
+ * sent: then a restart goes on upwards, and a peer of our own kind, whose
+ * seq_window is BFD_SEQ_WINDOW_WIDE, accepts it at once and still no replay.
+ * A peer that keeps to the RFC's window of 3 x Detect Mult forgets after two
+ * detection times, as the RFC has it.
+ */
+#ifndef HERALD_BGP_BFD_H
+#define HERALD_BGP_BFD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bgp/bfd_pkt.h"
+#include "lib/mono.h"
+
+enum {
+	/* The least interval while a session is not up (6.8.3). */
+	BFD_SLOW_TX_US	= 1000000,
+
+	/*
+	 * Refusals in a row, nothing valid heard between them, that end a
+	 * session. One could be a firewall rule just being replaced.
+	 */
+	BFD_REFUSALS_DOWN = 2,
+};
+
+#define BFD_SEQ_WINDOW_WIDE UINT32_C(0x7fffffff)
+
+struct bfd_conf {
+	uint32_t local_discr;		/* bfd.LocalDiscr: not 0, unique, random */
+	uint32_t min_tx_us;		/* wanted once up, at least 1 */
+	uint32_t min_rx_us;		/* the fastest we bear, at least 1 */
+	uint8_t	detect_mult;		/* bfd.DetectMult, at least 1 */
+	bool	is_passive;		/* silent until the peer is heard */
+	bool	is_cpi;			/* set the C bit */
+	uint8_t	auth_type;		/* BFD_AUTH_NONE or one of the SHA-1 types */
+	uint8_t	auth_key_id;
+	uint8_t	auth_key[BFD_DIGEST_LEN]; /* padded with zeros */
+	uint32_t seq_first;		/* of the first packet sent */
+	uint32_t seq_window;		/* how far ahead a number may be; 0 as the
+					   RFC has it: 3 x Detect Mult */
+	uint64_t random;		/* seed for the jitter, from the caller */
+};
+
+/* What came in and was not taken, by reason. */
+struct bfd_counts {
+	uint64_t rx;			/* accepted */
+	uint64_t tx;
+	uint64_t bad;			/* malformed */
+	uint64_t unauthentic;		/* wrong type, key or digest */
+	uint64_t replayed;		/* sequence number out of the window */
+	uint64_t stray;			/* discriminator not ours */
+	uint64_t forgiven;		/* expiries put off for a stall of our own */
+};
+
+/* The variables of 6.8.1 and the timers. Read freely, change by calls only. */
+struct bfd {
+	struct bfd_conf conf;
+	enum bfd_state state;		/* bfd.SessionState */
+	enum bfd_diag diag;		/* bfd.LocalDiag */
+	enum bfd_state remote_state;	/* bfd.RemoteSessionState */
+	enum bfd_diag remote_diag;	/* as last heard */
+	uint32_t remote_discr;		/* bfd.RemoteDiscr; 0 unknown */
+	uint32_t remote_min_rx_us;	/* bfd.RemoteMinRxInterval */
+	uint32_t remote_min_tx_us;	/* Desired Min TX as last heard */
+	uint8_t	remote_mult;		/* Detect Mult as last heard; 0 never heard */
+	bool	is_remote_demand;	/* bfd.RemoteDemandMode */
+	bool	is_remote_cpi;		/* the C bit as last heard */
+
+	uint32_t tx_us;			/* DesiredMinTx in force; lags while polling */
+	uint32_t rx_us;			/* RequiredMinRx in force; lags while polling */
+	bool	is_polling;		/* a Poll Sequence is under way (6.5) */
+	bool	is_poll_stale;		/* changed again since: poll once more */
+	bool	is_final_due;		/* a Poll awaits its Final */
+	uint8_t	nurgent;		/* packets to send without waiting */
+	struct mono tx_last;		/* last packet that was not a mere Final */
+	uint32_t jitter;		/* of this round, 1/65536 of the interval */
+	uint64_t random;
+
+	struct mono rx_last;		/* last accepted packet */
+	struct mono detect_due;		/* MONO_NEVER while nothing is heard */
+	bool	is_forgiven;		/* detect_due was put off since rx_last */
+
+	uint32_t xmit_seq;		/* bfd.XmitAuthSeq: the next to send */
+	uint32_t rcv_seq;		/* bfd.RcvAuthSeq */
+	bool	is_seq_known;		/* bfd.AuthSeqKnown */
+	struct mono seq_due;		/* when to forget rcv_seq */
+
+	uint8_t	nrefused;		/* refusals since rx_last, saturating */
+	uint8_t	nunrefused;		/* packets sent since the last, saturating */
+	struct bfd_counts counts;
+};
+
+/* A session in state Down whose first packet, unless passive, is due now. */
+void bfd_init(struct bfd *s, const struct bfd_conf *conf, struct mono now);
+
+/*
+ * Feed the payload of a datagram that came from the peer's address. Returns 0
+ * where it was accepted, or, with nothing changed but a counter: -EBADMSG
+ * malformed, -ENOENT another session's discriminator, -EACCES not authentic,
+ * -ESTALE authentic in form but replayed.
+ */
+int bfd_rx(struct bfd *s, const uint8_t *buf, size_t len, struct mono now);
+
+/*
+ * Let time pass: expire detection and sequence numbers. Feed everything that
+ * has already arrived first. An expiry seen late by more than half a detection
+ * time was not watched (we were stopped, or our machine was): the time starts
+ * over, once, so that a pause of ours is not taken for the death of all peers.
+ */
+void bfd_tick(struct bfd *s, struct mono now);
+
+/* The next packet that is due into buf; its length, 0 for none. */
+size_t bfd_tx(struct bfd *s, struct mono now, uint8_t buf[BFD_PKT_MAX]);
+
+/* When to call bfd_tick() and bfd_tx() next; in the past: at once. */
+struct mono bfd_deadline(const struct bfd *s);
+
+/* Change the intervals, with a Poll Sequence where the session is up (6.8.3). */
+void bfd_set_intervals(struct bfd *s, uint32_t min_tx_us, uint32_t min_rx_us);
+
+/* Hold the session down on purpose: detect_mult packets go out at once. */
+void bfd_admin_down(struct bfd *s);
+
+/* Take bfd_admin_down() back. */
+void bfd_admin_up(struct bfd *s);
+
+/*
+ * The peer's host answered a packet with ICMP port unreachable and quoted buf.
+ * Taken only where buf is a packet of this session (and, with authentication,
+ * one of the last few): nobody off the path can make that up, and who is on
+ * the path can stop packets anyway. BFD_REFUSALS_DOWN in a row take a session
+ * down before its detection time, with BFD_DIAG_PATH_DOWN. Returns 0, or
+ * -EBADMSG where the quote is not ours, with nothing changed.
+ */
+int bfd_refused(struct bfd *s, const uint8_t *buf, size_t len);
+
+/* Down, and the peer's host still refuses what we send. */
+bool bfd_is_refused(const struct bfd *s);
+
+/* Detection time in microseconds (6.8.4); 0 while nothing was heard. */
+uint64_t bfd_detect_us(const struct bfd *s);
+
+/* A first sequence number that rises across restarts: 4096 a second. */
+uint32_t bfd_seq_of_wall(int64_t wall_ns);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * bfd_udp_io.h - the datagrams under BFD: TTL, addresses, batches, ICMP errors.
+ *
+ * For bfd_io.c only. One unconnected socket per family serves every peer; the
+ * functions here know addresses and bytes, but no session.
+ */
+#ifndef HERALD_BGP_BFD_UDP_IO_H
+#define HERALD_BGP_BFD_UDP_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/ip.h"
+
+struct bfd_datagram {
+	struct ip from;			/* the sender; of an error, who refused */
+	struct ip to;			/* our address; of an error, the peer's */
+	uint8_t	ttl;			/* as received; of an error 0 */
+	const uint8_t *buf;		/* valid during the call only */
+	size_t	len;
+};
+typedef void bfd_datagram_fn(void *arg, const struct bfd_datagram *d);
+
+/*
+ * A non-blocking socket bound to port on every address of family (AF_INET or
+ * AF_INET6), sending with TTL 255 and class CS6. Returns the descriptor, or
+ * -errno with the reason and the remedy in err.
+ */
+int bfd_udp_open(int family, uint16_t port, char err[256]);
+
+/*
+ * Give fn everything that has arrived, at most max datagrams. Returns how
+ * many those were.
+ */
+unsigned bfd_udp_recv(int fd, unsigned max, bfd_datagram_fn *fn, void *arg);
+
+/*
+ * Give fn every queued "port unreachable" with the datagram it quotes, at
+ * most max; other errors are read and dropped.
+ */
+void bfd_udp_refused(int fd, unsigned max, bfd_datagram_fn *fn, void *arg);
+
+/*
+ * Send from src (IP_NONE: the kernel's choice) to dst:port. 0, or -errno;
+ * -EAGAIN where the socket is full and the packet is lost.
+ */
+int bfd_udp_send(int fd, const struct ip *src, const struct ip *dst, uint16_t port,
+    const uint8_t *buf, size_t len);
+
+#endif
