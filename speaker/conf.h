@@ -1,0 +1,51 @@
+/*
+ * conf.h - the speaker's command line.
+ */
+#ifndef HERALD_SPEAKER_CONF_H
+#define HERALD_SPEAKER_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipvs/director.h"
+#include "lib/log.h"
+
+enum { CONF_MAX_EXCLUDES = 32, CONF_KEY_MAX = 20 };
+
+struct speaker_conf {
+	const char *node_name;		/* --node-name, $NODE_NAME or the hostname */
+	const char *source;		/* --source; NULL for the default */
+	const char *ns;			/* --namespace: our custom resources' */
+	const char *api_group;		/* --api-group; NULL for the default */
+	const char *http;		/* --http ADDRESS:PORT; NULL none */
+	enum log_level log_level;
+	bool	is_log_json;
+	struct director_conf director;
+	uint16_t liveness_port;
+	uint8_t	detect_mult;		/* --liveness MULTxINTERVALms */
+	uint32_t interval_us;
+	uint8_t	key[CONF_KEY_MAX];	/* --liveness-key-file */
+	size_t	key_len;		/* 0: no authentication */
+	const char *excludes[CONF_MAX_EXCLUDES];
+	size_t	nexcludes;
+	char	*owned[2];		/* strings of ours among the above */
+};
+
+enum conf_result {
+	CONF_RUN,
+	CONF_DONE,		/* --help or --version has been answered */
+	CONF_BAD,		/* said why on stderr */
+};
+
+/* Fill *ret from the command line and the environment. */
+enum conf_result conf_parse(int argc, char **argv, struct speaker_conf *ret);
+void conf_fini(struct speaker_conf *conf);
+
+/*
+ * "3x100ms" to its parts: mult 2..50 (one lost packet must not be a death),
+ * interval 3..10000 ms. 0 or -EINVAL.
+ */
+int conf_parse_liveness(const char *s, uint8_t *ret_mult, uint32_t *ret_interval_us);
+
+#endif

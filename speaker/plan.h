@@ -1,0 +1,49 @@
+/*
+ * plan.h - what this node should do, computed from what is known (pure).
+ *
+ * plan_build() turns Kubernetes nouns into engine nouns: the director's
+ * services and endpoints, and the VIPs to announce. It looks at a snapshot and
+ * decides everything anew, so that no order of events can matter; every node
+ * that sees the same snapshot and the same live nodes comes to the same table
+ * and the same owners.
+ */
+#ifndef HERALD_SPEAKER_PLAN_H
+#define HERALD_SPEAKER_PLAN_H
+
+#include "arp/arp_io.h"
+#include "ipvs/director.h"
+#include "kube/store.h"
+#include "lib/arena.h"
+#include "speaker/alive.h"
+
+struct plan_input {
+	const struct kube_store *store;
+	const char *self;		/* this node's name */
+	const struct alive *alive;	/* the other nodes */
+	struct mono now;
+	bool	is_leaving;		/* this speaker is on its way out */
+};
+
+struct plan_vip {
+	struct ip ip;
+	const char *pool;		/* the IPAddressPool it is from */
+	const char *owner;		/* the node that announces it, NULL none */
+	const char *why_none;		/* why nobody announces it; NULL with an owner */
+	bool	is_mine;		/* owner is this node */
+	struct arp_want announce;	/* where, should this node be the owner */
+};
+
+struct plan {
+	struct director_want want;
+	struct plan_vip *vips;		/* sorted by address */
+	size_t	nvips;
+	const char **warnings;		/* for the log: "ns/name: what; remedy" */
+	size_t	nwarnings;
+	struct arena arena;		/* owns all of it; nothing is the store's */
+};
+
+/* Fill *ret; plan_fini() it afterwards. */
+void plan_build(const struct plan_input *in, struct plan *ret);
+void plan_fini(struct plan *p);
+
+#endif

@@ -1,0 +1,270 @@
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "speaker/plan_impl.h"
+
+enum { ENDPOINT_WEIGHT = 1 };
+
+static int
+slice_cmp(const void *va, const void *vb)
+{
+	const struct kube_object *a = *(const struct kube_object *const *)va;
+	const struct kube_object *b = *(const struct kube_object *const *)vb;
+	int c = strcmp(a->meta.ns, b->meta.ns);
+
+	return c != 0 ? c : strcmp(a->slice.service, b->slice.service);
+}
+
+void
+plan_index_slices(struct plan_ctx *ctx)
+{
+	struct kube_list all = kube_store_list(ctx->in->store, KUBE_ENDPOINT_SLICE);
+
+	ctx->slices = arena_array(ctx->arena, all.n, sizeof(*ctx->slices));
+	for (size_t i = 0; i < all.n; i++) {
+		if (all.items[i]->slice.service != NULL)
+			ctx->slices[ctx->nslices++] = all.items[i];
+	}
+	qsort(ctx->slices, ctx->nslices, sizeof(*ctx->slices), slice_cmp);
+}
+
+/* The first slice of the Service; as many as slice_cmp() finds equal follow. */
+static size_t
+first_slice(const struct plan_ctx *ctx, const struct kube_object *svc)
+{
+	const struct kube_object key = {
+		.meta.ns = svc->meta.ns,
+		.slice.service = svc->meta.name,
+	}, *pkey = &key;
+	size_t lo = 0, hi = ctx->nslices, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (slice_cmp(&ctx->slices[mid], &pkey) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool
+is_slice_of(const struct kube_object *slice, const struct kube_object *svc)
+{
+	return strcmp(slice->meta.ns, svc->meta.ns) == 0 &&
+	    strcmp(slice->slice.service, svc->meta.name) == 0;
+}
+
+/* What an endpoint is good for, best first. */
+enum use {
+	USE_READY,	/* new connections */
+	USE_SERVING,	/* new ones only where nobody is ready (KEP-1669) */
+	USE_NONE,	/* keeps the connections it has */
+};
+
+static enum use
+endpoint_use(const struct kube_service *svc, const struct kube_endpoint *ep)
+{
+	if (ep->is_ready || svc->publish_not_ready)
+		return USE_READY;
+	return ep->is_serving && ep->is_terminating ? USE_SERVING : USE_NONE;
+}
+
+bool
+plan_has_endpoint_on(const struct plan_ctx *ctx, const struct kube_object *svc,
+    const char *node, uint8_t family)
+{
+	enum use best = USE_NONE, best_here = USE_NONE;
+
+	for (size_t i = first_slice(ctx, svc);
+	    i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++) {
+		const struct kube_endpoint_slice *s = &ctx->slices[i]->slice;
+
+		for (size_t j = 0; s->family == family && j < s->nendpoints; j++) {
+			const struct kube_endpoint *ep = &s->endpoints[j];
+			enum use use = endpoint_use(&svc->service, ep);
+
+			best = use < best ? use : best;
+			if (ep->node_name != NULL && strcmp(ep->node_name, node) == 0)
+				best_here = use < best_here ? use : best_here;
+		}
+	}
+	return best_here != USE_NONE && best_here == best;
+}
+
+/* The port number that a slice gives for the named Service port, 0 none. */
+static uint16_t
+slice_port(const struct kube_endpoint_slice *s, const struct kube_service_port *port)
+{
+	const char *name = port->name != NULL ? port->name : "";
+
+	for (size_t i = 0; i < s->nports; i++) {
+		if (s->ports[i].proto == port->proto &&
+		    strcmp(s->ports[i].name, name) == 0)
+			return s->ports[i].port;
+	}
+	return 0;
+}
+
+static enum ipvs_reach
+reach_of(const struct plan_ctx *ctx, const char *node, enum alive_state *ret_state)
+{
+	const struct plan_input *in = ctx->in;
+
+	*ret_state = ALIVE_ABSENT;
+	if (node == NULL)
+		return IPVS_REACH_MASQ;
+	if (strcmp(node, in->self) == 0) {
+		*ret_state = ALIVE_UP;
+		return IPVS_REACH_LOCAL;
+	}
+	*ret_state = alive_state(in->alive, node, in->now);
+	/* DEAD: how to reach it no longer matters; do not rewrite the row. */
+	return alive_has_director(*ret_state) || *ret_state == ALIVE_DEAD ?
+	    IPVS_REACH_TUNNEL : IPVS_REACH_MASQ;
+}
+
+/* An endpoint on its way into a service: .weight holds its enum use first. */
+static int
+endpoint_cmp(const void *va, const void *vb)
+{
+	const struct ipvs_endpoint *a = va, *b = vb;
+	int c = ip_cmp(&a->ip, &b->ip);
+
+	if (c == 0)
+		c = (int)a->port - (int)b->port;
+	/* Twice the same (slices in mid-change): the better one comes first. */
+	return c != 0 ? c : (int)a->weight - (int)b->weight;
+}
+
+/*
+ * An endpoint that takes nothing new stays in the table at weight 0: it keeps
+ * its slots, so that the other endpoints keep theirs on every node, and what
+ * it still has runs out. That also holds for endpoints on a dead node.
+ */
+static void
+set_weights(struct ipvs_endpoint *eps, size_t n)
+{
+	uint16_t best = USE_NONE;
+
+	for (size_t i = 0; i < n; i++)
+		best = eps[i].weight < best ? eps[i].weight : best;
+	for (size_t i = 0; i < n; i++)
+		eps[i].weight = eps[i].weight == best && best != USE_NONE ?
+		    ENDPOINT_WEIGHT : 0;
+}
+
+/* The canonical endpoint list of one Service port in one family. */
+static void
+build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
+    const struct kube_service_port *port, struct ipvs_service *ret)
+{
+	size_t max = 0, n = 0, kept = 0, first = first_slice(ctx, svc);
+	bool is_local_only = ret->is_local_only;
+	struct ipvs_endpoint *eps;
+
+	for (size_t i = first; i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++)
+		max += ctx->slices[i]->slice.nendpoints;
+	eps = arena_array(ctx->arena, max, sizeof(*eps));
+	for (size_t i = first; i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++) {
+		const struct kube_endpoint_slice *s = &ctx->slices[i]->slice;
+		uint16_t number = slice_port(s, port);
+
+		if (s->family != ret->vip.family || number == 0)
+			continue;
+		for (size_t j = 0; j < s->nendpoints; j++) {
+			const struct kube_endpoint *ep = &s->endpoints[j];
+			enum use use = endpoint_use(&svc->service, ep);
+			enum alive_state state;
+			enum ipvs_reach reach = reach_of(ctx, ep->node_name, &state);
+
+			if (is_local_only && reach != IPVS_REACH_LOCAL)
+				continue;
+			eps[n++] = (struct ipvs_endpoint){
+				.ip = ep->ip, .port = number, .reach = reach,
+				.weight = (uint16_t)(state == ALIVE_DEAD ? USE_NONE : use),
+			};
+		}
+	}
+	qsort(eps, n, sizeof(*eps), endpoint_cmp);
+	for (size_t i = 0; i < n; i++) {
+		if (kept == 0 || !ip_eq(&eps[i].ip, &eps[kept - 1].ip) ||
+		    eps[i].port != eps[kept - 1].port)
+			eps[kept++] = eps[i];
+	}
+	set_weights(eps, kept);
+	ret->endpoints = eps;
+	ret->nendpoints = kept;
+}
+
+static void
+build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
+    const struct kube_service_port *port, struct ipvs_service *ret)
+{
+	const struct kube_service *svc = &claim->svc->service;
+	struct prefix *ranges;
+
+	ranges = arena_array(ctx->arena, svc->nsource_ranges, sizeof(*ranges));
+	for (size_t i = 0; i < svc->nsource_ranges; i++)
+		ranges[i] = svc->source_ranges[i];
+	*ret = (struct ipvs_service){
+		.vip = claim->vip,
+		.proto = (uint8_t)port->proto,
+		.port = port->port,
+		.sched = IPVS_SCHED_MH,
+		.affinity_sec = svc->affinity_sec,
+		.is_local_only = svc->external_policy == KUBE_POLICY_LOCAL,
+		.source_ranges = ranges,
+		.nsource_ranges = svc->nsource_ranges,
+		.name = arena_printf(ctx->arena, "%s/%s:%u/%s",
+		    claim->svc->meta.ns, claim->svc->meta.name, port->port,
+		    kube_proto_name(port->proto)),
+	};
+	build_endpoints(ctx, claim->svc, port, ret);
+}
+
+static int
+service_cmp(const void *va, const void *vb)
+{
+	const struct ipvs_service *a = va, *b = vb;
+	int c = ip_cmp(&a->vip, &b->vip);
+
+	if (c == 0)
+		c = (int)a->proto - (int)b->proto;
+	if (c == 0)
+		c = (int)a->port - (int)b->port;
+	return c != 0 ? c : strcmp(a->name, b->name);
+}
+
+void
+plan_backends(struct plan_ctx *ctx, struct plan *ret)
+{
+	struct ipvs_service *out;
+	size_t max = 0, n = 0, kept = 0;
+
+	for (size_t i = 0; i < ctx->nclaims; i++)
+		max += ctx->claims[i].svc->service.nports;
+	out = arena_array(ctx->arena, max, sizeof(*out));
+	for (size_t i = 0; i < ctx->nclaims; i++) {
+		const struct kube_service *s = &ctx->claims[i].svc->service;
+
+		for (size_t j = 0; j < s->nports; j++)
+			build_service(ctx, &ctx->claims[i], &s->ports[j], &out[n++]);
+	}
+	qsort(out, n, sizeof(*out), service_cmp);
+	for (size_t i = 0; i < n; i++) {
+		const struct ipvs_service *last = &out[kept > 0 ? kept - 1 : 0];
+
+		if (kept > 0 && ip_eq(&out[i].vip, &last->vip) &&
+		    out[i].proto == last->proto && out[i].port == last->port) {
+			plan_warn(ret, "%s: %s already serves this port of %s; "
+			    "give one of the two another address or port",
+			    out[i].name, last->name, IP_STR(&last->vip));
+			continue;
+		}
+		out[kept++] = out[i];
+	}
+	ret->want.services = out;
+	ret->want.nservices = kept;
+}

@@ -1,0 +1,51 @@
+/*
+ * plan_impl.h - shared by the files of the plan, for nobody else:
+ *
+ *	plan.c		which VIPs there are, and the whole in order
+ *	plan_backend.c	a Service's ports and endpoints -> director services
+ *	plan_owner.c	advertisements, candidates, election -> owner
+ */
+#ifndef HERALD_SPEAKER_PLAN_IMPL_H
+#define HERALD_SPEAKER_PLAN_IMPL_H
+
+#include "speaker/plan.h"
+
+/* One Service at one VIP. */
+struct plan_claim {
+	struct ip vip;
+	const struct kube_object *svc;
+	const struct kube_object *pool;
+};
+
+struct plan_ctx {
+	const struct plan_input *in;
+	struct arena *arena;			/* the plan's */
+	struct plan_claim *claims;		/* sorted by vip, then Service */
+	size_t	nclaims;
+	const struct kube_object **slices;	/* sorted by namespace, Service */
+	size_t	nslices;
+	struct kube_list nodes;
+};
+
+/* Index the store's EndpointSlices by Service. */
+void plan_index_slices(struct plan_ctx *ctx);
+
+/* Director services of every claim, sorted as director.h wants them. */
+void plan_backends(struct plan_ctx *ctx, struct plan *ret);
+
+/* Does the Service have an endpoint to send to on that node? */
+bool plan_has_endpoint_on(const struct plan_ctx *ctx,
+    const struct kube_object *svc, const char *node, uint8_t family);
+
+/*
+ * Decide the owner of the VIP that claims[0..n) share, and fill owner,
+ * why_none, is_mine and announce of *vip.
+ */
+void plan_owner(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
+    struct plan_vip *vip);
+
+/* Add a line to the plan's warnings. */
+void plan_warn(struct plan *p, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,378 @@
+#include <ev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arp/arp_io.h"
+#include "bgp/bfd_io.h"
+#include "kube/source.h"
+#include "lib/clock.h"
+#include "lib/httpd_io.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/metrics.h"
+#include "speaker/apply.h"
+#include "speaker/plan.h"
+#include "speaker/speaker_io.h"
+#include "speaker/status_encode.h"
+
+enum {
+	/* After AdminDown, until we stop answering: time for the next owner's
+	   first announcements, far more than a LAN's round trip. */
+	LEAVE_GRACE_MS = 200,
+	RETRY_MIN_MS = 200,
+	RETRY_MAX_MS = 10000,
+	/* Compare with the kernel this often even when nothing happened. */
+	RESYNC_SEC = 30,
+};
+
+struct speaker {
+	struct ev_loop *loop;
+	const struct speaker_conf *conf;
+	struct kube_store *store;
+	struct kube_source *source;
+	struct director *director;
+	struct arp_io *arp;
+	struct bfd_io *bfd;
+	struct httpd *httpd;
+	struct alive alive;
+	struct apply apply;
+	struct plan plan;		/* the last one, for status */
+	ev_prepare turn;		/* once a turn, before the loop sleeps */
+	ev_timer wake;			/* the next time something is due by itself */
+	ev_timer leave;
+	struct mono resync;
+	struct mono retry;		/* MONO_NEVER: nothing failed */
+	int64_t	retry_ms;		/* the last back-off */
+	bool	is_dirty;
+	bool	is_leaving;
+	bool	has_planned;		/* plan has been built and applied once */
+	bool	are_nodes_dirty;
+};
+
+static const struct metric m_node = { "herald_liveness_up",
+	"1 where the speaker of that node is up by BFD.", METRIC_GAUGE };
+static const struct metric m_plan_sec = { "herald_plan_seconds_total",
+	"Time spent on planning and applying.", METRIC_COUNTER };
+
+static enum alive_report
+report_of(enum bfd_peer_state state)
+{
+	switch (state) {
+	case BFD_PEER_UP:
+		return ALIVE_HEARD_UP;
+	case BFD_PEER_DOWN:
+		return ALIVE_HEARD_DOWN;
+	case BFD_PEER_ADMIN_DOWN:
+		return ALIVE_HEARD_LEAVING;
+	case BFD_PEER_REFUSED:
+		return ALIVE_HEARD_REFUSED;
+	case BFD_PEER_UNKNOWN:
+		break;
+	}
+	return ALIVE_HEARD_NOTHING;
+}
+
+static void
+on_liveness(void *arg, const struct ip *peer, enum bfd_peer_state state)
+{
+	struct speaker *s = arg;
+	char labels[128];
+
+	metrics_set(&m_node, metrics_labels(labels, sizeof(labels), "peer",
+	    IP_STR(peer), NULL), state == BFD_PEER_UP);
+	log_info(LOG_OBJ("peer", IP_STR(peer)), "speaker is %s",
+	    bfd_peer_state_name(state));
+	if (alive_report(&s->alive, peer, report_of(state), clock_mono()))
+		s->is_dirty = true;
+}
+
+/* Where a node's speaker is reached: its first InternalIP, IPv4 by preference. */
+static const struct ip *
+node_address(const struct kube_node *n)
+{
+	for (size_t i = 0; i < n->ninternal_ips; i++) {
+		if (ip_is_v4(&n->internal_ips[i]))
+			return &n->internal_ips[i];
+	}
+	return n->ninternal_ips > 0 ? &n->internal_ips[0] : NULL;
+}
+
+/* Bring the set of nodes, and of BFD sessions, in line with the store. */
+static void
+update_nodes(struct speaker *s)
+{
+	struct kube_list nodes = kube_store_list(s->store, KUBE_NODE);
+	struct mono now = clock_mono();
+	bool is_changed = false;
+	struct ip *peers;
+
+	alive_begin_nodes(&s->alive);
+	for (size_t i = 0; i < nodes.n; i++) {
+		const struct kube_object *o = nodes.items[i];
+		const struct ip *ip = node_address(&o->node);
+
+		if (ip != NULL && strcmp(o->meta.name, s->conf->node_name) != 0)
+			is_changed |= alive_put_node(&s->alive, o->meta.name, ip,
+			    o->node.is_ready, now);
+	}
+	is_changed |= alive_end_nodes(&s->alive);
+	if (!is_changed)
+		return;
+	peers = mem_zalloc((s->alive.n + 1) * sizeof(*peers));
+	for (size_t i = 0; i < s->alive.n; i++)
+		peers[i] = s->alive.nodes[i].ip;
+	bfd_io_set_peers(s->bfd, peers, s->alive.n);
+	for (size_t i = 0; i < s->alive.n; i++)
+		alive_report(&s->alive, &peers[i],
+		    report_of(bfd_io_state(s->bfd, &peers[i])), now);
+	free(peers);
+}
+
+static void
+schedule_retry(struct speaker *s, struct mono now, bool is_failed)
+{
+	if (!is_failed) {
+		s->retry = MONO_NEVER;
+		s->retry_ms = 0;
+		return;
+	}
+	s->retry_ms = s->retry_ms == 0 ? RETRY_MIN_MS : s->retry_ms * 2;
+	if (s->retry_ms > RETRY_MAX_MS)
+		s->retry_ms = RETRY_MAX_MS;
+	s->retry = mono_add_ms(now, s->retry_ms);
+}
+
+static void
+plan_and_apply(struct speaker *s)
+{
+	struct plan_input in = {
+		.store = s->store,
+		.self = s->conf->node_name,
+		.alive = &s->alive,
+		.now = clock_mono(),
+		.is_leaving = s->is_leaving,
+	};
+	struct mono end;
+	int rc;
+
+	if (s->are_nodes_dirty) {
+		update_nodes(s);
+		s->are_nodes_dirty = false;
+	}
+	plan_fini(&s->plan);
+	plan_build(&in, &s->plan);
+	rc = apply_plan(&s->apply, &s->plan);
+	end = clock_mono();
+	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(end, in.now) / 1e9);
+	schedule_retry(s, end, rc != 0);
+	s->resync = mono_add_sec(end, RESYNC_SEC);
+	s->has_planned = true;
+	s->is_dirty = false;
+}
+
+static void
+on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct speaker *s = w->data;
+	struct mono now, next;
+
+	(void)revents;
+	if (!kube_source_is_synced(s->source))
+		return;		/* half a world would take down what is there */
+	if (s->is_dirty)
+		plan_and_apply(s);
+	now = clock_mono();
+	next = mono_min(mono_min(s->resync, s->retry), alive_deadline(&s->alive, now));
+	ev_timer_stop(loop, &s->wake);
+	ev_timer_set(&s->wake, mono_delay_sec(now, next), 0.);
+	ev_timer_start(loop, &s->wake);
+}
+
+static void
+on_wake(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct speaker *s = w->data;
+
+	(void)loop;
+	(void)revents;
+	s->is_dirty = true;
+}
+
+static void
+on_change(void *arg, enum kube_kind kind)
+{
+	struct speaker *s = arg;
+
+	s->is_dirty = true;
+	s->are_nodes_dirty |= kind == KUBE_NODE;
+}
+
+static void
+on_synced(void *arg)
+{
+	struct speaker *s = arg;
+
+	log_info(LOG_OBJ("node", s->conf->node_name), "in step with the source");
+	s->is_dirty = s->are_nodes_dirty = true;
+}
+
+static void
+on_links(void *arg)
+{
+	struct speaker *s = arg;
+
+	s->is_dirty = true;
+}
+
+static void
+on_conflict(void *arg, const struct ip *vip, const char *ifname, const uint8_t mac[6])
+{
+	char text[18];
+
+	(void)arg;
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+	    mac[2], mac[3], mac[4], mac[5]);
+	log_warn(LOG_OBJ("vip", IP_STR(vip), "iface", ifname, "mac", text),
+	    "somebody else uses this address; find the machine with that MAC, or "
+	    "take the address out of the pool");
+}
+
+static int
+on_http(void *arg, const char *path, FILE *f, const char **ret_type)
+{
+	struct speaker *s = arg;
+
+	if (strcmp(path, "/readyz") == 0) {
+		fputs(s->has_planned ? "ok\n" : "not in step with the source yet\n", f);
+		return s->has_planned ? 200 : 503;
+	}
+	if (strcmp(path, "/status") == 0) {
+		*ret_type = "application/json";
+		status_encode(f, s->conf->node_name, &s->plan, &s->apply, &s->alive,
+		    clock_mono());
+		return 200;
+	}
+	fputs("try /metrics, /healthz, /readyz or /status\n", f);
+	return 404;
+}
+
+static void
+on_left(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct speaker *s = w->data;
+
+	(void)revents;
+	arp_io_set(s->arp, NULL, 0);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+void
+speaker_leave(struct speaker *s)
+{
+	if (s->is_leaving) {
+		ev_break(s->loop, EVBREAK_ALL);
+		return;
+	}
+	s->is_leaving = true;
+	log_info(LOG_OBJ("node", s->conf->node_name),
+	    "leaving: the other speakers take over, the director goes on forwarding");
+	bfd_io_admin_down(s->bfd);
+	ev_timer_start(s->loop, &s->leave);
+}
+
+/* The engines and shells, data plane first; 0 or -1 with err filled. */
+static int
+open_parts(struct speaker *s, char err[512])
+{
+	const struct speaker_conf *conf = s->conf;
+	const struct bfd_io_conf bfd = {
+		.port = conf->liveness_port,
+		.min_tx_us = conf->interval_us,
+		.min_rx_us = conf->interval_us,
+		.detect_mult = conf->detect_mult,
+		.key_id = 1,
+		.key = conf->key_len > 0 ? conf->key : NULL,
+		.key_len = conf->key_len,
+		.is_realtime = true,
+	};
+	const struct arp_io_handler arp = { on_conflict, on_links, s };
+	const struct kube_source_handler handler = { on_change, on_synced, s };
+	const struct kube_source_conf source = {
+		.spec = conf->source,
+		.kinds = 1u << KUBE_SERVICE | 1u << KUBE_ENDPOINT_SLICE |
+		    1u << KUBE_NODE | 1u << KUBE_POD | 1u << KUBE_IP_ADDRESS_POOL |
+		    1u << KUBE_L2_ADVERTISEMENT,
+		.node_name = conf->node_name,
+		.ns = conf->ns,
+		.api_group = conf->api_group,
+		.component = "herald-speaker",
+	};
+	struct director_error director_err;
+	struct kube_error kube_err;
+	char text[256] = "";
+
+	if (director_open(&conf->director, &s->director, &director_err) != 0) {
+		snprintf(err, 512, "%s", director_err.text);
+		return -1;
+	}
+	s->arp = arp_io_new(s->loop, conf->excludes, conf->nexcludes, &arp, text);
+	if (s->arp != NULL)
+		s->bfd = bfd_io_new(s->loop, &bfd, on_liveness, s, text);
+	if (s->bfd != NULL && conf->http != NULL)
+		s->httpd = httpd_new(s->loop, conf->http, on_http, s, text);
+	if (s->arp == NULL || s->bfd == NULL ||
+	    (conf->http != NULL && s->httpd == NULL)) {
+		snprintf(err, 512, "%s", text);
+		return -1;
+	}
+	apply_init(&s->apply, s->director, s->arp);
+	s->source = kube_source_open(s->loop, &source, s->store, &handler, &kube_err);
+	if (s->source == NULL) {
+		snprintf(err, 512, "%s", kube_err.text);
+		return -1;
+	}
+	return 0;
+}
+
+struct speaker *
+speaker_new(struct ev_loop *loop, const struct speaker_conf *conf, char err[512])
+{
+	struct speaker *s = mem_zalloc(sizeof(*s));
+
+	s->loop = loop;
+	s->conf = conf;
+	s->store = kube_store_new();
+	s->resync = s->retry = MONO_NEVER;
+	alive_init(&s->alive);
+	ev_prepare_init(&s->turn, on_turn);
+	ev_timer_init(&s->wake, on_wake, 0., 0.);
+	ev_timer_init(&s->leave, on_left, LEAVE_GRACE_MS / 1e3, 0.);
+	s->turn.data = s->wake.data = s->leave.data = s;
+	if (open_parts(s, err) != 0) {
+		speaker_free(s);
+		return NULL;
+	}
+	ev_prepare_start(loop, &s->turn);
+	return s;
+}
+
+void
+speaker_free(struct speaker *s)
+{
+	if (s == NULL)
+		return;
+	ev_prepare_stop(s->loop, &s->turn);
+	ev_timer_stop(s->loop, &s->wake);
+	ev_timer_stop(s->loop, &s->leave);
+	kube_source_close(s->source);
+	httpd_free(s->httpd);
+	bfd_io_free(s->bfd);
+	arp_io_free(s->arp);
+	director_close(s->director);
+	apply_fini(&s->apply);
+	plan_fini(&s->plan);
+	alive_fini(&s->alive);
+	kube_store_free(s->store);
+	free(s);
+}

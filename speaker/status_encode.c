@@ -1,0 +1,116 @@
+#include <cjson/cJSON.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "speaker/status_encode.h"
+
+static const char *
+proto_name(uint8_t proto)
+{
+	return proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_UDP ? "UDP" : "SCTP";
+}
+
+static const char *
+reach_name(enum ipvs_reach reach)
+{
+	switch (reach) {
+	case IPVS_REACH_LOCAL:
+		return "local";
+	case IPVS_REACH_TUNNEL:
+		return "tunnel";
+	case IPVS_REACH_MASQ:
+		break;
+	}
+	return "masquerade";
+}
+
+static cJSON *
+item(cJSON *array)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddItemToArray(array, o);
+	return o;
+}
+
+static void
+add_nodes(cJSON *top, const struct alive *alive, struct mono now)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "nodes");
+
+	for (size_t i = 0; i < alive->n; i++) {
+		const struct alive_node *n = &alive->nodes[i];
+		cJSON *o = item(array);
+
+		cJSON_AddStringToObject(o, "name", n->name);
+		cJSON_AddStringToObject(o, "address", IP_STR(&n->ip));
+		cJSON_AddStringToObject(o, "state",
+		    alive_state_name(alive_state(alive, n->name, now)));
+	}
+}
+
+static void
+add_vips(cJSON *top, const struct plan *p, const struct apply *apply)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "vips");
+
+	for (size_t i = 0; i < p->nvips; i++) {
+		const struct plan_vip *v = &p->vips[i];
+		cJSON *o = item(array);
+
+		cJSON_AddStringToObject(o, "ip", IP_STR(&v->ip));
+		cJSON_AddStringToObject(o, "pool", v->pool);
+		if (v->owner != NULL)
+			cJSON_AddStringToObject(o, "owner", v->owner);
+		else
+			cJSON_AddStringToObject(o, "reason", v->why_none);
+		cJSON_AddBoolToObject(o, "programmed",
+		    director_has_vip(apply->director, &v->ip));
+		cJSON_AddBoolToObject(o, "announced", apply_is_announced(apply, &v->ip));
+	}
+}
+
+static void
+add_services(cJSON *top, const struct plan *p)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "services");
+
+	for (size_t i = 0; i < p->want.nservices; i++) {
+		const struct ipvs_service *s = &p->want.services[i];
+		cJSON *o = item(array), *eps;
+
+		cJSON_AddStringToObject(o, "name", s->name);
+		cJSON_AddStringToObject(o, "vip", IP_STR(&s->vip));
+		cJSON_AddStringToObject(o, "protocol", proto_name(s->proto));
+		cJSON_AddNumberToObject(o, "port", s->port);
+		eps = cJSON_AddArrayToObject(o, "endpoints");
+		for (size_t j = 0; j < s->nendpoints; j++) {
+			cJSON *e = item(eps);
+
+			cJSON_AddStringToObject(e, "ip", IP_STR(&s->endpoints[j].ip));
+			cJSON_AddNumberToObject(e, "port", s->endpoints[j].port);
+			cJSON_AddNumberToObject(e, "weight", s->endpoints[j].weight);
+			cJSON_AddStringToObject(e, "reach",
+			    reach_name(s->endpoints[j].reach));
+		}
+	}
+}
+
+void
+status_encode(FILE *f, const char *node, const struct plan *p,
+    const struct apply *apply, const struct alive *alive, struct mono now)
+{
+	cJSON *top = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddStringToObject(top, "node", node);
+	cJSON_AddStringToObject(top, "version", HERALD_VERSION);
+	add_nodes(top, alive, now);
+	add_vips(top, p, apply);
+	add_services(top, p);
+	if ((text = cJSON_Print(top)) != NULL)
+		fputs(text, f);
+	fputc('\n', f);
+	free(text);
+	cJSON_Delete(top);
+}
