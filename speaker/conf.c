@@ -40,6 +40,23 @@ static const struct option options[] = {
 	{ 0 },
 };
 
+/* What each option's argument must be, for who got it wrong. */
+static const char *const hints[] = {
+	[OPT_NODE_NAME - 256] = "the name of this node's Node object",
+	[OPT_NAMESPACE - 256] = "a namespace's name",
+	[OPT_API_GROUP - 256] = "an API group such as heraldlb.io",
+	[OPT_LOG_LEVEL - 256] = "debug, info, warn or error",
+	[OPT_DIRECTOR_NAME - 256] = "a name under /run/netns, without a slash",
+	[OPT_DIRECTOR_LINK - 256] = "an interface name of 1 to 15 characters",
+	[OPT_FWMARK - 256] = "exactly one bit, such as 0x10",
+	[OPT_TABLE - 256] = "a routing table number other than 0 and 253 to 255",
+	[OPT_RULE_PREF - 256] = "1 to 32765, before the main table's rule",
+	[OPT_LIVENESS_PORT - 256] = "a UDP port, 1 to 65535",
+	[OPT_LIVENESS - 256] = "MULTxMSms, 2 to 50 times 3 to 10000 ms: 3x100ms",
+	[OPT_LIVENESS_KEY_FILE - 256] = "a readable file with a key of 1 to 20 bytes",
+	[OPT_EXCLUDE_INTERFACE - 256] = "given at most 32 times",
+};
+
 static const char usage[] =
 "usage: herald-speaker [OPTION...]\n"
 "Announces the VIPs this node should attract and forwards their traffic.\n"
@@ -251,8 +268,8 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		if (opt == '?')
 			break;
 		if (set(opt, optarg, ret) != 0) {
-			fprintf(stderr, "herald-speaker: --%s: \"%s\" does not fit\n",
-			    options[index].name, optarg);
+			fprintf(stderr, "herald-speaker: --%s \"%s\": must be %s\n",
+			    options[index].name, optarg, hints[opt - 256]);
 			break;
 		}
 	}

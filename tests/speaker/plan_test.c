@@ -1,0 +1,358 @@
+/*
+ * The plan by table: a small world in JSON, one change to it per row, and what
+ * this node should then do, as one line of text.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "kube/decode.h"
+#include "speaker/plan.h"
+#include "tests/check.h"
+
+#define T0 ((struct mono){ .ns = NSEC_PER_SEC })
+
+#define NODE(name, ip) \
+	"{'apiVersion':'v1','kind':'Node','metadata':{'name':'" name "'}," \
+	"'status':{'addresses':[{'type':'InternalIP','address':'" ip "'}]," \
+	"'conditions':[{'type':'Ready','status':'True'}]}}"
+#define META(ns, name) "'metadata':{'namespace':'" ns "','name':'" name "'}"
+#define POOL \
+	"{'apiVersion':'heraldlb.io/v1beta1','kind':'IPAddressPool'," \
+	META("herald-system", "pool") ",'spec':{'addresses':['10.0.9.0/24','fd09::/64']}}"
+#define ADVERT(spec) \
+	"{'apiVersion':'heraldlb.io/v1beta1','kind':'L2Advertisement'," \
+	META("herald-system", "l2") ",'spec':{" spec "}}"
+#define SVC_OF(name, spec, vip) \
+	"{'apiVersion':'v1','kind':'Service'," META("d", name) ",'spec':" \
+	"{'type':'LoadBalancer'," spec "'ports':[{'name':'web','port':80," \
+	"'targetPort':8080,'protocol':'TCP'}]},'status':{'loadBalancer':" \
+	"{'ingress':[{'ip':'" vip "','ipMode':'Proxy'}]}}}"
+#define SVC(spec) SVC_OF("s", spec, "10.0.9.1")
+#define EP(ip, node, cond) \
+	"{'addresses':['" ip "'],'nodeName':'" node "','conditions':{" cond "}}"
+#define READY "'ready':true"
+#define DRAIN "'ready':false,'serving':true,'terminating':true"
+#define UNREADY "'ready':false,'serving':false"
+#define SLICE_OF(name, family, eps) \
+	"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," \
+	"'metadata':{'namespace':'d','name':'" name "'," \
+	"'labels':{'kubernetes.io/service-name':'s'}},'addressType':'" family "'," \
+	"'ports':[{'name':'web','port':8080,'protocol':'TCP'}]," \
+	"'endpoints':[" eps "]}"
+#define SLICE(eps) SLICE_OF("s-1", "IPv4", eps)
+
+static const char *const world[] = {
+	NODE("n1", "10.0.0.1"), NODE("n2", "10.0.0.2"), NODE("n3", "10.0.0.3"),
+	POOL, ADVERT(""), SVC(""),
+	SLICE(EP("10.1.0.2", "n2", READY) "," EP("10.1.0.1", "n1", READY)),
+};
+
+/* The world as n1 sees it: n2 up; n3's state by the row, UP unless it says. */
+static const struct {
+	const char *why;
+	const char *changed[3];		/* objects put over the world's */
+	enum alive_report n3;
+	const char *expect;
+} rows[] = {
+	{ "the plain case: own endpoint by NAT, the other by tunnel, in order",
+	    { NULL }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	{ "no status, no VIP",
+	    { "{'apiVersion':'v1','kind':'Service'," META("d", "s") ","
+	      "'spec':{'type':'LoadBalancer','ports':[{'port':80}]}}" },
+	    ALIVE_HEARD_UP, "" },
+	{ "an address outside every pool is somebody else's",
+	    { SVC_OF("s", "", "10.0.8.1") }, ALIVE_HEARD_UP, "" },
+	{ "a ClusterIP Service with a stale status is not served",
+	    { "{'apiVersion':'v1','kind':'Service'," META("d", "s") ","
+	      "'spec':{'type':'ClusterIP','ports':[{'port':80}]},'status':"
+	      "{'loadBalancer':{'ingress':[{'ip':'10.0.9.1'}]}}}" },
+	    ALIVE_HEARD_UP, "" },
+	{ "an endpoint on a dead node keeps its slots and gets nothing new",
+	    { SLICE(EP("10.1.0.3", "n3", READY) "," EP("10.1.0.1", "n1", READY)) },
+	    ALIVE_HEARD_DOWN,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
+	{ "a node whose speaker alone is gone still takes tunnelled packets",
+	    { SLICE(EP("10.1.0.3", "n3", READY)) }, ALIVE_HEARD_REFUSED,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.3:8080*1T" },
+	{ "an endpoint on no node is reached by masquerading",
+	    { SLICE("{'addresses':['10.1.0.9'],'conditions':{}}") }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.9:8080*1M" },
+	{ "terminating gets nothing new while another is ready",
+	    { SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.2", "n2", READY)) },
+	    ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L 10.1.0.2:8080*1T" },
+	{ "and serves when nothing else is left (KEP-1669)",
+	    { SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.2", "n2", UNREADY)) },
+	    ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*0T" },
+	{ "nobody ready: all at weight 0",
+	    { SLICE(EP("10.1.0.1", "n1", UNREADY)) }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L" },
+	{ "publishNotReadyAddresses takes them all",
+	    { SVC("'publishNotReadyAddresses':true,"),
+	      SLICE(EP("10.1.0.1", "n1", UNREADY)) }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L" },
+	{ "an endpoint in two slices counts once, at its better state",
+	    { SLICE(EP("10.1.0.1", "n1", UNREADY)),
+	      SLICE_OF("s-2", "IPv4", EP("10.1.0.1", "n1", READY)) }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L" },
+	{ "slices of the other family are not mixed in",
+	    { SLICE_OF("s-2", "IPv6", EP("fd01::1", "n1", READY)) }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	{ "an IPv6 VIP has the IPv6 endpoints",
+	    { SVC_OF("s", "", "fd09::1"),
+	      SLICE_OF("s-2", "IPv6", EP("fd01::1", "n1", READY)) }, ALIVE_HEARD_UP,
+	    "fd09::1 owner=n3; d/s:80/TCP [fd01::1]:8080*1L" },
+	{ "Local: only own endpoints, only nodes with one are candidates",
+	    { SVC("'externalTrafficPolicy':'Local',"),
+	      SLICE(EP("10.1.0.1", "n1", READY) "," EP("10.1.0.3", "n1", READY)) },
+	    ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n1 mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*1L" },
+	{ "Local: a node with only a terminating one loses to one with a ready one",
+	    { SVC("'externalTrafficPolicy':'Local',"),
+	      SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.3", "n3", READY)) },
+	    ALIVE_HEARD_UP, "10.0.9.1 owner=n3; d/s:80/TCP 10.1.0.1:8080*1L" },
+	{ "Local with no ready endpoint: nobody announces, and it says why",
+	    { SVC("'externalTrafficPolicy':'Local',"), SLICE("") }, ALIVE_HEARD_UP,
+	    "10.0.9.1 none(externalTrafficPolicy is Local and no node that may "
+	    "announce it has a ready endpoint); d/s:80/TCP" },
+	{ "no advertisement: nobody announces",
+	    { ADVERT("'ipAddressPools':['other']") }, ALIVE_HEARD_UP,
+	    "10.0.9.1 none(no L2Advertisement covers its pool and Service); "
+	    "d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	{ "an advertisement's node selector names the candidates",
+	    { ADVERT("'nodeSelectors':[{'matchExpressions':[{'key':'x',"
+	      "'operator':'DoesNotExist'}]}],'interfaces':['eth1','eth0']"),
+	      "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n2',"
+	      "'labels':{'x':''}},'status':{'addresses':[{'type':'InternalIP',"
+	      "'address':'10.0.0.2'}]}}" }, ALIVE_HEARD_DOWN,
+	    "10.0.9.1 owner=n1 mine on eth1 eth0; "
+	    "d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	{ "the exclude label takes a node out",
+	    { "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n2','labels':"
+	      "{'node.kubernetes.io/exclude-from-external-load-balancers':''}},"
+	      "'status':{'addresses':[{'type':'InternalIP','address':'10.0.0.2'}]}}" },
+	    ALIVE_HEARD_DOWN,
+	    "10.0.9.1 owner=n1 mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	{ "two Services at one VIP and port: the first by name has it",
+	    { SVC_OF("r", "", "10.0.9.1") }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/r:80/TCP; warning d/s:80/TCP: d/r:80/TCP already "
+	    "serves this port of 10.0.9.1; give one of the two another address or port" },
+	{ "session affinity and source ranges are passed on",
+	    { SVC("'sessionAffinity':'ClientIP','loadBalancerSourceRanges':"
+	      "['192.0.2.0/24'],") }, ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n2; d/s:80/TCP affinity=10800 from=192.0.2.0/24 "
+	    "10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+};
+
+static void
+put(struct kube_store *store, const char *text)
+{
+	struct kube_error err = { "" };
+	struct kube_object *o = NULL;
+	char json[2048];
+	size_t n;
+
+	for (n = 0; text[n] != '\0'; n++)
+		json[n] = text[n];
+	json[n] = '\0';
+	for (char *p = json; *p != '\0'; p++)
+		*p = *p == '\'' ? '"' : *p;
+	ck_assert_msg(kube_decode(json, n, NULL, KUBE_NKINDS, &o, &err) == 0,
+	    "%s in %s", err.text, json);
+	kube_store_put(store, o);
+}
+
+static void
+print_service(FILE *f, const struct ipvs_service *s)
+{
+	fprintf(f, "; %s", s->name);
+	if (s->affinity_sec > 0)
+		fprintf(f, " affinity=%u", s->affinity_sec);
+	for (size_t i = 0; i < s->nsource_ranges; i++)
+		fprintf(f, " from=%s", PREFIX_STR(&s->source_ranges[i]));
+	for (size_t i = 0; i < s->nendpoints; i++) {
+		const struct ipvs_endpoint *e = &s->endpoints[i];
+
+		fprintf(f, ip_is_v4(&e->ip) ? " %s:%u*%u%c" : " [%s]:%u*%u%c",
+		    IP_STR(&e->ip), e->port, e->weight, "LTM"[e->reach]);
+	}
+}
+
+static char *
+print_plan(const struct plan *p)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	for (size_t i = 0; i < p->nvips; i++) {
+		const struct plan_vip *v = &p->vips[i];
+
+		fputs(IP_STR(&v->ip), f);
+		if (v->owner != NULL)
+			fprintf(f, " owner=%s", v->owner);
+		else
+			fprintf(f, " none(%s)", v->why_none);
+		if (v->is_mine) {
+			fprintf(f, " mine%s", v->announce.ninterfaces > 0 ? " on" : "");
+			for (size_t j = 0; j < v->announce.ninterfaces; j++)
+				fprintf(f, " %s", v->announce.interfaces[j]);
+		}
+	}
+	for (size_t i = 0; i < p->want.nservices; i++)
+		print_service(f, &p->want.services[i]);
+	for (size_t i = 0; i < p->nwarnings; i++)
+		fprintf(f, "; warning %s", p->warnings[i]);
+	fclose(f);
+	return text;
+}
+
+/* n2 up, n3 once up and then as given. */
+static void
+make_alive(struct alive *a, enum alive_report n3)
+{
+	struct ip ip2 = ip_from_v4(0x0a000002), ip3 = ip_from_v4(0x0a000003);
+
+	alive_init(a);
+	alive_begin_nodes(a);
+	alive_put_node(a, "n2", &ip2, true, T0);
+	alive_put_node(a, "n3", &ip3, true, T0);
+	alive_end_nodes(a);
+	alive_report(a, &ip2, ALIVE_HEARD_UP, T0);
+	alive_report(a, &ip3, ALIVE_HEARD_UP, T0);
+	alive_report(a, &ip3, n3, T0);
+}
+
+START_TEST(table)
+{
+	struct kube_store *store = kube_store_new();
+	struct alive alive;
+	struct plan plan;
+	char *got;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		put(store, world[i]);
+	for (size_t i = 0; i < nitems(rows[_i].changed); i++) {
+		if (rows[_i].changed[i] != NULL)
+			put(store, rows[_i].changed[i]);
+	}
+	make_alive(&alive, rows[_i].n3);
+	plan_build(&(struct plan_input){ .store = store, .self = "n1",
+	    .alive = &alive, .now = T0 }, &plan);
+	got = print_plan(&plan);
+	ck_assert_msg(strcmp(got, rows[_i].expect) == 0, "%s\n got %s\nwant %s",
+	    rows[_i].why, got, rows[_i].expect);
+	free(got);
+	plan_fini(&plan);
+	alive_fini(&alive);
+	kube_store_free(store);
+}
+END_TEST
+
+/* Reach apart, every node must compute the same endpoints and weights. */
+START_TEST(same_table_on_every_node)
+{
+	static const char *const selves[] = { "n1", "n2" };
+	struct kube_store *store = kube_store_new();
+	struct alive alive[2];
+	struct plan plan[2];
+	struct ip ip1 = ip_from_v4(0x0a000001), ip3 = ip_from_v4(0x0a000003);
+
+	for (size_t i = 0; i < nitems(world); i++)
+		put(store, world[i]);
+	put(store, SLICE(EP("10.1.0.3", "n3", READY) "," EP("10.1.0.2", "n2", READY)
+	    "," EP("10.1.0.1", "n1", READY)));
+	make_alive(&alive[0], ALIVE_HEARD_DOWN);
+	alive_init(&alive[1]);
+	alive_begin_nodes(&alive[1]);
+	alive_put_node(&alive[1], "n1", &ip1, true, T0);
+	alive_put_node(&alive[1], "n3", &ip3, true, T0);
+	alive_end_nodes(&alive[1]);
+	alive_report(&alive[1], &ip1, ALIVE_HEARD_UP, T0);
+	alive_report(&alive[1], &ip3, ALIVE_HEARD_UP, T0);
+	alive_report(&alive[1], &ip3, ALIVE_HEARD_DOWN, T0);
+	for (size_t i = 0; i < 2; i++)
+		plan_build(&(struct plan_input){ .store = store, .self = selves[i],
+		    .alive = &alive[i], .now = T0 }, &plan[i]);
+	ck_assert_str_eq(plan[0].vips[0].owner, plan[1].vips[0].owner);
+	ck_assert(plan[0].vips[0].is_mine != plan[1].vips[0].is_mine);
+	ck_assert_uint_eq(plan[0].want.services[0].nendpoints, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct ipvs_endpoint *a = &plan[0].want.services[0].endpoints[i];
+		const struct ipvs_endpoint *b = &plan[1].want.services[0].endpoints[i];
+
+		ck_assert(ip_eq(&a->ip, &b->ip) && a->port == b->port);
+		ck_assert_uint_eq(a->weight, b->weight);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		plan_fini(&plan[i]);
+		alive_fini(&alive[i]);
+	}
+	kube_store_free(store);
+}
+END_TEST
+
+START_TEST(addresses)
+{
+	struct kube_store *store = kube_store_new();
+	struct alive alive;
+	struct plan plan;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		put(store, world[i]);
+	put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "a") ",'spec':"
+	    "{'nodeName':'n1'},'status':{'podIP':'10.1.0.7','podIPs':"
+	    "[{'ip':'10.1.0.7'},{'ip':'fd01::7'}]}}");
+	put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "b") ",'spec':"
+	    "{'nodeName':'n2'},'status':{'podIP':'10.1.0.8'}}");
+	put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "c") ",'spec':"
+	    "{'nodeName':'n1','hostNetwork':true},'status':{'podIP':'10.0.0.1'}}");
+	make_alive(&alive, ALIVE_HEARD_UP);
+	plan_build(&(struct plan_input){ .store = store, .self = "n1",
+	    .alive = &alive, .now = T0 }, &plan);
+	ck_assert_uint_eq(plan.want.nnode_ips, 1);
+	ck_assert_str_eq(IP_STR(&plan.want.node_ips[0]), "10.0.0.1");
+	ck_assert_uint_eq(plan.want.npeers, 2);
+	ck_assert_str_eq(IP_STR(&plan.want.peers[1]), "10.0.0.3");
+	ck_assert_msg(plan.want.nlocal_clients == 2, "own pods, both families, not "
+	    "those of the host's network");
+	ck_assert_str_eq(IP_STR(&plan.want.local_clients[1]), "fd01::7");
+	plan_fini(&plan);
+	alive_fini(&alive);
+	kube_store_free(store);
+}
+END_TEST
+
+START_TEST(leaving_owns_nothing)
+{
+	struct kube_store *store = kube_store_new();
+	struct alive alive;
+	struct plan plan;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		put(store, world[i]);
+	make_alive(&alive, ALIVE_HEARD_UP);
+	for (unsigned i = 0; i < 2; i++) {
+		plan_build(&(struct plan_input){ .store = store, .self = "n2",
+		    .alive = &alive, .now = T0, .is_leaving = i == 1 }, &plan);
+		ck_assert_int_eq(plan.vips[0].is_mine, i == 0);
+		ck_assert_msg(plan.want.nservices == 1, "but goes on forwarding");
+		plan_fini(&plan);
+	}
+	alive_fini(&alive);
+	kube_store_free(store);
+}
+END_TEST
+
+static void
+fill(TCase *tc)
+{
+	tcase_add_loop_test(tc, table, 0, nitems(rows));
+	tcase_add_test(tc, same_table_on_every_node);
+	tcase_add_test(tc, addresses);
+	tcase_add_test(tc, leaving_owns_nothing);
+}
+
+TEST_MAIN("plan", fill)
