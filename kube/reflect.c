@@ -105,7 +105,7 @@ step_listing(struct reflect *r, const struct reflect_event *ev, struct mono now)
 		return relist(r, ev, now);
 	case REFLECT_EV_END:
 	case REFLECT_EV_FAIL:
-	case REFLECT_EV_UNREACHED:
+	case REFLECT_EV_AWAY:
 		return relist(r, ev, now);
 	case REFLECT_EV_TICK:
 	case REFLECT_EV_OBJECT:
@@ -140,7 +140,7 @@ step_watching(struct reflect *r, const struct reflect_event *ev, struct mono now
 		if (++r->nrefused >= REFLECT_REFUSED_MAX)
 			return relist(r, ev, now);
 		return wait_for(r, REFLECT_WAIT_WATCH, ev, now);
-	case REFLECT_EV_UNREACHED:
+	case REFLECT_EV_AWAY:
 		return wait_for(r, REFLECT_WAIT_WATCH, ev, now);
 	case REFLECT_EV_TICK:
 	case REFLECT_EV_PAGE:

@@ -33,8 +33,8 @@ enum reflect_ev {
 	REFLECT_EV_END,			/* the watch ended as watches do */
 	REFLECT_EV_GONE,		/* 410: rv or continue token too old */
 	REFLECT_EV_ABSENT,		/* 404: no such API on this server */
-	REFLECT_EV_FAIL,		/* anything else, asked_ms may be set */
-	REFLECT_EV_UNREACHED,		/* no answer at all */
+	REFLECT_EV_FAIL,		/* refused, or garbage came */
+	REFLECT_EV_AWAY,		/* no answer, 429 or 5xx; asked_ms likewise */
 };
 
 struct reflect_event {

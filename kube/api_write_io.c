@@ -1,0 +1,334 @@
+/*
+ * api_write_io.c - status patches and Events to the API server; see api_impl.h.
+ *
+ * A bounded number is under way at a time. Patches of one object never
+ * overtake one another; patches go before Events; Events are dropped, oldest
+ * first, rather than pile up.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "kube/api_encode.h"
+#include "kube/api_impl.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/metrics.h"
+
+enum {
+	ACTIVE_MAX = 16,
+	ACTIVE_EVENTS_MAX = 4,	/* of those, so that patches get through */
+	EVENTS_MAX = 256,
+	PATCH_TRIES_MAX = 8,	/* about half a minute of a dead server */
+	EVENT_TRIES_MAX = 3,
+	BASE_MS = 200,
+	CAP_MS = 10 * 1000,
+	ANSWER_MAX = 4 << 20,
+};
+
+static const struct metric events_dropped = {
+	"herald_kube_events_dropped_total",
+	"Events that were not recorded: too many at once, or refused.",
+	METRIC_COUNTER,
+};
+
+struct api_write {
+	struct api_write *prev, *next;	/* in one of the lists of api_writes */
+	struct api *api;
+	enum kube_kind kind;		/* of the object concerned */
+	char	*path, *body;		/* path is the object's identity, too */
+	bool	is_event;
+	unsigned ntries;
+	struct backoff backoff;
+	ev_timer timer;			/* until the next try */
+	struct http_call *call;
+	kube_done_fn *done;		/* of a patch; NULL for nobody */
+	void	*arg;
+};
+
+static void send_now(struct api_write *w);
+
+static void
+write_free(struct api_write *w)
+{
+	ev_timer_stop(w->api->loop, &w->timer);
+	if (w->call != NULL)
+		http_cancel(w->call);
+	free(w->path);
+	free(w->body);
+	free(w);
+}
+
+/* --- which goes next ---------------------------------------------------- */
+
+static bool
+is_busy(const struct api_writes *ws, const char *path)
+{
+	const struct api_write *w;
+
+	DL_FOREACH(ws->active, w)
+		if (!w->is_event && strcmp(w->path, path) == 0)
+			return true;
+	return false;
+}
+
+static struct api_write *
+next_patch(struct api_writes *ws)
+{
+	struct api_write *w;
+
+	DL_FOREACH(ws->patches, w)
+		if (!is_busy(ws, w->path))
+			break;
+	if (w != NULL) {
+		DL_DELETE(ws->patches, w);
+		ws->npatches--;
+	}
+	return w;
+}
+
+static struct api_write *
+next_event(struct api_writes *ws)
+{
+	struct api_write *w = ws->events;
+	const struct api_write *a;
+	unsigned n = 0;
+
+	DL_FOREACH(ws->active, a)
+		n += a->is_event;
+	if (w == NULL || n >= ACTIVE_EVENTS_MAX)
+		return NULL;
+	DL_DELETE(ws->events, w);
+	ws->nevents--;
+	return w;
+}
+
+static void
+send_waiting(struct api *api)
+{
+	struct api_writes *ws = &api->writes;
+	struct api_write *w;
+
+	while (ws->nactive < ACTIVE_MAX) {
+		w = next_patch(ws);
+		if (w == NULL)
+			w = next_event(ws);
+		if (w == NULL)
+			return;
+		DL_APPEND(ws->active, w);
+		ws->nactive++;
+		send_now(w);
+	}
+}
+
+/* --- one write ---------------------------------------------------------- */
+
+static const char *
+verb_of(const struct api_write *w)
+{
+	return w->is_event ? "create" : "patch";
+}
+
+static int
+error_of(int status, const struct http_answer *ans)
+{
+	struct kube_status st;
+
+	switch (status) {
+	case 200:
+	case 201:
+		return 0;
+	case 400:
+	case 422:
+		return -EINVAL;
+	case 401:
+	case 403:
+		return -EACCES;
+	case 404:
+		return -ENOENT;
+	case 409:
+		if (kube_decode_status(ans->body, ans->len, &st) == 0 &&
+		    strcmp(st.reason, "AlreadyExists") == 0)
+			return -EEXIST;
+		return -ESTALE;
+	default:
+		return -EIO;
+	}
+}
+
+static bool
+is_worth_retrying(const struct api_write *w, const struct http_answer *ans)
+{
+	unsigned max = w->is_event ? EVENT_TRIES_MAX : PATCH_TRIES_MAX;
+
+	return w->ntries < max &&
+	    (ans->status == 0 || ans->status == 429 || ans->status >= 500);
+}
+
+static void
+explain_event(const struct http_answer *ans, struct kube_error *ret)
+{
+	if (ans->status == 403)
+		kube_error_set(ret, "not allowed to create events: add to the "
+		    "ClusterRole bound to this account: apiGroups: [\"\"], resources: "
+		    "[\"events\"], verbs: [\"create\", \"patch\"]");
+	else
+		kube_error_set(ret, "cannot record an event: HTTP %d%s%s", ans->status,
+		    ans->text[0] != '\0' ? ": " : "", ans->text);
+}
+
+static void
+finish(struct api_write *w, int error, const char *text)
+{
+	struct api *api = w->api;
+	kube_done_fn *done = w->done;
+	void *arg = w->arg;
+
+	DL_DELETE(api->writes.active, w);
+	api->writes.nactive--;
+	if (w->is_event && error != 0 && error != -ENOENT) {
+		metrics_add(&events_dropped, NULL, 1);
+		log_warn(LOG_NONE, "%s", text);
+	}
+	write_free(w);
+	if (done != NULL)
+		done(arg, error, text);
+	send_waiting(api);
+}
+
+static void
+try_again_cb(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)revents;
+	send_now(timer->data);
+}
+
+static void
+write_done(void *arg, const struct http_answer *ans)
+{
+	struct api_write *w = arg;
+	struct kube_error why = { "" };
+	int error = error_of(ans->status, ans);
+	int64_t asked_ms = ans->retry_after_ms, wait_ms;
+
+	w->call = NULL;
+	api_count(verb_of(w), ans->status);
+	if (error != 0 && w->is_event)
+		explain_event(ans, &why);
+	else if (error != 0)
+		asked_ms = api_explain(w->api, w->kind, "patch", "/status", ans, &why);
+	if (!is_worth_retrying(w, ans)) {
+		finish(w, error, why.text);
+		return;
+	}
+	wait_ms = backoff_next_ms(&w->backoff, clock_random(), asked_ms);
+	ev_now_update(w->api->loop);
+	ev_timer_set(&w->timer, (double)wait_ms / 1e3, 0.);
+	ev_timer_start(w->api->loop, &w->timer);
+}
+
+static void
+send_now(struct api_write *w)
+{
+	w->ntries++;
+	w->call = http_start(w->api->http, &(struct http_request){
+		.method = w->is_event ? "POST" : "PATCH",
+		.path = w->path,
+		.content_type = w->is_event ? "application/json"
+		    : "application/merge-patch+json",
+		.body = w->body,
+		.timeout_sec = API_WRITE_SEC,
+		.max_body = ANSWER_MAX,
+		.done = write_done,
+		.arg = w,
+	});
+}
+
+static struct api_write *
+write_new(struct api *api, enum kube_kind kind, char *path, char *body)
+{
+	struct api_write *w = mem_zalloc(sizeof(*w));
+
+	w->api = api;
+	w->kind = kind;
+	w->path = path;
+	w->body = body;
+	w->backoff = (struct backoff){ .base_ms = BASE_MS, .cap_ms = CAP_MS };
+	ev_init(&w->timer, try_again_cb);
+	w->timer.data = w;
+	return w;
+}
+
+/* --- what the source offers --------------------------------------------- */
+
+void
+api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
+    const char *name, const char *resource_version, const char *body,
+    kube_done_fn *done, void *arg)
+{
+	uint8_t version = api->kind[kind].reflect.version;
+	char *text = api_patch_encode(body, resource_version);
+	struct api_write *w;
+
+	if (text == NULL)	/* let the server say what is wrong with it */
+		text = mem_strdup(body);
+	w = write_new(api, kind, api_status_path(kind, version, &api->scope, ns, name),
+	    text);
+	w->done = done;
+	w->arg = arg;
+	DL_APPEND(api->writes.patches, w);
+	api->writes.npatches++;
+	send_waiting(api);
+}
+
+void
+api_write_event(struct api *api, const struct kube_event *ev)
+{
+	const char *ns = ev->ns != NULL && ev->ns[0] != '\0' ? ev->ns : "default";
+	struct api_writes *ws = &api->writes;
+	struct api_write *w, *oldest = ws->events;
+	char *version;
+
+	if (ws->nevents >= EVENTS_MAX) {
+		DL_DELETE(ws->events, oldest);
+		write_free(oldest);
+		ws->nevents--;
+		metrics_add(&events_dropped, NULL, 1);
+	}
+	version = api_version(ev->kind, 0, &api->scope);
+	w = write_new(api, ev->kind, api_events_path(ns), api_event_encode(ev, version,
+	    api->component, api->host, clock_wall_ns()));
+	w->is_event = true;
+	free(version);
+	DL_APPEND(ws->events, w);
+	ws->nevents++;
+	send_waiting(api);
+}
+
+unsigned
+api_write_pending(const struct api *api)
+{
+	return api->writes.npatches + api->writes.nevents + api->writes.nactive;
+}
+
+static void
+free_all(struct api_write **list)
+{
+	struct api_write *w, *next;
+
+	DL_FOREACH_SAFE(*list, w, next) {
+		DL_DELETE(*list, w);
+		write_free(w);
+	}
+}
+
+void
+api_write_stop(struct api *api)
+{
+	free_all(&api->writes.patches);
+	free_all(&api->writes.events);
+	free_all(&api->writes.active);
+}
