@@ -1,0 +1,67 @@
+"""echo.py - the pods' servers: one forked process serves every pod.
+
+TCP 8080: greets with "POD sees CLIENT\n", then echoes what it is sent.
+UDP 9090: answers every datagram with "POD CLIENT " and the datagram.
+A process of its own, so that its work does not hold the interpreter lock of the
+process that measures.
+"""
+import os
+import selectors
+import socket
+
+from netns import inside
+
+TCP_PORT, UDP_PORT = 8080, 9090
+
+
+def _client(address):
+    return address[0].removeprefix("::ffff:")
+
+
+def _accept(sel, listener, pod):
+    conn, peer = listener.accept()
+    conn.setblocking(False)
+    conn.send(f"{pod} sees {_client(peer)}\n".encode())
+    sel.register(conn, selectors.EVENT_READ, _echo)
+
+
+def _echo(sel, conn):
+    try:
+        data = conn.recv(4096)
+        if data:
+            conn.send(data)
+            return
+    except OSError:
+        pass
+    sel.unregister(conn)
+    conn.close()
+
+
+def _answer(_sel, sock, pod):
+    data, peer = sock.recvfrom(2048)
+    try:
+        sock.sendto(f"{pod} {_client(peer)} ".encode() + data, peer)
+    except OSError:
+        pass        # the way back is cut, as a scenario wants it
+
+
+def start(pods):
+    """Serve in each namespace of pods until we are gone; returns when it does."""
+    sel = selectors.DefaultSelector()
+    for pod in pods:
+        with inside(pod):
+            tcp = socket.create_server(("::", TCP_PORT), family=socket.AF_INET6,
+                                       backlog=512, dualstack_ipv6=True)
+            udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            udp.bind(("::", UDP_PORT))
+        sel.register(tcp, selectors.EVENT_READ,
+                     lambda sel, sock, pod=pod: _accept(sel, sock, pod))
+        sel.register(udp, selectors.EVENT_READ,
+                     lambda sel, sock, pod=pod: _answer(sel, sock, pod))
+    if os.fork():
+        for key in list(sel.get_map().values()):
+            key.fileobj.close()
+        return
+    while True:
+        for key, _events in sel.select():
+            key.data(sel, key.fileobj)

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""lab.py BIN [--demo] [--only NAME] [--shell]: runs in the guest; see run.sh."""
+import argparse
+import os
+import subprocess
+import sys
+import time
+import traceback
+
+import demo
+from cluster import RESULTS, Lab
+from measure import Failed
+from scenarios import SCENARIOS
+
+# The first two make what the others need, and the last one sums up.
+ALWAYS = ("allocate",)
+
+
+def load_modules():
+    """IPVS and what goes with it, from the unpacked kernel package."""
+    base = os.path.dirname(open("/proc/sys/kernel/modprobe").read().strip())
+    subprocess.run(["modprobe", "-d", base, "-a", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel",
+                    "veth", "bridge", "nf_tables", "nft_ct", "nft_masq", "nft_nat"],
+                   check=True)
+
+
+def report(lab, name, failure):
+    """Print the state of the node concerned; all of all nodes goes to a file."""
+    lab.flush_captures()
+    vip = lab.vip() or "10.0.0.50"
+    shown = [failure.node] if failure.node else []
+    short = "".join(lab.state_of(n) for n in shown)
+    full = "".join(lab.state_of(n, is_full=True) for n in lab.nodes)
+    time.sleep(1.2)     # tcpdump hands over what it holds within a second
+    for where in ["client", *lab.by_name]:
+        packets = lab.packets_seen(where, vip)
+        full += packets
+        if where == "client" or where in [n.name for n in shown]:
+            short += packets
+    tail = f"--- controller's log\n{lab.controller.log_tail()}"
+    with open(f"{RESULTS}/{name}.report", "w") as f:
+        f.write(full + tail)
+    print(short + tail)
+    print(f"expected: {failure.expected}\nhappened: {failure.happened}\n"
+          f"more in {name}.report", flush=True)
+
+
+def run(lab, only):
+    passed = failed = 0
+    for name, fn in SCENARIOS:
+        if only and name not in only and name not in ALWAYS:
+            continue
+        since = time.monotonic()
+        try:
+            figures = fn(lab)
+            passed += 1
+            print(f"ok {name} ({time.monotonic() - since:.1f} s) {figures}", flush=True)
+        except Failed as e:
+            failed += 1
+            report(lab, name, e)
+            print(f"FAIL {name}: {e}", flush=True)
+        except Exception as e:
+            failed += 1
+            traceback.print_exc(file=sys.stdout)
+            report(lab, name, Failed("the scenario to run through", repr(e)))
+            print(f"FAIL {name}: {e!r}", flush=True)
+        lab.save_logs()
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return failed == 0 and passed > 0
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument("bin")
+    args.add_argument("--demo", action="store_true")
+    args.add_argument("--only", action="append")
+    args.add_argument("--shell", action="store_true")
+    args = args.parse_args()
+    names = [name for name, _fn in SCENARIOS]
+    for name in args.only or []:
+        if name not in names:
+            sys.exit(f"lab: no scenario {name}; there are {', '.join(names)}")
+    # The measuring thread must not wait for its turn for 5 ms, the default.
+    sys.setswitchinterval(0.0005)
+    load_modules()
+    lab = Lab(args.bin)
+    if not args.demo:
+        lab.capture()
+    lab.start()
+    try:
+        if args.demo:
+            ok = demo.run(lab)
+        elif args.shell:
+            ok = subprocess.run(["/bin/bash", "-i"]).returncode == 0
+        else:
+            ok = run(lab, args.only)
+    finally:
+        lab.stop()
+        lab.save_logs()
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

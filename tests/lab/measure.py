@@ -1,0 +1,260 @@
+"""measure.py - look at the data plane from outside, and time it.
+
+A Prober tells for how long a VIP did not answer and what was lost; Connections
+tells which of many TCP connections live; arp_answers() who claims an address;
+ipvs_table() what the kernel of a node's director holds.
+"""
+import collections
+import ipaddress
+import select
+import socket
+import struct
+import threading
+import time
+
+from netns import exists, inside, read
+
+
+class Failed(Exception):
+    """An expectation not met. node: whose state the report shows."""
+
+    def __init__(self, expected, happened, node=None):
+        super().__init__(f"expected {expected}; {happened}")
+        self.expected, self.happened, self.node = expected, happened, node
+
+
+class Not(str):
+    """Why something is not so (yet); false in a condition."""
+    def __bool__(self):
+        return False
+
+
+def until(expected, look, limit_sec=10.0, every_sec=0.01, node=None):
+    """Poll look() until what it returns is true. It may return a Not."""
+    deadline = time.monotonic() + limit_sec
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            why = str(seen) if isinstance(seen, Not) else "it is not so"
+            raise Failed(expected, f"after {limit_sec:g} s: {why}", node)
+        time.sleep(every_sec)
+
+
+# --- IPVS ----------------------------------------------------------------
+
+Destination = collections.namedtuple("Destination", "ip port forward weight")
+
+
+def _address(hexa):
+    if hexa.startswith("["):
+        host, port = hexa[1:].split("]:")
+        return str(ipaddress.ip_address(host)), int(port, 16)
+    host, port = hexa.split(":")
+    return str(ipaddress.ip_address(int(host, 16))), int(port, 16)
+
+
+def ipvs_table(netns):
+    """{("TCP", ip, port) or ("FWM", mark): [Destination, ...]}, in table order."""
+    table = {}
+    if not exists(netns):
+        return table
+    try:
+        text = read(netns, "/proc/thread-self/net/ip_vs")
+    except FileNotFoundError:
+        return table
+    for line in text.splitlines()[3:]:
+        word = line.split()
+        if word[0] == "->":
+            ip, port = _address(word[1])
+            current.append(Destination(ip, port, word[2], int(word[3])))
+        elif word[0] == "FWM":
+            current = table[("FWM", int(word[1], 16))] = []
+        else:
+            current = table[(word[0], *_address(word[1]))] = []
+    return table
+
+
+# --- ARP -----------------------------------------------------------------
+
+ETH_P_ARP = 0x0806
+
+
+def arp_answers(netns, mac, sender_ip, target_ip, wait_sec=0.25):
+    """Ask the LAN who has target_ip; returns the set of MACs that answered."""
+    with inside(netns):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
+        s.bind(("eth0", ETH_P_ARP))
+    hw = bytes.fromhex(mac.replace(":", ""))
+    target = socket.inet_aton(target_ip)
+    s.send(b"\xff" * 6 + hw + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6, 4, 1)
+           + hw + socket.inet_aton(sender_ip) + b"\0" * 6 + target)
+    answers = set()
+    deadline = time.monotonic() + wait_sec
+    with s:
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([s], [], [], left)[0]:
+                break
+            frame = s.recv(2048)
+            is_reply = frame[20:22] == b"\0\2" and frame[28:32] == target
+            if is_reply and frame[:6] == hw:
+                answers.add(frame[22:28].hex(":"))
+    return answers
+
+
+# --- UDP probes ----------------------------------------------------------
+
+class Prober:
+    """Datagrams to VIP:port over some flows in turn, one every spacing_sec.
+
+    Every flow has a source port of its own and so an endpoint of its own.
+    """
+
+    def __init__(self, netns, vip, port, nflows, spacing_sec=0.003):
+        self.vip, self.spacing_sec = (vip, port), spacing_sec
+        self.socks, self.pods = [], {}
+        self.sent, self.answered = [], {}   # [when], {number: when}
+        self._stop = threading.Event()
+        self._thread = None
+        with inside(netns):
+            for _ in range(nflows):
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                s.connect(self.vip)
+                self.socks.append(s)
+        self._ask_pods()
+
+    def _ask_pods(self):
+        """Learn which pod answers each flow; flows nobody answers are dropped."""
+        for s in self.socks:
+            s.send(b"hello")
+            if select.select([s], [], [], 1.0)[0]:
+                self.pods[s] = s.recv(2048).split()[0].decode()
+        self.socks = [s for s in self.socks if s in self.pods]
+        if not self.socks:
+            raise Failed(f"UDP {self.vip[0]}:{self.vip[1]} to answer", "no flow got an answer")
+
+    def drop_flows_to(self, pods):
+        self.socks = [s for s in self.socks if self.pods[s] not in pods]
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        # Stopped, it sends no more but gives the last ones a second to return.
+        ends, due = None, time.monotonic()
+        poll = select.poll()
+        for s in self.socks:
+            s.setblocking(False)
+            poll.register(s, select.POLLIN)
+        by_fd = {s.fileno(): s for s in self.socks}
+        while ends is None or (time.monotonic() < ends and len(self.answered) < len(self.sent)):
+            now = time.monotonic()
+            if ends is None and self._stop.is_set():
+                ends = now + 1.0
+            if ends is None and now >= due:
+                self._send(len(self.sent), now)
+                due = max(due + self.spacing_sec, now)
+            wait = due - time.monotonic() if ends is None else 0.02
+            for fd, _what in poll.poll(max(0.0, wait) * 1000):
+                self._receive(by_fd[fd])
+
+    def _send(self, number, now):
+        self.sent.append(now)
+        try:
+            self.socks[number % len(self.socks)].send(b"%d" % number)
+        except OSError:
+            pass        # no neighbour yet, or an ICMP error of an earlier one
+
+    def _receive(self, s):
+        try:
+            number = int(s.recv(2048).split()[-1])
+        except (OSError, ValueError):
+            return
+        self.answered.setdefault(number, time.monotonic())
+
+    def lost(self, since=0.0):
+        return [n for n, t in enumerate(self.sent) if t >= since and n not in self.answered]
+
+    def outage_sec(self, since):
+        """From `since` to the first answer to a probe sent after the last loss.
+
+        None while nothing has been answered yet.
+        """
+        lost = [n for n in self.lost(since) if any(m > n for m in self.answered)]
+        first = lost[-1] + 1 if lost else next(
+            (n for n, t in enumerate(self.sent) if t >= since), 0)
+        times = [t for n, t in self.answered.items() if n >= first]
+        return min(times) - since if times else None
+
+    def answered_since(self, since):
+        return sum(1 for n in list(self.answered) if self.sent[n] >= since)
+
+
+# --- TCP connections -----------------------------------------------------
+
+class Connections:
+    """TCP connections to VIP:port, each greeted by a pod."""
+
+    def __init__(self, netns, vip, port, count, limit_sec=3.0):
+        self.socks, self.pods, self.seen_ip, self.errors = [], {}, {}, []
+        self._backlog = {}
+        for _ in range(count):
+            with inside(netns):
+                s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            s.settimeout(limit_sec)
+            try:
+                s.connect((vip, port))
+                pod, _sees, client = s.recv(200).decode().split()
+            except (OSError, ValueError) as e:
+                self.errors.append(f"{vip}:{port}: {e or type(e).__name__}")
+                s.close()
+                if len(self.errors) == 3:
+                    break           # no more to learn from a hundred time-outs
+                continue
+            self.socks.append(s)
+            self.pods[s], self.seen_ip[s] = pod, client
+
+    def by_pod(self):
+        return dict(sorted(collections.Counter(self.pods.values()).items()))
+
+    def say(self, word):
+        """Send on all; the answers are for hear()."""
+        for s in self.socks:
+            try:
+                s.send(word)
+            except OSError:
+                pass
+
+    def hear(self, word, limit_sec):
+        """The connections that echo word within the limit."""
+        alive, waiting = set(), {s.fileno(): s for s in self.socks}
+        got = collections.defaultdict(bytes)
+        poll = select.poll()
+        for fd in waiting:
+            poll.register(fd, select.POLLIN)
+        deadline = time.monotonic() + limit_sec
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            for fd, _what in poll.poll(left * 1000):
+                s = waiting[fd]
+                try:
+                    data = s.recv(4096)
+                except OSError:
+                    data = b""
+                got[s] += data
+                if got[s].endswith(word):
+                    alive.add(s)
+                if not data or s in alive:
+                    poll.unregister(fd)
+                    del waiting[fd]
+        return alive
+
+    def close(self):
+        for s in self.socks:
+            s.close()
