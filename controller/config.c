@@ -1,0 +1,232 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/config.h"
+#include "lib/mem.h"
+
+/* Where no VIP can live, and why. */
+static const struct {
+	const char *block, *why;
+} forbidden[] = {
+	{ "0.0.0.0/8", "\"this network\"" },
+	{ "127.0.0.0/8", "loopback" },
+	{ "169.254.0.0/16", "link-local" },
+	{ "224.0.0.0/4", "multicast" },
+	{ "240.0.0.0/4", "reserved" },
+	{ "::/128", "the unspecified address" },
+	{ "::1/128", "loopback" },
+	{ "fe80::/10", "link-local" },
+	{ "ff00::/8", "multicast" },
+};
+
+static void
+add_problem(struct config *c, const char *name, bool is_refused, const char *text)
+{
+	c->problems[c->nproblems++] = (struct config_problem){
+		.name = arena_strdup(&c->pools.arena, name),
+		.is_refused = is_refused,
+		.text = text,
+	};
+}
+
+static int
+age_cmp(const void *a, const void *b)
+{
+	const struct kube_object *x = *(struct kube_object *const *)a;
+	const struct kube_object *y = *(struct kube_object *const *)b;
+	int c;
+
+	if (x->meta.created_sec != y->meta.created_sec)
+		return x->meta.created_sec < y->meta.created_sec ? -1 : 1;
+	c = strcmp(x->meta.name, y->meta.name);
+	if (c != 0 || x->meta.ns == NULL || y->meta.ns == NULL)
+		return c;
+	return strcmp(x->meta.ns, y->meta.ns);
+}
+
+static const char *
+refuse_forbidden(struct config *c, const struct kube_object *o)
+{
+	for (size_t i = 0; i < o->pool.naddresses; i++) {
+		const struct kube_pool_entry *e = &o->pool.addresses[i];
+
+		for (size_t j = 0; j < nitems(forbidden); j++) {
+			struct prefix p;
+			struct ip_range r;
+
+			if (prefix_parse(forbidden[j].block, &p) < 0)
+				continue;
+			r = ip_range_of_prefix(&p);
+			if (!ip_range_overlaps(&e->range, &r))
+				continue;
+			return arena_printf(&c->pools.arena,
+			    "spec.addresses[%zu]: %s reaches into %s (%s), which no "
+			    "Service can use: choose addresses of the nodes' networks",
+			    i, e->text, forbidden[j].block, forbidden[j].why);
+		}
+	}
+	return NULL;
+}
+
+static const char *
+refuse_overlap(struct config *c, const struct pool *p)
+{
+	struct ip_range mine, theirs;
+
+	for (size_t i = 0; i < c->pools.n; i++) {
+		const struct pool *q = &c->pools.pools[i];
+
+		if (strcmp(q->name, p->name) == 0)
+			return arena_printf(&c->pools.arena,
+			    "there is an older IPAddressPool \"%s\" in another "
+			    "namespace: rename or delete this one", q->name);
+		if (!rangeset_overlaps(p->own, q->usable, &mine, &theirs))
+			continue;
+		return arena_printf(&c->pools.arena,
+		    "spec.addresses: %s overlaps %s of the older IPAddressPool "
+		    "\"%s\": take the common addresses out of one of the two",
+		    IP_RANGE_STR(&mine), IP_RANGE_STR(&theirs), q->name);
+	}
+	return NULL;
+}
+
+static const struct pool *
+last_good(const struct config *prev, const struct pool *p)
+{
+	const struct pool *q;
+
+	q = prev != NULL ? pool_set_named(&prev->pools, p->name) : NULL;
+	if (q == NULL || q->is_frozen)
+		return NULL;
+	if (q->uid != NULL && p->uid != NULL && strcmp(q->uid, p->uid) != 0)
+		return NULL;	/* another object of that name */
+	return q;
+}
+
+/*
+ * What a refused object still stands for: see config.h. False where that is
+ * nothing at all.
+ */
+static bool
+pool_fall_back(struct config *c, const struct config *prev, struct pool *p)
+{
+	struct arena *a = &c->pools.arena;
+	const struct pool *good = last_good(prev, p);
+	struct rangeset blocked;
+
+	if (good != NULL)
+		pool_copy(a, good, p);
+	p->is_refused = true;
+	p->is_frozen = good == NULL;
+	p->usable = p->own;
+	for (size_t i = 0; i < c->pools.n; i++)
+		p->usable = rangeset_minus(a, p->usable, c->pools.pools[i].usable);
+	for (size_t j = 0; j < nitems(forbidden); j++) {
+		struct prefix f;
+		struct ip_range r;
+
+		if (prefix_parse(forbidden[j].block, &f) < 0)
+			continue;
+		r = ip_range_of_prefix(&f);
+		blocked = (struct rangeset){ .v = &r, .n = 1 };
+		p->usable = rangeset_minus(a, p->usable, blocked);
+	}
+	return p->usable.n > 0;
+}
+
+static int
+cmp_ip(const void *a, const void *b)
+{
+	return ip_cmp(a, b);
+}
+
+static void
+collect_node_ips(struct config *c, const struct kube_store *s)
+{
+	struct kube_list nodes = kube_store_list(s, KUBE_NODE);
+	size_t n = 0;
+
+	for (size_t i = 0; i < nodes.n; i++)
+		n += nodes.items[i]->node.ninternal_ips;
+	c->node_ips = arena_array(&c->pools.arena, n, sizeof(*c->node_ips));
+	for (size_t i = 0; i < nodes.n; i++) {
+		const struct kube_node *node = &nodes.items[i]->node;
+
+		for (size_t j = 0; j < node->ninternal_ips; j++)
+			c->node_ips[c->nnode_ips++] = node->internal_ips[j];
+	}
+	if (c->nnode_ips > 1)
+		qsort(c->node_ips, c->nnode_ips, sizeof(*c->node_ips), cmp_ip);
+}
+
+static void
+warn_node_ips(struct config *c)
+{
+	for (size_t i = 0; i < c->pools.n; i++) {
+		const struct pool *p = &c->pools.pools[i];
+
+		for (size_t j = 0; j < c->nnode_ips; j++) {
+			if (rangeset_find(p->usable, &c->node_ips[j]) == NULL)
+				continue;
+			add_problem(c, p->name, false,
+			    arena_printf(&c->pools.arena, "spec.addresses: %s is a "
+			    "node's own address and is never given to a Service: "
+			    "take it out of the pool", IP_STR(&c->node_ips[j])));
+			break;
+		}
+	}
+}
+
+void
+config_build(const struct kube_store *s, const struct config *prev,
+    struct config *ret)
+{
+	struct kube_list objs = kube_store_list(s, KUBE_IP_ADDRESS_POOL);
+	struct config c = { 0 };
+	struct arena *a = &c.pools.arena;
+	const struct kube_object **byage = arena_array(a, objs.n, sizeof(*byage));
+
+	/* Each pool has at most one refusal and one warning. */
+	c.problems = arena_array(a, objs.n * 2, sizeof(*c.problems));
+	c.pools.pools = arena_array(a, objs.n, sizeof(*c.pools.pools));
+	collect_node_ips(&c, s);
+	for (size_t i = 0; i < objs.n; i++)
+		byage[i] = objs.items[i];
+	if (objs.n > 1)
+		qsort(byage, objs.n, sizeof(const struct kube_object *), age_cmp);
+
+	for (size_t i = 0; i < objs.n; i++) {
+		const struct kube_object *o = byage[i];
+		const char *why = refuse_forbidden(&c, o);
+		struct pool p;
+
+		pool_from_object(a, o, &p);
+		if (why == NULL)
+			why = refuse_overlap(&c, &p);
+		if (why != NULL)
+			add_problem(&c, o->meta.name, true, why);
+		if (why == NULL || pool_fall_back(&c, prev, &p))
+			c.pools.pools[c.pools.n++] = p;
+	}
+	pool_set_seal(&c.pools);
+	warn_node_ips(&c);
+	*ret = c;
+}
+
+void
+config_fini(struct config *c)
+{
+	pool_set_fini(&c->pools);
+	*c = (struct config){ 0 };
+}
+
+const struct config_problem *
+config_refusal(const struct config *c, const char *pool)
+{
+	for (size_t i = 0; i < c->nproblems; i++) {
+		if (c->problems[i].is_refused &&
+		    strcmp(c->problems[i].name, pool) == 0)
+			return &c->problems[i];
+	}
+	return NULL;
+}
