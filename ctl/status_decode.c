@@ -1,0 +1,99 @@
+#include <cjson/cJSON.h>
+#include <errno.h>
+
+#include "ctl/status_decode.h"
+
+static const char *
+text_of(const cJSON *o, const char *name)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
+
+	return cJSON_IsString(v) ? v->valuestring : "-";
+}
+
+static int
+number_of(const cJSON *o, const char *name)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
+
+	return cJSON_IsNumber(v) ? v->valueint : 0;
+}
+
+static const char *
+yes(const cJSON *o, const char *name)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, name)) ? "yes" : "no";
+}
+
+static void
+put_nodes(const cJSON *nodes, FILE *out)
+{
+	const cJSON *o;
+
+	if (cJSON_GetArraySize(nodes) == 0)
+		return;
+	fprintf(out, "\n%-24s %-28s %s\n", "NODE", "ADDRESS", "SPEAKER");
+	cJSON_ArrayForEach(o, nodes)
+		fprintf(out, "%-24s %-28s %s\n", text_of(o, "name"),
+		    text_of(o, "address"), text_of(o, "state"));
+}
+
+static void
+put_vips(const cJSON *vips, FILE *out)
+{
+	const cJSON *o;
+
+	fprintf(out, "\n%-24s %-16s %-20s %-11s %s\n", "VIP", "POOL", "OWNER",
+	    "PROGRAMMED", "ANNOUNCED HERE");
+	cJSON_ArrayForEach(o, vips) {
+		fprintf(out, "%-24s %-16s %-20s %-11s %s\n", text_of(o, "ip"),
+		    text_of(o, "pool"), text_of(o, "owner"), yes(o, "programmed"),
+		    yes(o, "announced"));
+		if (cJSON_HasObjectItem(o, "reason"))
+			fprintf(out, "%-24s nobody announces it: %s\n", "",
+			    text_of(o, "reason"));
+	}
+}
+
+static void
+put_services(const cJSON *services, FILE *out)
+{
+	const cJSON *o, *e;
+
+	fprintf(out, "\n%-36s %-28s %-11s %s\n", "SERVICE", "ENDPOINT", "REACHED BY",
+	    "WEIGHT");
+	cJSON_ArrayForEach(o, services) {
+		const cJSON *eps = cJSON_GetObjectItemCaseSensitive(o, "endpoints");
+		const char *name = text_of(o, "name");
+
+		if (cJSON_GetArraySize(eps) == 0)
+			fprintf(out, "%-36s %s\n", name, "none");
+		cJSON_ArrayForEach(e, eps) {
+			char ep[80];
+
+			snprintf(ep, sizeof(ep), "%s port %d", text_of(e, "ip"),
+			    number_of(e, "port"));
+			fprintf(out, "%-36s %-28s %-11s %d\n", name, ep,
+			    text_of(e, "reach"), number_of(e, "weight"));
+			name = "";
+		}
+	}
+}
+
+int
+status_decode(const char *json, FILE *out)
+{
+	cJSON *top = cJSON_Parse(json);
+
+	if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(top, "node"))) {
+		cJSON_Delete(top);
+		return -EINVAL;
+	}
+	fprintf(out, "Node %s, Herald %s\n", text_of(top, "node"),
+	    text_of(top, "version"));
+	put_nodes(cJSON_GetObjectItemCaseSensitive(top, "nodes"), out);
+	put_vips(cJSON_GetObjectItemCaseSensitive(top, "vips"), out);
+	put_services(cJSON_GetObjectItemCaseSensitive(top, "services"), out);
+	cJSON_Delete(top);
+	return 0;
+}
