@@ -25,6 +25,7 @@ void
 apply_fini(struct apply *a)
 {
 	free(a->announced);
+	free(a->known);
 	*a = (struct apply){ 0 };
 }
 
@@ -92,13 +93,30 @@ report(const struct director_changes *c)
 		    "objects; put back", c->repairs);
 }
 
-/*
- * Announce the plan's VIPs of this node: before the sync only those that were
- * announced already (so that the rest falls silent first), after it those that
- * are programmed.
- */
+/* The VIPs of the plan that are to be announced at some point of applying it. */
+enum when {
+	BEFORE_SYNC,	/* only those that are announced already */
+	AFTER_SYNC,	/* those that are programmed */
+	YIELDING,	/* as BEFORE_SYNC, giving way to the first claim */
+};
+
+static struct arp_want
+want_of(const struct apply *a, const struct plan_vip *v, enum when when)
+{
+	struct arp_want w = v->announce;
+
+	/*
+	 * A VIP that turns up while we run has just been allocated: make sure
+	 * that the address is free. One that was there when we started, or was
+	 * another node's, is claimed at once.
+	 */
+	w.is_first_claim = a->has_applied && !has_vip(a->known, a->nknown, &v->ip);
+	w.policy = when == YIELDING ? ARP_POLICY_YIELD : ARP_POLICY_DEFEND;
+	return w;
+}
+
 static void
-announce(struct apply *a, const struct plan *p, bool is_before)
+announce(struct apply *a, const struct plan *p, enum when when)
 {
 	struct arp_want *wants = mem_zalloc((p->nvips + 1) * sizeof(*wants));
 	struct ip *vips = mem_zalloc((p->nvips + 1) * sizeof(*vips));
@@ -106,13 +124,14 @@ announce(struct apply *a, const struct plan *p, bool is_before)
 
 	for (size_t i = 0; i < p->nvips; i++) {
 		const struct plan_vip *v = &p->vips[i];
+		bool was = apply_is_announced(a, &v->ip);
 
-		if (!v->is_mine || (is_before ? !apply_is_announced(a, &v->ip) :
-		    !director_has_vip(a->director, &v->ip)))
+		if (!v->is_mine || !(when == AFTER_SYNC ?
+		    director_has_vip(a->director, &v->ip) : was))
 			continue;
-		if (!is_before && !apply_is_announced(a, &v->ip))
+		if (!was)
 			log_info(LOG_OBJ("vip", IP_STR(&v->ip)), "announcing");
-		wants[n] = v->announce;
+		wants[n] = want_of(a, v, when);
 		vips[n++] = v->ip;
 	}
 	arp_io_set(a->arp, wants, n);
@@ -128,6 +147,17 @@ announce(struct apply *a, const struct plan *p, bool is_before)
 	metrics_set(&m_announced, NULL, (double)n);
 }
 
+static void
+remember(struct apply *a, const struct plan *p)
+{
+	free(a->known);
+	a->known = mem_zalloc((p->nvips + 1) * sizeof(*a->known));
+	for (size_t i = 0; i < p->nvips; i++)
+		a->known[i] = p->vips[i].ip;
+	a->nknown = p->nvips;
+	a->has_applied = true;
+}
+
 int
 apply_plan(struct apply *a, const struct plan *p)
 {
@@ -136,9 +166,16 @@ apply_plan(struct apply *a, const struct plan *p)
 
 	for (size_t i = 0; i < p->nwarnings; i++)
 		log_warn(LOG_NONE, "%s", p->warnings[i]);
-	announce(a, p, true);
+	announce(a, p, BEFORE_SYNC);
 	rc = director_sync(a->director, &p->want, &changes, failed, NULL);
 	report(&changes);
-	announce(a, p, false);
+	announce(a, p, AFTER_SYNC);
+	remember(a, p);
 	return rc;
+}
+
+void
+apply_yield(struct apply *a, const struct plan *p)
+{
+	announce(a, p, YIELDING);
 }

@@ -14,6 +14,9 @@ struct apply {
 	struct arp_io *arp;
 	struct ip *announced;		/* by the last apply; sorted */
 	size_t	nannounced;
+	struct ip *known;		/* VIPs of the last plan, sorted */
+	size_t	nknown;
+	bool	has_applied;		/* known is that of a plan */
 };
 
 /* Both engines stay the caller's. */
@@ -25,6 +28,12 @@ void apply_fini(struct apply *a);
  * where something failed and another try is worth while.
  */
 int apply_plan(struct apply *a, const struct plan *p);
+
+/*
+ * Before a planned exit: go on answering for each VIP until its next owner's
+ * first announcement, and be silent from then on.
+ */
+void apply_yield(struct apply *a, const struct plan *p);
 
 /* Is the VIP announced from this node? */
 bool apply_is_announced(const struct apply *a, const struct ip *vip);

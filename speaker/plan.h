@@ -21,7 +21,6 @@ struct plan_input {
 	const char *self;		/* this node's name */
 	const struct alive *alive;	/* the other nodes */
 	struct mono now;
-	bool	is_leaving;		/* this speaker is on its way out */
 };
 
 struct plan_vip {

@@ -61,7 +61,7 @@ static bool
 is_alive(const struct plan_ctx *ctx, const char *node)
 {
 	if (strcmp(node, ctx->in->self) == 0)
-		return !ctx->in->is_leaving;
+		return true;
 	return alive_may_own(alive_state(ctx->in->alive, node, ctx->in->now));
 }
 

@@ -17,9 +17,11 @@
 #include "speaker/status_encode.h"
 
 enum {
-	/* After AdminDown, until we stop answering: time for the next owner's
-	   first announcements, far more than a LAN's round trip. */
+	/* After AdminDown, until we exit: time for the next owners' first
+	   announcements, far more than a LAN's round trip. */
 	LEAVE_GRACE_MS = 200,
+	/* BFD packets to all speakers together; see max_pps in bgp/bfd_io.h. */
+	LIVENESS_MAX_PPS = 3000,
 	RETRY_MIN_MS = 200,
 	RETRY_MAX_MS = 10000,
 	/* Compare with the kernel this often even when nothing happened. */
@@ -48,10 +50,9 @@ struct speaker {
 	bool	is_leaving;
 	bool	has_planned;		/* plan has been built and applied once */
 	bool	are_nodes_dirty;
+	bool	is_reunited;		/* a speaker has come up since the last plan */
 };
 
-static const struct metric m_node = { "herald_liveness_up",
-	"1 where the speaker of that node is up by BFD.", METRIC_GAUGE };
 static const struct metric m_plan_sec = { "herald_plan_seconds_total",
 	"Time spent on planning and applying.", METRIC_COUNTER };
 
@@ -77,12 +78,8 @@ static void
 on_liveness(void *arg, const struct ip *peer, enum bfd_peer_state state)
 {
 	struct speaker *s = arg;
-	char labels[128];
 
-	metrics_set(&m_node, metrics_labels(labels, sizeof(labels), "peer",
-	    IP_STR(peer), NULL), state == BFD_PEER_UP);
-	log_info(LOG_OBJ("peer", IP_STR(peer)), "speaker is %s",
-	    bfd_peer_state_name(state));
+	s->is_reunited |= state == BFD_PEER_UP;
 	if (alive_report(&s->alive, peer, report_of(state), clock_mono()))
 		s->is_dirty = true;
 }
@@ -151,7 +148,6 @@ plan_and_apply(struct speaker *s)
 		.self = s->conf->node_name,
 		.alive = &s->alive,
 		.now = clock_mono(),
-		.is_leaving = s->is_leaving,
 	};
 	struct mono end;
 	int rc;
@@ -163,6 +159,11 @@ plan_and_apply(struct speaker *s)
 	plan_fini(&s->plan);
 	plan_build(&in, &s->plan);
 	rc = apply_plan(&s->apply, &s->plan);
+	/* It may have owned VIPs of ours while we could not hear each other, and
+	   hosts may have learnt its address last. */
+	if (s->is_reunited)
+		arp_io_announce(s->arp, NULL);
+	s->is_reunited = false;
 	end = clock_mono();
 	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(end, in.now) / 1e9);
 	schedule_retry(s, end, rc != 0);
@@ -178,8 +179,9 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	struct mono now, next;
 
 	(void)revents;
-	if (!kube_source_is_synced(s->source))
-		return;		/* half a world would take down what is there */
+	/* Half a world would take down what is there. */
+	if (s->is_leaving || !kube_source_is_synced(s->source))
+		return;
 	if (s->is_dirty)
 		plan_and_apply(s);
 	now = clock_mono();
@@ -260,10 +262,8 @@ on_http(void *arg, const char *path, FILE *f, const char **ret_type)
 static void
 on_left(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct speaker *s = w->data;
-
+	(void)w;
 	(void)revents;
-	arp_io_set(s->arp, NULL, 0);
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -277,6 +277,7 @@ speaker_leave(struct speaker *s)
 	s->is_leaving = true;
 	log_info(LOG_OBJ("node", s->conf->node_name),
 	    "leaving: the other speakers take over, the director goes on forwarding");
+	apply_yield(&s->apply, &s->plan);
 	bfd_io_admin_down(s->bfd);
 	ev_timer_start(s->loop, &s->leave);
 }
@@ -291,12 +292,14 @@ open_parts(struct speaker *s, char err[512])
 		.min_tx_us = conf->interval_us,
 		.min_rx_us = conf->interval_us,
 		.detect_mult = conf->detect_mult,
+		.max_pps = LIVENESS_MAX_PPS,
 		.key_id = 1,
 		.key = conf->key_len > 0 ? conf->key : NULL,
 		.key_len = conf->key_len,
 		.is_realtime = true,
 	};
-	const struct arp_io_handler arp = { on_conflict, on_links, s };
+	const struct arp_io_handler arp = {
+		.conflict = on_conflict, .links_changed = on_links, .arg = s };
 	const struct kube_source_handler handler = { on_change, on_synced, s };
 	const struct kube_source_conf source = {
 		.spec = conf->source,

@@ -325,34 +325,12 @@ START_TEST(addresses)
 }
 END_TEST
 
-START_TEST(leaving_owns_nothing)
-{
-	struct kube_store *store = kube_store_new();
-	struct alive alive;
-	struct plan plan;
-
-	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
-	make_alive(&alive, ALIVE_HEARD_UP);
-	for (unsigned i = 0; i < 2; i++) {
-		plan_build(&(struct plan_input){ .store = store, .self = "n2",
-		    .alive = &alive, .now = T0, .is_leaving = i == 1 }, &plan);
-		ck_assert_int_eq(plan.vips[0].is_mine, i == 0);
-		ck_assert_msg(plan.want.nservices == 1, "but goes on forwarding");
-		plan_fini(&plan);
-	}
-	alive_fini(&alive);
-	kube_store_free(store);
-}
-END_TEST
-
 static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, table, 0, nitems(rows));
 	tcase_add_test(tc, same_table_on_every_node);
 	tcase_add_test(tc, addresses);
-	tcase_add_test(tc, leaving_owns_nothing);
 }
 
 TEST_MAIN("plan", fill)
