@@ -56,15 +56,26 @@ class Process:
         with open(f"/proc/{self.popen.pid}/status") as f:
             return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
 
-    def metrics(self):
-        """{"name{labels}": value} of its /metrics."""
+    def get(self, path):
+        """The body of an answer of its HTTP server."""
         with inside(self.netns):
             conn = socket.create_connection(("127.0.0.1", HTTP_PORT), timeout=5)
-        with conn, conn.makefile("r") as answer:
-            conn.send(b"GET /metrics HTTP/1.0\r\n\r\n")
-            body = answer.read().partition("\n\n")[2]
-        lines = (line.rpartition(" ") for line in body.splitlines() if line[:1] not in ("#", ""))
+        with conn, conn.makefile("r", newline="") as answer:
+            conn.send(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            return answer.read().partition("\r\n\r\n")[2]
+
+    def metrics(self):
+        """{"name{labels}": value} of its /metrics."""
+        lines = (line.rpartition(" ") for line in self.get("/metrics").splitlines()
+                 if line[:1] not in ("#", ""))
         return {name: float(value) for name, _, value in lines}
+
+    def status(self):
+        """A speaker's view of things; {} while it cannot be asked."""
+        try:
+            return json.loads(self.get("/status"))
+        except (OSError, ValueError):
+            return {}
 
 
 class Lab:
@@ -241,8 +252,27 @@ spec:
             raise Failed("a node to answer ARP", f"{name} answered for {vip}")
         return self.by_name[name]
 
+    def agreed_owner(self, vip):
+        """The node that all speakers, all up and of one mind, and ARP name; or a Not."""
+        said = {}
+        for name, speaker in self.speakers.items():
+            status = speaker.status()
+            down = [n["name"] for n in status.get("nodes", []) if n["state"] != "up"]
+            if down or len(status.get("nodes", [])) < len(self.nodes) - 1:
+                return Not(f"{name} does not see {down or 'the others'} up")
+            said[name] = [v.get("owner") for v in status["vips"] if v["ip"] == vip]
+        if len({str(owner) for owner in said.values()}) != 1:
+            return Not(f"the speakers disagree on the owner of {vip}: {said}")
+        who = self.owners(vip)
+        if [*who] != said[name]:
+            return Not(f"{said[name]} should answer ARP for {vip}, {sorted(who)} do")
+        return self.by_name[who.pop()]
+
     def settle(self, limit_sec=15):
-        """Wait until every node is up and programmed and one owns the VIP."""
+        """Wait until every node is up and programmed and one owns the VIP.
+
+        Returns the VIP and its owner.
+        """
         for node in self.nodes:
             if not self.speakers[node.name].is_running():
                 raise Failed("the speaker to run", f"{node.name}'s has ended: "
@@ -251,7 +281,8 @@ spec:
         for node in self.nodes:
             until(f"{node.name} to be programmed",
                   lambda n=node: self.programmed(n, vip), limit_sec, node=node)
-        return vip, self.owner(vip)
+        return vip, until("all speakers to agree", lambda: self.agreed_owner(vip), limit_sec,
+                          every_sec=0.05)
 
     # --- when it is not so
 

@@ -1,4 +1,5 @@
 """demo.py - the path of a Service, step by step, for a person to watch."""
+import os
 import time
 
 import topology
@@ -10,7 +11,8 @@ NCONNS = 100
 
 
 def _step(title):
-    print(f"\n\033[1m{title}\033[0m", flush=True)
+    bold, plain = ("\033[1m", "\033[0m") if os.environ.get("LAB_COLOUR") else ("", "")
+    print(f"\n{bold}{title}{plain}", flush=True)
 
 
 def _row(label, value):

@@ -21,6 +21,9 @@ mkdir -p "$results"
 # Compiling the Python here takes a tenth of what it takes in the guest.
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab
+colour=''
+[ ! -t 1 ] || colour=1
+echo "Booting a virtual machine with Debian's kernel; the lab is up in half a minute."
 exec tests/lab/vm.sh -t "$limit" -r "$results" \
-	env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
+	env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" LAB_COLOUR=$colour \
 	/usr/bin/python3 -u tests/lab/lab.py "$bin" "$@"

@@ -4,11 +4,13 @@ Each scenario takes the Lab, raises Failed or returns its figures as text. They
 run in this order in one boot, each from the settled state its forerunner left.
 """
 import ipaddress
+import os
 import re
+import signal
 import time
 
 import topology
-from cluster import TCP_PORT, UDP_PORT
+from cluster import SOURCE, TCP_PORT, UDP_PORT
 from measure import Connections, Failed, Not, Prober, ipvs_table, until
 from netns import inside, output, set_link
 
@@ -247,7 +249,69 @@ def speaker_restart(lab):
         raise Failed("the node's IPVS and nft as they were",
                      f"gone: {[x for x in old if x not in new]}, "
                      f"new: {[x for x in new if x not in old]}", owner)
-    return f"0 of {sent} packets lost, {len(alive)} connections alive, IPVS and nft untouched"
+    metrics = speaker.metrics()
+    changes = {k: v for k, v in metrics.items() if k.startswith("herald_director_changes") and v}
+    if changes or not metrics.get("herald_director_syncs_total"):
+        raise Failed("the new speaker to have compared and changed nothing",
+                     f"{changes}, {metrics.get('herald_director_syncs_total')} syncs", owner)
+    return f"0 of {sent} packets lost, {len(alive)} connections alive, 0 changes made"
+
+
+@scenario
+def speaker_leaves(lab):
+    """The owner's speaker is asked to end: the VIP moves and no packet is lost."""
+    vip, owner = lab.settle()
+    with Prober("client", vip, UDP_PORT, 24, spacing_sec=0.005) as prober:
+        until("probes to be answered", lambda: len(prober.answered) > 20, 5)
+        since = time.monotonic()
+        lab.speakers[owner.name].kill(signal.SIGTERM)
+        until(f"another owner than {owner.name}",
+              lambda: lab.owners(vip) not in (set(), {owner.name}), 5, node=owner)
+        moved = time.monotonic() - since
+        lab.speakers[owner.name].start()
+        lab.settle()
+    lost = prober.lost(since)
+    if lost:
+        raise Failed("no packet lost in a planned move", f"{len(lost)} were", owner)
+    return f"moved within {ms(moved)}, 0 of {len(prober.sent)} packets lost"
+
+
+@scenario
+def broken_manifest(lab):
+    """A file that is no YAML is named, with its line, and disturbs nothing."""
+    vip, owner = lab.settle()
+    lab.write_text("broken", "apiVersion: v1\nkind: Service\nmetadata: {name: [}\n")
+    for process in (lab.controller, *lab.speakers.values()):
+        until(f"{process.label} to name broken.yaml and its line",
+              lambda p=process: re.search(r"broken\.yaml:?.*\b3\b", p.log_tail(200)), 5,
+              node=lab.by_name.get(process.netns))
+    os.unlink(f"{SOURCE}/broken.yaml")
+    conns = Connections("client", vip, TCP_PORT, 10)
+    conns.close()
+    if conns.errors or lab.settle()[1] is not owner:
+        raise Failed(f"{vip} to be served as before", f"{conns.errors}", owner)
+    return "named by the controller and three speakers"
+
+
+@scenario
+def at_rest(lab):
+    """With nothing to do, a speaker is small and idle."""
+    lab.settle()
+
+    def cpu_sec(process):
+        with open(f"/proc/{process.popen.pid}/stat") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    speakers = lab.speakers.values()
+    before = [cpu_sec(p) for p in speakers]
+    since = time.monotonic()
+    time.sleep(2)       # the measure itself: how much is used in a while
+    share = max(cpu_sec(p) - b for p, b in zip(speakers, before)) / (time.monotonic() - since)
+    rss_mb = max(p.memory_kb() for p in speakers) / 1024
+    if rss_mb > 16 or share > 0.25:
+        raise Failed("under 16 MB and a quarter of an (emulated) processor",
+                     f"{rss_mb:.1f} MB, {share:.0%}")
+    return f"{rss_mb:.1f} MB resident, {share:.1%} of an emulated processor (BFD at 100 ms)"
 
 
 @scenario

@@ -109,21 +109,29 @@ guest_init() {
 	mount -t devtmpfs dev /dev
 	while read -r m; do insmod "/$m"; done </modules
 	for w in $(cat /proc/cmdline); do
-		case $w in lab.results=*) results=${w#*=} ;; lab.kernel=*) kernel=${w#*=} ;; esac
+		case $w in
+		lab.results=*) results=${w#*=} ;;
+		lab.kernel=*) kernel=${w#*=} ;;
+		lab.work=*) work=${w#*=} ;;
+		esac
 	done
 	mount -t virtiofs host /host || { echo "no virtiofs"; poweroff -f; }
 	# A read-only view of the machine; only the results stay writable.
-	mount --bind /host /root && mount -o remount,bind,ro /root
-	mount -t proc proc /root/proc
-	mount -t sysfs sys /root/sys
-	mount -t devtmpfs dev /root/dev
-	mkdir -p /root/dev/pts /root/dev/shm && mount -t devpts pts /root/dev/pts
-	for d in dev/shm run tmp var/tmp; do mount -t tmpfs -o mode=1777 tmp /root/$d; done
-	mkdir -p /root/run/lab/results /root/run/netns
-	mount --bind "/host$results" /root/run/lab/results
-	cp /bin/busybox /guest-main /root/run/lab/
+	view() { mkdir -p "/new$1"; mount --bind "/host$1" "/new$1" && mount -o remount,bind,ro "/new$1"; }
+	view /
+	mount -t proc proc /new/proc
+	mount -t sysfs sys /new/sys
+	mount -t devtmpfs dev /new/dev
+	mkdir -p /new/dev/pts /new/dev/shm && mount -t devpts pts /new/dev/pts
+	for d in dev/shm run tmp var/tmp; do mount -t tmpfs -o mode=1777 tmp /new/$d; done
+	for d in "$kernel" "$work"; do	# where those have just been covered
+		case $d in /tmp/* | /var/tmp/* | /run/* | /dev/shm/*) view "$d" ;; esac
+	done
+	mkdir -p /new/run/lab/results /new/run/netns
+	mount --bind "/host$results" /new/run/lab/results
+	cp /bin/busybox /guest-main /new/run/lab/
 	echo "$kernel/modprobe" >/proc/sys/kernel/modprobe
-	exec switch_root /root /run/lab/guest-main
+	exec switch_root /new /run/lab/guest-main
 	INIT
 }
 
@@ -146,7 +154,7 @@ guest_main() {
 build_initrd() {
 	local kernel=$cache/kernel version tmp=$cache/initrd.$$ m file
 	version=$(kernel_version "$kernel")
-	mkdir -p "$tmp"/{bin,proc,dev,host,root}
+	mkdir -p "$tmp"/{bin,proc,dev,host,new}
 	cp "$(command -v busybox)" "$tmp/bin/"
 	for m in $("$tmp/bin/busybox" --list); do
 		[ -e "$tmp/bin/$m" ] || ln -s busybox "$tmp/bin/$m"
@@ -167,6 +175,7 @@ build_initrd() {
 }
 
 mkdir -p "$cache"
+cache=$(realpath "$cache")
 case $cache in *[[:space:]]*) die "the cache's path must have no blanks: $cache" ;; esac
 (
 	flock 9
@@ -196,9 +205,11 @@ trap 'exit 130' INT TERM
 [ -n "$results" ] || results=$run/results
 mkdir -p "$results"
 results=$(realpath "$results")
-case $results in *[[:space:]]*) die "the results' path must have no blanks: $results" ;; esac
+case $results$(pwd -P) in
+*[[:space:]]*) die "paths with blanks do not pass a kernel's command line: $results, $PWD" ;;
+esac
 rm -f "$results/status"
-{ printf 'cd %q\n' "$PWD"; printf '%q ' "$@"; echo; } >"$results/command"
+{ printf 'cd %q\n' "$(pwd -P)"; printf '%q ' "$@"; echo; } >"$results/command"
 
 virtiofsd "$run/fs" >"$results/virtiofsd.log" 2>&1 &
 fs=$!
@@ -210,6 +221,7 @@ done
 [ -S "$run/fs" ] || { cat "$results/virtiofsd.log" >&2; die "virtiofsd did not start"; }
 
 version=$(kernel_version "$cache/kernel")
+paths="lab.results=$results lab.kernel=$cache/kernel lab.work=$(pwd -P)"
 rc=0
 # tcg by name: where /dev/kvm exists it need not work.
 timeout --foreground -k 5 "$limit" qemu-system-x86_64 \
@@ -221,7 +233,7 @@ timeout --foreground -k 5 "$limit" qemu-system-x86_64 \
 	-serial file:"$results/console.log" \
 	-chardev stdio,id=out,signal=off -serial chardev:out \
 	-kernel "$cache/kernel/boot/vmlinuz-$version" -initrd "$cache/initrd.gz" \
-	-append "console=ttyS0 quiet panic=-1 lab.results=$results lab.kernel=$cache/kernel" ||
+	-append "console=ttyS0 quiet panic=-1 $paths" ||
 	rc=$?
 
 [ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$results"
