@@ -52,7 +52,6 @@ struct peer {
 	struct bfd bfd;			/* conf.local_discr is the key of by_discr */
 	ev_timer timer;
 	enum bfd_peer_state reported;	/* as `changed` was last told */
-	bool	was_up;
 	bool	is_wanted;		/* scratch of bfd_io_set_peers() */
 	bool	is_queued;		/* on io->changed_peers */
 	int	send_err;		/* -errno of the last send, 0 well */
@@ -111,10 +110,10 @@ peer_state(const struct peer *p)
 		return BFD_PEER_REFUSED;
 	if (p->bfd.remote_state == BFD_ADMIN_DOWN)
 		return BFD_PEER_ADMIN_DOWN;
-	/* On the way up for the first time: no news yet. */
-	if (!p->was_up && (p->bfd.remote_mult == 0 || p->bfd.remote_discr != 0))
-		return BFD_PEER_UNKNOWN;
-	return BFD_PEER_DOWN;
+	/* On the way up, as far as we hear: no news until it is. */
+	if (p->bfd.remote_discr != 0 && p->reported != BFD_PEER_UP)
+		return p->reported;
+	return p->bfd.remote_mult == 0 ? BFD_PEER_UNKNOWN : BFD_PEER_DOWN;
 }
 
 /* Send all that is due. A lost packet is what the protocol is made for. */
@@ -166,8 +165,6 @@ peer_settle(struct peer *p, struct mono now)
 	peer_flush(p, now);
 	if (is_armed_too_late(p, now))
 		peer_rearm(p, now);
-	if (p->bfd.state == BFD_UP)
-		p->was_up = true;
 	if (!p->is_queued && !b->is_leaving && peer_state(p) != p->reported) {
 		p->is_queued = true;
 		DL_APPEND(b->changed_peers, p);
