@@ -1,0 +1,272 @@
+/* decode_manifest.c - see manifest.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube/decode_impl.h"
+#include "kube/encode.h"
+#include "kube/manifest.h"
+#include "kube/yaml.h"
+#include "lib/mem.h"
+
+struct reading {
+	const struct kube_manifest_conf *conf;
+	kube_manifest_fn *fn;
+	void	*arg;
+	bool	has_lines;
+};
+
+static struct dec_opts
+opts_of(const struct kube_manifest_conf *conf, enum kube_kind kind, bool has_lines)
+{
+	return (struct dec_opts){
+		.api_group = conf->api_group,
+		.kind = kind,
+		.own_ns = conf->own_ns,
+		.default_ns = "default",
+		.has_lines = has_lines,
+	};
+}
+
+/* What `kubectl get -o yaml` leaves in, large and of no use here. */
+static void
+drop_ballast(cJSON *tree)
+{
+	cJSON *meta = cJSON_GetObjectItemCaseSensitive(tree, "metadata");
+	cJSON *notes = cJSON_GetObjectItemCaseSensitive(meta, "annotations");
+
+	cJSON_DeleteItemFromObjectCaseSensitive(meta, "managedFields");
+	cJSON_DeleteItemFromObjectCaseSensitive(notes,
+	    "kubectl.kubernetes.io/last-applied-configuration");
+}
+
+/* `where` goes before the error: "" or "items[3]: ". */
+static void
+read_object(const struct reading *r, cJSON *tree, enum kube_kind kind,
+    unsigned line, const char *where)
+{
+	struct dec_opts opts = opts_of(r->conf, kind, r->has_lines);
+	struct kube_manifest_item item = { .line = line };
+	struct kube_error err = { "" }, full;
+	unsigned err_line = 0;
+
+	item.error = dec_tree(tree, &opts, &item.id, &item.object, &err, &err_line);
+	if (item.error == 0) {
+		drop_ballast(tree);
+		item.json = cJSON_PrintUnformatted(tree);
+		if (item.json == NULL)
+			abort();	/* only where memory is out */
+	} else if (err_line > 0) {
+		item.line = err_line;
+	}
+	if (err.text[0] != '\0')
+		kube_error_set(&full, "%s%.460s", where, err.text);
+	item.why = err.text[0] != '\0' ? full.text : "";
+	r->fn(r->arg, &item);
+}
+
+/* "ServiceList" to KUBE_SERVICE, "List" to KUBE_NKINDS; false for others. */
+static bool
+list_kind(const char *kind, enum kube_kind *ret)
+{
+	size_t len = strlen(kind);
+
+	if (len < 4 || strcmp(kind + len - 4, "List") != 0)
+		return false;
+	for (unsigned k = 0; k < KUBE_NKINDS; k++) {
+		const char *name = kube_kind_name((enum kube_kind)k);
+
+		if (strlen(name) == len - 4 && memcmp(name, kind, len - 4) == 0)
+			*ret = (enum kube_kind)k;
+	}
+	if (len == 4)
+		*ret = KUBE_NKINDS;
+	return len == 4 || *ret != KUBE_NKINDS;
+}
+
+static void
+read_tree(const struct reading *r, cJSON *tree, unsigned line)
+{
+	const cJSON *kind = cJSON_GetObjectItemCaseSensitive(tree, "kind");
+	cJSON *items = cJSON_GetObjectItemCaseSensitive(tree, "items");
+	enum kube_kind of = KUBE_NKINDS;
+	size_t i = 0;
+
+	if (!cJSON_IsString(kind) || !cJSON_IsArray(items) ||
+	    !list_kind(kind->valuestring, &of)) {
+		read_object(r, tree, KUBE_NKINDS, line, "");
+		return;
+	}
+	for (cJSON *c = items->child; c != NULL; c = c->next) {
+		unsigned item_line = r->has_lines && c->valueint > 0 ?
+		    (unsigned)c->valueint : line;
+		char where[32];
+
+		snprintf(where, sizeof(where), "items[%zu]: ", i++);
+		read_object(r, c, of, item_line, where);
+	}
+}
+
+static void
+report_fault(const struct reading *r, unsigned line, const char *why)
+{
+	struct kube_manifest_item item = {
+		.error = -EINVAL,
+		.line = line,
+		.id.kind = KUBE_NKINDS,
+		.why = why,
+	};
+
+	r->fn(r->arg, &item);
+}
+
+static void
+on_yaml(void *arg, cJSON *tree, unsigned line, const struct kube_error *err)
+{
+	const struct reading *r = arg;
+
+	if (tree == NULL) {
+		report_fault(r, line, err->text);
+		return;
+	}
+	read_tree(r, tree, line);
+	cJSON_Delete(tree);
+}
+
+static unsigned
+count_lines(const char *from, const char *to)
+{
+	unsigned n = 0;
+
+	for (; from < to; from++)
+		n += *from == '\n';
+	return n;
+}
+
+static void
+read_json(const struct reading *r, const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+	unsigned line = 1;
+
+	for (;;) {
+		const char *stop = NULL, *from = p;
+		cJSON *tree;
+
+		while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' ||
+		    *p == '\n'))
+			p++;
+		line += count_lines(from, p);
+		if (p == end)
+			return;
+		tree = cJSON_ParseWithLengthOpts(p, (size_t)(end - p), &stop, false);
+		if (tree == NULL) {
+			if (stop != NULL && stop > p && stop <= end)
+				line += count_lines(p, stop);
+			report_fault(r, line, "this is no JSON, or it breaks off; "
+			    "check quotes, commas and brackets");
+			return;
+		}
+		read_tree(r, tree, line);
+		cJSON_Delete(tree);
+		line += count_lines(p, stop);
+		p = stop;
+	}
+}
+
+void
+kube_manifest_read(const char *text, size_t len, bool is_json,
+    const struct kube_manifest_conf *conf, kube_manifest_fn *fn, void *arg)
+{
+	struct reading r = { .conf = conf, .fn = fn, .arg = arg,
+		.has_lines = !is_json };
+
+	if (len > KUBE_MANIFEST_MAX)
+		report_fault(&r, 1, "the file is longer than 16 MiB; split it");
+	else if (is_json)
+		read_json(&r, text, len);
+	else
+		kube_yaml_read(text, len, on_yaml, &r);
+}
+
+/* json as a tree, its status replaced by that of `status`. */
+static cJSON *
+tree_with_status(const char *json, const char *status, struct kube_error *err)
+{
+	cJSON *tree = dec_parse(json, strlen(json), err), *over, *s;
+
+	if (tree == NULL || status == NULL)
+		return tree;
+	over = dec_parse(status, strlen(status), err);
+	s = cJSON_DetachItemFromObjectCaseSensitive(over, "status");
+	cJSON_Delete(over);
+	if (s == NULL) {
+		if (over != NULL)
+			kube_error_set(err, "status: is missing; it must hold "
+			    "{\"status\":...}");
+		cJSON_Delete(tree);
+		return NULL;
+	}
+	cJSON_DeleteItemFromObjectCaseSensitive(tree, "status");
+	cJSON_AddItemToObject(tree, "status", s);
+	return tree;
+}
+
+int
+kube_manifest_decode(const char *json, enum kube_kind kind, const char *status,
+    const struct kube_manifest_conf *conf, struct kube_object **ret_obj,
+    struct kube_error *ret_err)
+{
+	struct dec_opts opts = opts_of(conf, kind, false);
+	cJSON *tree = tree_with_status(json, status, ret_err);
+	struct kube_ident id;
+	unsigned line;
+	int rc = -EINVAL;
+
+	if (tree != NULL)
+		rc = dec_tree(tree, &opts, &id, ret_obj, ret_err, &line);
+	cJSON_Delete(tree);
+	return rc;
+}
+
+/* {"status":...} alone, taken out of a whole object; NULL where it has none. */
+static char *
+status_of(const char *object)
+{
+	cJSON *tree = cJSON_Parse(object), *only = cJSON_CreateObject();
+	cJSON *s = cJSON_DetachItemFromObjectCaseSensitive(tree, "status");
+	char *text = NULL;
+
+	if (s != NULL) {
+		cJSON_AddItemToObject(only, "status", s);
+		text = cJSON_PrintUnformatted(only);
+	}
+	cJSON_Delete(only);
+	cJSON_Delete(tree);
+	return text;
+}
+
+char *
+kube_manifest_patch(const char *json, enum kube_kind kind, const char *status,
+    const char *patch, const struct kube_manifest_conf *conf,
+    struct kube_error *ret_err)
+{
+	char *before = status != NULL ? mem_strdup(status) : status_of(json);
+	char *merged = kube_merge_patch(before, patch, ret_err);
+	char *after = merged != NULL ? status_of(merged) : NULL;
+	struct kube_object *o = NULL;
+
+	if (merged != NULL && after == NULL)
+		kube_error_set(ret_err, "the patch leaves no status behind; it "
+		    "must be {\"status\":{...}}");
+	if (after != NULL &&
+	    kube_manifest_decode(json, kind, after, conf, &o, ret_err) != 0) {
+		free(after);
+		after = NULL;
+	}
+	kube_object_free(o);
+	free(merged);
+	free(before);
+	return after;
+}

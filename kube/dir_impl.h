@@ -1,0 +1,80 @@
+/*
+ * dir_impl.h - the dir source's insides, shared by its shells: dir_io.c (the
+ * source and its writes) and dir_watch_io.c (which files to read, and when).
+ */
+#ifndef HERALD_KUBE_DIR_IMPL_H
+#define HERALD_KUBE_DIR_IMPL_H
+
+#include <ev.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+#include "kube/dir.h"
+#include "kube/source_impl.h"
+
+/* A name, in a set of such. */
+struct dir_name {
+	UT_hash_handle hh;
+	char	name[];
+};
+
+/* A file as it was when it was last read. */
+struct dir_stamp {
+	struct stat st;
+	unsigned scan;			/* the scan that last saw it */
+	UT_hash_handle hh;
+	char	name[];
+};
+
+enum dir_scan {
+	DIR_SCAN_NONE,
+	DIR_SCAN_LATER,			/* leave files alone that were written to
+					   a moment ago: perhaps half written */
+	DIR_SCAN_NOW,
+};
+
+struct dir_watch {
+	int	dir_fd;			/* -1 while the directory is gone */
+	int	status_fd;		/* -1 while there is no .status */
+	int	notify_fd;
+	int	dir_wd, status_wd;	/* -1 without */
+	struct dir_stamp *stamps;
+	unsigned nscans;
+	struct dir_name *dirty;		/* manifests to read */
+	struct dir_name *dirty_status;	/* files of .status to read */
+	enum dir_scan scan;		/* all manifests */
+	bool	scan_status;		/* all of .status */
+	ev_io	notify;
+	ev_timer settle;		/* a burst is over: read what is dirty */
+	ev_timer audit;			/* now and then: see what inotify missed */
+};
+
+struct dir_source {
+	struct kube_source src;		/* first: this is one */
+	struct ev_loop *loop;
+	struct kube_source_handler handler;
+	struct dir dir;
+	char	*path;
+	char	*node_name, *own_ns, *api_group, *component; /* NULL where not given */
+	struct dir_watch watch;
+	ev_timer writes_due;
+	struct dir_write *writes;	/* queued patches, oldest first */
+	unsigned nwrites;
+	bool	is_writer;		/* has patched a status: see orphaned() */
+	bool	is_synced;
+};
+
+/* Open and follow the directory; reading begins from the loop. */
+int dir_watch_start(struct dir_source *s, struct kube_error *ret_err);
+void dir_watch_stop(struct dir_source *s);
+
+/* Make sure that .status is there, is open and followed; 0 or -errno. */
+int dir_watch_make_status(struct dir_source *s);
+
+/* Read one status, as it is on disk now. */
+void dir_watch_read_status(struct dir_source *s, const char *key);
+
+/* Tell the handler what is new in the store. */
+void dir_source_report(struct dir_source *s);
+
+#endif

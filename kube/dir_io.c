@@ -1,0 +1,286 @@
+/*
+ * dir_io.c - the source that is a directory of manifests: the daemons' default
+ * where there is no cluster, and the way they are tested.
+ *
+ *	PATH/ANY.yaml, .yml, .json	manifests, read and followed
+ *	PATH/.status/KIND_NS_NAME.json	{"status":...}, by kube_source_patch_status()
+ *	PATH/.status/events.jsonl	Events, one a line
+ *
+ * Several daemons share a directory: what one writes the others follow.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "kube/api_encode.h"
+#include "kube/api_path.h"
+#include "kube/dir_file.h"
+#include "kube/dir_impl.h"
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+enum {
+	EVENTS_MAX = 1 << 20,		/* bytes of events.jsonl */
+	WRITES_A_TURN = 32,		/* each costs a sync of the disk */
+};
+
+struct dir_write {
+	struct dir_write *prev, *next;
+	char	*key;
+	char	*resource_version;	/* NULL: whatever it is */
+	char	*body;
+	kube_done_fn *done;
+	void	*arg;
+	int	error;
+	struct kube_error text;
+};
+
+static struct dir_source *
+dir_source(struct kube_source *src)
+{
+	return (struct dir_source *)src;
+}
+
+static void
+dir_say(void *arg, enum log_level level, const char *file, unsigned line,
+    const char *text)
+{
+	const struct dir_source *s = arg;
+	char *where = line > 0 ? mem_printf("%s/%s:%u", s->path, file, line) :
+	    mem_printf("%s/%s", s->path, file);
+
+	log_at(level, LOG_OBJ("file", where), "%s", text);
+	free(where);
+}
+
+/*
+ * An object is gone; its status should not wait for the next of its name. Who
+ * writes statuses takes them away; who only reads leaves the files alone.
+ */
+static void
+dir_orphaned(void *arg, const char *key)
+{
+	struct dir_source *s = arg;
+	char *name;
+
+	if (!s->is_writer || s->watch.status_fd < 0)
+		return;
+	name = mem_printf("%s.json", key);
+	(void)unlinkat(s->watch.status_fd, name, 0);
+	free(name);
+}
+
+void
+dir_source_report(struct dir_source *s)
+{
+	unsigned changed = s->dir.changed;
+
+	s->dir.changed = 0;
+	for (unsigned k = 0; k < KUBE_NKINDS; k++)
+		if ((changed & 1u << k) != 0)
+			s->handler.changed(s->handler.arg, (enum kube_kind)k);
+	if (s->is_synced || s->watch.nscans == 0)
+		return;
+	s->is_synced = true;
+	s->handler.synced(s->handler.arg);
+}
+
+static void
+write_free(struct dir_write *w)
+{
+	free(w->key);
+	free(w->resource_version);
+	free(w->body);
+	free(w);
+}
+
+/* An error of the file system as the outcome of a write. */
+static int
+write_error(struct dir_source *s, struct dir_write *w, int error)
+{
+	kube_error_set(&w->text, "%.200s/.status/%.200s.json: %s", s->path, w->key,
+	    strerror(-error));
+	return error == -EACCES || error == -EPERM || error == -EROFS ? -EACCES :
+	    -EIO;
+}
+
+static int
+write_status(struct dir_source *s, struct dir_write *w)
+{
+	char *text = NULL, *name;
+	int rc;
+
+	rc = dir_watch_make_status(s);
+	if (rc != 0)
+		return write_error(s, w, rc);
+	/* Another process may have written since we last looked. */
+	dir_watch_read_status(s, w->key);
+	rc = dir_patch(&s->dir, w->key, w->resource_version, w->body, &text,
+	    &w->text);
+	if (rc != 0)
+		return rc;
+	name = mem_printf("%s.json", w->key);
+	rc = dir_file_replace(s->watch.status_fd, name, text);
+	rc = rc != 0 ? write_error(s, w, rc) : dir_set_status(&s->dir, w->key, text);
+	free(name);
+	free(text);
+	return rc;
+}
+
+static void
+on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct dir_source *s = timer->data;
+	struct dir_write *batch = NULL, *w, *next;
+
+	(void)revents;
+	if (!s->is_synced) {
+		/* There is nothing to patch before the first scan. */
+		ev_timer_set(timer, 0.01, 0.);
+		ev_timer_start(loop, timer);
+		return;
+	}
+	for (int i = 0; i < WRITES_A_TURN && s->writes != NULL; i++) {
+		w = s->writes;
+		DL_DELETE(s->writes, w);
+		w->error = write_status(s, w);
+		DL_APPEND(batch, w);
+	}
+	/* One sync for all the renames. */
+	if (s->watch.status_fd >= 0)
+		(void)fsync(s->watch.status_fd);
+	if (s->writes != NULL) {
+		ev_timer_set(timer, 0., 0.);
+		ev_timer_start(loop, timer);
+	}
+	DL_FOREACH_SAFE(batch, w, next) {
+		s->nwrites--;
+		if (w->done != NULL)
+			w->done(w->arg, w->error, w->text.text);
+		write_free(w);
+	}
+	dir_source_report(s);
+}
+
+static void
+dir_source_patch_status(struct kube_source *src, enum kube_kind kind,
+    const char *ns, const char *name, const char *resource_version,
+    const char *body, kube_done_fn *done, void *arg)
+{
+	struct dir_source *s = dir_source(src);
+	struct dir_write *w = mem_zalloc(sizeof(*w));
+	char key[DIR_KEY_LEN];
+
+	dir_key(kind, ns, name, key);
+	w->key = mem_strdup(key);
+	w->resource_version = mem_strdup(resource_version);
+	w->body = mem_strdup(body);
+	w->done = done;
+	w->arg = arg;
+	DL_APPEND(s->writes, w);
+	s->nwrites++;
+	s->is_writer = true;
+	if (ev_is_active(&s->writes_due))
+		return;
+	ev_timer_set(&s->writes_due, 0., 0.);
+	ev_timer_start(s->loop, &s->writes_due);
+}
+
+static void
+dir_source_event(struct kube_source *src, const struct kube_event *ev)
+{
+	struct dir_source *s = dir_source(src);
+	struct api_scope scope = { .api_group = s->dir.conf.manifest.api_group };
+	char *version = api_version(ev->kind, 0, &scope);
+	char *line = api_event_encode(ev, version, s->component, s->node_name,
+	    clock_wall_ns());
+	int rc = dir_watch_make_status(s);
+
+	if (rc == 0)
+		rc = dir_file_append(s->watch.status_fd, "events.jsonl", line,
+		    EVENTS_MAX);
+	if (rc != 0)
+		log_warn(LOG_OBJ("dir", s->path), "cannot record the event %s: %s",
+		    ev->reason, strerror(-rc));
+	free(line);
+	free(version);
+}
+
+static unsigned
+dir_source_pending(const struct kube_source *src)
+{
+	return ((const struct dir_source *)src)->nwrites;
+}
+
+static bool
+dir_source_is_synced(const struct kube_source *src)
+{
+	return ((const struct dir_source *)src)->is_synced;
+}
+
+static void
+dir_source_free(struct dir_source *s)
+{
+	dir_fini(&s->dir);
+	free(s->path);
+	free(s->node_name);
+	free(s->own_ns);
+	free(s->api_group);
+	free(s->component);
+	free(s);
+}
+
+static void
+dir_source_close(struct kube_source *src)
+{
+	struct dir_source *s = dir_source(src);
+	struct dir_write *w, *next;
+
+	ev_timer_stop(s->loop, &s->writes_due);
+	DL_FOREACH_SAFE(s->writes, w, next)
+		write_free(w);
+	dir_watch_stop(s);
+	dir_source_free(s);
+}
+
+static const struct kube_source_ops dir_ops = {
+	.close = dir_source_close,
+	.is_synced = dir_source_is_synced,
+	.patch_status = dir_source_patch_status,
+	.event = dir_source_event,
+	.pending = dir_source_pending,
+};
+
+struct kube_source *
+dir_source_open(struct ev_loop *loop, const struct kube_source_conf *conf,
+    struct kube_store *store, const struct kube_source_handler *handler,
+    struct kube_error *ret_err)
+{
+	struct dir_source *s = mem_zalloc(sizeof(*s));
+	struct dir_conf dc = { .kinds = conf->kinds, .say = dir_say,
+		.orphaned = dir_orphaned, .arg = s };
+
+	s->src.ops = &dir_ops;
+	s->loop = loop;
+	s->handler = *handler;
+	s->path = mem_strdup(conf->spec + strlen("dir:"));
+	s->component = mem_strdup(conf->component);
+	s->node_name = mem_strdup(conf->node_name);
+	s->own_ns = mem_strdup(conf->ns);
+	s->api_group = mem_strdup(conf->api_group != NULL ? conf->api_group :
+	    KUBE_API_GROUP_DEFAULT);
+	dc.node_name = s->node_name;
+	dc.manifest.own_ns = s->own_ns;
+	dc.manifest.api_group = s->api_group;
+	dir_init(&s->dir, &dc, store);
+	ev_init(&s->writes_due, on_writes_due);
+	s->writes_due.data = s;
+	if (dir_watch_start(s, ret_err) != 0) {
+		dir_source_free(s);
+		return NULL;
+	}
+	return &s->src;
+}
