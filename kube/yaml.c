@@ -414,19 +414,33 @@ is_tab_line(const char *text, size_t len, size_t line)
 	return text < end && *text == '\t';
 }
 
+static size_t
+count_lines(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += text[i] == '\n';
+	return n;
+}
+
 static void
 on_error(struct builder *b, const char *text, size_t len)
 {
 	const yaml_parser_t *p = &b->parser;
 	const char *what = p->problem != NULL ? p->problem : "no valid YAML";
-	size_t line = p->problem_mark.line;
+	size_t line = p->problem_mark.line, last;
 
 	if (p->error == YAML_READER_ERROR) {
 		/* No mark there, only a byte's offset. */
-		line = 0;
-		for (size_t i = 0; i < len && i < p->problem_offset; i++)
-			line += text[i] == '\n';
+		line = count_lines(text, len < p->problem_offset ? len :
+		    p->problem_offset);
 	}
+	/* What is missing at the end is told of the last line, not of the
+	   marker that the next document begins with. */
+	last = count_lines(text, len > 0 ? len - 1 : 0);
+	if (line > last)
+		line = last;
 	fail(b, b->first_line + (unsigned)line, "%s%s%s; %s",
 	    p->context != NULL ? p->context : "", p->context != NULL ? ", " : "",
 	    what, is_tab_line(text, len, line) ?
