@@ -273,8 +273,8 @@ api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
 	char *text = api_patch_encode(body, resource_version);
 	struct api_write *w;
 
-	if (text == NULL)	/* let the server say what is wrong with it */
-		text = mem_strdup(body);
+	if (text == NULL)	/* no JSON: never sent without its condition */
+		text = mem_strdup("");
 	w = write_new(api, kind, api_status_path(kind, version, &api->scope, ns, name),
 	    text);
 	w->done = done;
