@@ -49,7 +49,7 @@ kind_find(struct dec *d, const struct dec_at *api_version,
     const struct dec_at *kind, const char *own_group)
 {
 	const char *v = dec_peek(d, api_version), *k = dec_peek(d, kind);
-	const char *slash, *version;
+	const char *slash, *version, *near = NULL;
 	size_t len;
 
 	if (v == NULL || k == NULL) {
@@ -69,20 +69,19 @@ kind_find(struct dec *d, const struct dec_at *api_version,
 			continue;
 		if (is_group && strcmp(version, kinds[i].version) == 0)
 			return (int)i;
-		/* Perhaps the next row has this version. */
-		if (is_group && (i + 1 == nitems(kinds) ||
-		    kinds[i + 1].kind != kinds[i].kind)) {
-			dec_fail(d, api_version, "this version of %s is not read; "
-			    "write %s%s%s", k, group, len > 0 ? "/" : "",
-			    kinds[i].version);
-			return -EPROTONOSUPPORT;
-		}
-		if (kinds[i].group == NULL && is_pool_group(v, len)) {
+		if (is_group && near == NULL)
+			near = kinds[i].version;	/* the newest comes first */
+		if (!is_group && kinds[i].group == NULL && is_pool_group(v, len)) {
 			dec_fail(d, api_version, "is of another API group than "
 			    "%s, which is read here; change it, or use "
 			    "--api-group", own_group);
 			return -EPROTONOSUPPORT;
 		}
+	}
+	if (near != NULL) {
+		dec_fail(d, api_version, "this version of %s is not read; write "
+		    "%.*s%s", k, (int)(version - v), v, near);
+		return -EPROTONOSUPPORT;
 	}
 	if (len == strlen(own_group) && memcmp(v, own_group, len) == 0) {
 		dec_fail(d, kind, "Herald has no such kind; check the spelling");
