@@ -233,10 +233,11 @@ pool_size(const struct pool *p, enum ip_family family)
 		return size;
 	for (size_t i = 0; i < p->usable.n; i++) {
 		const struct ip_range *r = &p->usable.v[i];
-		uint32_t first = ip_to_v4(&r->first);
+		uint32_t first;
 
 		if (r->first.family != IP_V4)
 			continue;
+		first = ip_to_v4(&r->first);
 		size -= nbuggy_upto(ip_to_v4(&r->last)) -
 		    (first > 0 ? nbuggy_upto(first - 1) : 0);
 	}
