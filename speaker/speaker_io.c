@@ -24,8 +24,8 @@ enum {
 	LIVENESS_MAX_PPS = 3000,
 	RETRY_MIN_MS = 200,
 	RETRY_MAX_MS = 10000,
-	/* Compare with the kernel this often even when nothing happened. */
-	RESYNC_SEC = 30,
+	/* Read back what the kernel holds this often, and mend it. */
+	RECHECK_SEC = 10,
 };
 
 struct speaker {
@@ -43,7 +43,7 @@ struct speaker {
 	ev_prepare turn;		/* once a turn, before the loop sleeps */
 	ev_timer wake;			/* the next time something is due by itself */
 	ev_timer leave;
-	struct mono resync;
+	struct mono recheck;
 	struct mono retry;		/* MONO_NEVER: nothing failed */
 	int64_t	retry_ms;		/* the last back-off */
 	bool	is_dirty;
@@ -152,6 +152,10 @@ plan_and_apply(struct speaker *s)
 	struct mono end;
 	int rc;
 
+	if (mono_reached(in.now, s->recheck)) {
+		director_recheck(s->director);
+		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
+	}
 	if (s->are_nodes_dirty) {
 		update_nodes(s);
 		s->are_nodes_dirty = false;
@@ -167,7 +171,6 @@ plan_and_apply(struct speaker *s)
 	end = clock_mono();
 	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(end, in.now) / 1e9);
 	schedule_retry(s, end, rc != 0);
-	s->resync = mono_add_sec(end, RESYNC_SEC);
 	s->has_planned = true;
 	s->is_dirty = false;
 }
@@ -185,7 +188,7 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	if (s->is_dirty)
 		plan_and_apply(s);
 	now = clock_mono();
-	next = mono_min(mono_min(s->resync, s->retry), alive_deadline(&s->alive, now));
+	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->alive, now));
 	ev_timer_stop(loop, &s->wake);
 	ev_timer_set(&s->wake, mono_delay_sec(now, next), 0.);
 	ev_timer_start(loop, &s->wake);
@@ -346,7 +349,8 @@ speaker_new(struct ev_loop *loop, const struct speaker_conf *conf, char err[512]
 	s->loop = loop;
 	s->conf = conf;
 	s->store = kube_store_new();
-	s->resync = s->retry = MONO_NEVER;
+	s->recheck = mono_add_sec(clock_mono(), RECHECK_SEC);
+	s->retry = MONO_NEVER;
 	alive_init(&s->alive);
 	ev_prepare_init(&s->turn, on_turn);
 	ev_timer_init(&s->wake, on_wake, 0., 0.);
