@@ -35,6 +35,7 @@ struct ipvs_endpoint {
 	struct ip ip;
 	uint16_t port;		/* host order; the endpoint's real port */
 	uint16_t weight;	/* 0: no new connections, keeps its table slots */
+	uint16_t drain_weight;	/* with weight 0: the weight it had; 0 counts as 1 */
 	enum ipvs_reach reach;
 };
 
@@ -117,6 +118,13 @@ int director_destroy(const struct director_conf *conf,
 int director_sync(struct director *d, const struct director_want *want,
     struct director_changes *ret_changes,
     void (*fail)(void *arg, const struct director_error *err), void *arg);
+
+/*
+ * Forget what the kernel was found or left to hold, so that the next sync looks
+ * at everything and puts right (counted as repairs) what others have changed.
+ * Cheap to call, dear to follow: for once a second or so, not for every sync.
+ */
+void director_recheck(struct director *d);
 
 /* True where the last sync programmed this VIP completely. */
 bool director_has_vip(const struct director *d, const struct ip *vip);

@@ -1,0 +1,220 @@
+/* diff.c - see diff.h for the rules that shape the operations. */
+#include "ipvs/diff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+
+const char *
+ipvs_op_name(enum ipvs_op_type type)
+{
+	switch (type) {
+	case IPVS_OP_ADD_VS:
+		return "add service";
+	case IPVS_OP_SET_VS:
+		return "change service";
+	case IPVS_OP_DEL_VS:
+		return "remove service";
+	case IPVS_OP_ADD_RS:
+		return "add endpoint";
+	case IPVS_OP_SET_RS:
+		return "change endpoint";
+	case IPVS_OP_DEL_RS:
+		return "remove endpoint";
+	}
+	return "?";
+}
+
+static struct ipvs_op *
+op_add(struct ipvs_ops *ops, enum ipvs_op_type type, const struct ipvs_vs *vs,
+    const struct ipvs_rs *rs)
+{
+	ops->op = mem_grow(ops->op, ops->n, &ops->cap, sizeof(ops->op[0]));
+	ops->op[ops->n] = (struct ipvs_op){ .type = type, .vs = vs, .rs = rs,
+		.sched = vs->sched, .weight = rs != NULL ? rs->weight : 0 };
+	return &ops->op[ops->n++];
+}
+
+/* Add rs so that it has its slots even if it drains; see diff.h. */
+static struct ipvs_op *
+op_add_rs(struct ipvs_ops *ops, const struct ipvs_vs *vs, const struct ipvs_rs *rs)
+{
+	struct ipvs_op *op = op_add(ops, IPVS_OP_ADD_RS, vs, rs);
+
+	if (rs->weight == 0)
+		op->weight = rs->slots != 0 ? rs->slots : 1;
+	return op;
+}
+
+static void
+op_drain_rs(struct ipvs_ops *ops, const struct ipvs_vs *vs, const struct ipvs_rs *rs)
+{
+	if (rs->weight == 0)
+		op_add(ops, IPVS_OP_SET_RS, vs, rs)->is_follow_up = true;
+}
+
+static bool
+is_mh(const struct ipvs_vs *vs)
+{
+	return strcmp(vs->sched, "mh") == 0;
+}
+
+static void
+diff_new_vs(const struct ipvs_vs *want, struct ipvs_ops *ops)
+{
+	bool is_late_mh = is_mh(want) && want->nrs > 1;
+	struct ipvs_op *op = op_add(ops, IPVS_OP_ADD_VS, want, NULL);
+	size_t i;
+
+	if (is_late_mh)
+		op->sched = "rr";
+	for (i = 0; i < want->nrs; i++)
+		op_add_rs(ops, want, &want->rs[i]);
+	if (is_late_mh)
+		op_add(ops, IPVS_OP_SET_VS, want, NULL)->is_follow_up = true;
+	for (i = 0; i < want->nrs; i++)
+		op_drain_rs(ops, want, &want->rs[i]);
+}
+
+static bool
+rs_equal(const struct ipvs_rs *a, const struct ipvs_rs *b)
+{
+	return a->weight == b->weight && a->fwd == b->fwd;
+}
+
+/* Real servers by identity: pointers into a table, sorted by ipvs_rs_cmp(). */
+struct rs_index {
+	const struct ipvs_rs **rs;
+	size_t	n;
+};
+
+static int
+rs_ptr_cmp(const void *a, const void *b)
+{
+	return ipvs_rs_cmp(*(const struct ipvs_rs *const *)a,
+	    *(const struct ipvs_rs *const *)b);
+}
+
+static struct rs_index
+rs_index_of(const struct ipvs_vs *vs)
+{
+	struct rs_index x = { .rs = mem_zalloc((vs->nrs + 1) * sizeof(x.rs[0])) };
+
+	for (x.n = 0; x.n < vs->nrs; x.n++)
+		x.rs[x.n] = &vs->rs[x.n];
+	qsort(x.rs, x.n, sizeof(x.rs[0]), rs_ptr_cmp);
+	return x;
+}
+
+static const struct ipvs_rs *
+rs_find(const struct rs_index *x, const struct ipvs_rs *key)
+{
+	const struct ipvs_rs **p = bsearch(&key, x->rs, x->n, sizeof(x->rs[0]),
+	    rs_ptr_cmp);
+
+	return p != NULL ? *p : NULL;
+}
+
+/*
+ * How many of want's first servers stand in have in the right order, with
+ * none that must come later between them: those may stay where they are.
+ */
+static size_t
+rs_kept(const struct ipvs_vs *want, const struct ipvs_vs *have)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < have->nrs && k < want->nrs; i++)
+		if (ipvs_rs_cmp(&have->rs[i], &want->rs[k]) == 0)
+			k++;
+	return k;
+}
+
+static void
+diff_rs(const struct ipvs_vs *want, const struct ipvs_vs *have, struct ipvs_ops *ops)
+{
+	struct rs_index had = rs_index_of(have), wanted = rs_index_of(want);
+	size_t kept = is_mh(want) ? rs_kept(want, have) : want->nrs;
+	const struct ipvs_rs *rs, *old;
+	size_t i;
+
+	for (i = 0; i < want->nrs; i++) {
+		rs = &want->rs[i];
+		old = rs_find(&had, rs);
+		if (old != NULL && i < kept) {
+			if (!rs_equal(old, rs))
+				op_add(ops, IPVS_OP_SET_RS, want, rs);
+			continue;
+		}
+		if (old != NULL)
+			op_add(ops, IPVS_OP_DEL_RS, want, old)->is_reorder = true;
+		op_add_rs(ops, want, rs)->is_reorder = old != NULL;
+		op_drain_rs(ops, want, rs);
+	}
+	for (i = 0; i < have->nrs; i++)
+		if (rs_find(&wanted, &have->rs[i]) == NULL)
+			op_add(ops, IPVS_OP_DEL_RS, want, &have->rs[i]);
+	free(had.rs);
+	free(wanted.rs);
+}
+
+static bool
+rs_same(const struct ipvs_vs *a, const struct ipvs_vs *b)
+{
+	size_t i;
+
+	if (a->nrs != b->nrs)
+		return false;
+	for (i = 0; i < a->nrs; i++)
+		if (ipvs_rs_cmp(&a->rs[i], &b->rs[i]) != 0 ||
+		    !rs_equal(&a->rs[i], &b->rs[i]))
+			return false;
+	return true;
+}
+
+static void
+diff_vs(const struct ipvs_vs *want, const struct ipvs_vs *have, struct ipvs_ops *ops)
+{
+	if (strcmp(want->sched, have->sched) != 0 || want->flags != have->flags ||
+	    want->timeout_sec != have->timeout_sec)
+		op_add(ops, IPVS_OP_SET_VS, want, NULL);
+	if (!rs_same(want, have))
+		diff_rs(want, have, ops);
+}
+
+void
+ipvs_diff(const struct ipvs_table *want, const struct ipvs_table *have,
+    struct ipvs_ops *ret, size_t *ret_nup)
+{
+	struct ipvs_ops up = { 0 }, down = { 0 };
+	size_t i = 0, j = 0;
+	int c;
+
+	while (i < want->n || j < have->n) {
+		if (i == want->n)
+			c = 1;
+		else if (j == have->n)
+			c = -1;
+		else
+			c = ipvs_key_cmp(&want->vs[i].key, &have->vs[j].key);
+		if (c < 0)
+			diff_new_vs(&want->vs[i++], &up);
+		else if (c > 0)
+			op_add(&down, IPVS_OP_DEL_VS, &have->vs[j++], NULL);
+		else
+			diff_vs(&want->vs[i++], &have->vs[j++], &up);
+	}
+	*ret_nup = up.n;
+	for (i = 0; i < down.n; i++)
+		*op_add(&up, IPVS_OP_DEL_VS, down.op[i].vs, NULL) = down.op[i];
+	free(down.op);
+	*ret = up;
+}
+
+void
+ipvs_ops_fini(struct ipvs_ops *ops)
+{
+	free(ops->op);
+	*ops = (struct ipvs_ops){ 0 };
+}

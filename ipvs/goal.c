@@ -1,0 +1,188 @@
+/* goal.c - see goal.h. */
+#include "ipvs/goal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipvs/tier2.h"
+#include "lib/mem.h"
+
+static struct ipvs_rs
+rs_of(const struct ipvs_endpoint *ep)
+{
+	return (struct ipvs_rs){
+		.ip = ep->ip,
+		.port = ep->port,
+		.weight = ep->weight,
+		.slots = ep->weight != 0 ? ep->weight : ep->drain_weight,
+		.fwd = ep->reach == IPVS_REACH_TUNNEL ? IPVS_FWD_TUNNEL : IPVS_FWD_MASQ,
+	};
+}
+
+/*
+ * Session affinity is twofold: mh without the client's port gives a client the
+ * same endpoint on every node and after a takeover, persistence keeps it there
+ * when endpoints come and go.
+ */
+static void
+vs_fill(struct ipvs_vs *vs, const struct ipvs_service *s)
+{
+	const char *sched = ipvs_sched_name(s->sched);
+
+	memcpy(vs->sched, sched, strlen(sched) + 1);
+	if (s->sched == IPVS_SCHED_MH)
+		vs->flags = IPVS_F_MH_FALLBACK |
+		    (s->affinity_sec == 0 ? IPVS_F_MH_PORT : 0);
+	if (s->affinity_sec != 0) {
+		vs->flags |= IPVS_F_PERSISTENT;
+		vs->timeout_sec = s->affinity_sec;
+	}
+}
+
+static size_t
+count_local(const struct ipvs_service *s)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nendpoints; i++)
+		n += s->endpoints[i].reach == IPVS_REACH_LOCAL;
+	return n;
+}
+
+/* Nobody tunnels to a service whose policy is Local, and to itself no node. */
+static bool
+has_tier2(const struct ipvs_service *s)
+{
+	return !s->is_local_only && count_local(s) > 0;
+}
+
+static void
+add_tier1(struct ipvs_table *t, const struct ipvs_service *s)
+{
+	struct ipvs_vs *vs = ipvs_table_add(t);
+	size_t i;
+
+	vs->key = (struct ipvs_key){ .vip = s->vip, .family = s->vip.family,
+		.proto = s->proto, .port = s->port };
+	vs_fill(vs, s);
+	vs->name = arena_strdup(&t->arena, s->name);
+	vs->rs = arena_array(&t->arena, s->nendpoints, sizeof(vs->rs[0]));
+	for (i = 0; i < s->nendpoints; i++)
+		if (!s->is_local_only || s->endpoints[i].reach == IPVS_REACH_LOCAL)
+			vs->rs[vs->nrs++] = rs_of(&s->endpoints[i]);
+}
+
+static void
+add_tier2(struct ipvs_table *t, const struct ipvs_service *s, uint32_t mark)
+{
+	struct ipvs_vs *vs = ipvs_table_add(t);
+	size_t i;
+
+	vs->key = (struct ipvs_key){ .family = s->vip.family, .fwmark = mark };
+	vs_fill(vs, s);
+	vs->name = arena_strdup(&t->arena, s->name);
+	vs->rs = arena_array(&t->arena, count_local(s), sizeof(vs->rs[0]));
+	for (i = 0; i < s->nendpoints; i++)
+		if (s->endpoints[i].reach == IPVS_REACH_LOCAL)
+			vs->rs[vs->nrs++] = rs_of(&s->endpoints[i]);
+}
+
+static void
+add_addr(struct nft_state *n, enum nft_set_id id, const struct ip *a)
+{
+	nft_state_add(n, id, &(struct nft_elem){ .addr = *a });
+}
+
+/* Who is tracked and masqueraded on account of endpoints without a director. */
+static void
+add_masq(struct nft_state *n, const struct ipvs_service *s)
+{
+	bool has_masq = false;
+	size_t i;
+
+	for (i = 0; i < s->nendpoints && !s->is_local_only; i++)
+		if (s->endpoints[i].reach == IPVS_REACH_MASQ) {
+			add_addr(n, NFT_DIR_MASQ, &s->endpoints[i].ip);
+			has_masq = true;
+		}
+	if (!has_masq)
+		return;
+	add_addr(n, NFT_DIR_TRACKED, &s->vip);
+	for (i = 0; i < s->nendpoints; i++)
+		if (s->endpoints[i].reach == IPVS_REACH_LOCAL)
+			add_addr(n, NFT_DIR_TRACKED, &s->endpoints[i].ip);
+}
+
+static void
+add_service_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
+{
+	struct nft_elem e = { .addr = s->vip, .proto = s->proto, .port = s->port };
+	size_t i;
+
+	for (i = 0; i < s->nendpoints; i++)
+		if (s->endpoints[i].reach == IPVS_REACH_LOCAL) {
+			add_addr(n, NFT_HOST_ENDPOINTS, &s->endpoints[i].ip);
+			add_addr(n, NFT_DIR_ENDPOINTS, &s->endpoints[i].ip);
+		}
+	add_masq(n, s);
+	if (s->nsource_ranges > 0)
+		nft_state_add(n, NFT_DIR_RESTRICTED, &e);
+	for (i = 0; i < s->nsource_ranges; i++) {
+		e.source = s->source_ranges[i];
+		if (e.source.addr.family == s->vip.family)
+			nft_state_add(n, NFT_DIR_ALLOWED, &e);
+	}
+	if (has_tier2(s)) {
+		e.source = (struct prefix){ 0 };
+		e.mark = mark;
+		nft_state_add(n, NFT_DIR_MARKS, &e);
+	}
+}
+
+static void
+add_common_sets(struct nft_state *n, const struct director_want *want)
+{
+	size_t i;
+
+	for (i = 0; i < want->nvips; i++) {
+		add_addr(n, NFT_HOST_VIPS, &want->vips[i]);
+		add_addr(n, NFT_HOST_INNER, &want->vips[i]);
+		add_addr(n, NFT_DIR_VIPS, &want->vips[i]);
+	}
+	for (i = 0; i < want->npeers; i++)
+		add_addr(n, NFT_HOST_NODES, &want->peers[i]);
+	for (i = 0; i < want->nnode_ips; i++)
+		add_addr(n, NFT_DIR_CLIENTS, &want->node_ips[i]);
+	for (i = 0; i < want->nlocal_clients; i++)
+		add_addr(n, NFT_DIR_CLIENTS, &want->local_clients[i]);
+}
+
+void
+goal_build(const struct director_want *want, struct goal *ret)
+{
+	uint32_t *marks = mem_zalloc((want->nservices + 1) * sizeof(marks[0]));
+	struct goal g = { 0 };
+	size_t i;
+
+	tier2_marks(want->services, want->nservices, marks);
+	for (i = 0; i < want->nservices; i++) {
+		const struct ipvs_service *s = &want->services[i];
+
+		add_tier1(&g.table, s);
+		if (has_tier2(s))
+			add_tier2(&g.table, s, marks[i]);
+		add_service_sets(&g.nft, s, marks[i]);
+	}
+	add_common_sets(&g.nft, want);
+	ipvs_table_sort(&g.table);
+	nft_state_sort(&g.nft);
+	free(marks);
+	*ret = g;
+}
+
+void
+goal_fini(struct goal *g)
+{
+	ipvs_table_fini(&g->table);
+	nft_state_fini(&g->nft);
+}

@@ -1,0 +1,415 @@
+/*
+ * ipvs_nl.c - see ipvs_nl.h.
+ *
+ * Commands are gathered into one buffer and sent together; the kernel answers
+ * each with an acknowledgement that carries its sequence number, by which it
+ * finds its operation. Reading is one dump of the services and one dump of the
+ * real servers for each of them. Messages are made and taken apart in
+ * ipvs_msg.c.
+ */
+#include "ipvs/ipvs_nl.h"
+
+#include <errno.h>
+#include <linux/ip_vs.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ipvs/error.h"
+#include "ipvs/ipvs_msg.h"
+#include "lib/mem.h"
+
+enum {
+	/* Acknowledgements wait in the receive buffer while the kernel works on
+	   a batch, each accounted with some 800 bytes. */
+	BATCH_OPS = 1024,
+	BATCH_BYTES = 128 * 1024,
+	SOCKET_BYTES = 4 * 1024 * 1024,
+};
+
+struct ipvs_nl {
+	struct nl_sock *sock;
+	int	family;
+	uint32_t seq;
+	struct nl_cb *cb;
+	/* The batch whose acknowledgements are awaited. */
+	uint32_t first_seq;
+	size_t	nwaiting, nacked;
+	int	*errors;
+};
+
+/* We tell answers apart by their numbers ourselves. */
+static int
+any_seq(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	(void)arg;
+	return NL_OK;
+}
+
+static int
+on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+	struct ipvs_nl *nl = arg;
+	uint32_t i = e->msg.nlmsg_seq - nl->first_seq;
+
+	(void)from;
+	if (i < nl->nwaiting) {
+		nl->errors[i] = e->error;
+		nl->nacked++;
+	}
+	return NL_SKIP;
+}
+
+static int
+on_ack(struct nl_msg *msg, void *arg)
+{
+	struct ipvs_nl *nl = arg;
+	uint32_t i = nlmsg_hdr(msg)->nlmsg_seq - nl->first_seq;
+
+	if (i < nl->nwaiting) {
+		nl->errors[i] = 0;
+		nl->nacked++;
+	}
+	return NL_OK;
+}
+
+static int
+sock_open(struct ipvs_nl *nl, struct director_error *ret_err)
+{
+	int one = 1, size = SOCKET_BYTES, fd, r;
+
+	nl->sock = nl_socket_alloc();
+	nl->cb = nl_cb_alloc(NL_CB_DEFAULT);
+	if (nl->sock == NULL || nl->cb == NULL)
+		return director_fail(ret_err, -ENOMEM, "ipvs: out of memory");
+	r = genl_connect(nl->sock);
+	if (r < 0)
+		return director_fail(ret_err, -EPROTONOSUPPORT,
+		    "ipvs: no generic netlink socket: %s", nl_geterror(r));
+	fd = nl_socket_get_fd(nl->sock);
+	/* The FORCE forms go past net.core.*mem_max; they need CAP_NET_ADMIN. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	nl->family = genl_ctrl_resolve(nl->sock, IPVS_GENL_NAME);
+	if (nl->family < 0)
+		return director_fail(ret_err, -ENOENT, "this kernel has no IPVS (%s): "
+		    "load it with `modprobe ip_vs`, and see that the modules "
+		    "ip_vs and ip_vs_mh are installed for it",
+		    nl_geterror(nl->family));
+	nl_cb_err(nl->cb, NL_CB_CUSTOM, on_error, nl);
+	nl_cb_set(nl->cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_seq, NULL);
+	nl_cb_set(nl->cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, nl);
+	return 0;
+}
+
+int
+ipvs_nl_open(struct ipvs_nl **ret, struct director_error *ret_err)
+{
+	struct ipvs_nl *nl = mem_zalloc(sizeof(*nl));
+	int r = sock_open(nl, ret_err);
+
+	if (r < 0) {
+		ipvs_nl_close(nl);
+		return r;
+	}
+	*ret = nl;
+	return 0;
+}
+
+void
+ipvs_nl_close(struct ipvs_nl *nl)
+{
+	if (nl == NULL)
+		return;
+	if (nl->cb != NULL)
+		nl_cb_put(nl->cb);
+	if (nl->sock != NULL)
+		nl_socket_free(nl->sock);
+	free(nl);
+}
+
+/* Write one operation as a message of its own into buf; its length, or 0. */
+static size_t
+op_encode(struct ipvs_nl *nl, const struct ipvs_op *op, uint32_t seq, uint8_t *buf,
+    size_t room)
+{
+	static const uint8_t cmds[] = {
+		[IPVS_OP_ADD_VS] = IPVS_CMD_NEW_SERVICE,
+		[IPVS_OP_SET_VS] = IPVS_CMD_SET_SERVICE,
+		[IPVS_OP_DEL_VS] = IPVS_CMD_DEL_SERVICE,
+		[IPVS_OP_ADD_RS] = IPVS_CMD_NEW_DEST,
+		[IPVS_OP_SET_RS] = IPVS_CMD_SET_DEST,
+		[IPVS_OP_DEL_RS] = IPVS_CMD_DEL_DEST,
+	};
+	struct nl_msg *msg = nlmsg_alloc_size(IPVS_MSG_MAX);
+	size_t len = 0;
+
+	if (msg == NULL)
+		return 0;
+	if (genlmsg_put(msg, NL_AUTO_PORT, seq, nl->family, 0,
+	    NLM_F_REQUEST | NLM_F_ACK, cmds[op->type], IPVS_GENL_VERSION) != NULL &&
+	    ipvs_msg_put_op(msg, op) == 0) {
+		len = NLMSG_ALIGN(nlmsg_hdr(msg)->nlmsg_len);
+		nlmsg_hdr(msg)->nlmsg_pid = nl_socket_get_local_port(nl->sock);
+		if (len <= room)
+			memcpy(buf, nlmsg_hdr(msg), len);
+		else
+			len = 0;
+	}
+	nlmsg_free(msg);
+	return len;
+}
+
+/* Send one batch and take in all its acknowledgements. */
+static int
+batch_run(struct ipvs_nl *nl, const uint8_t *buf, size_t len, size_t n, int *errors)
+{
+	int r;
+
+	nl->errors = errors;
+	nl->nwaiting = n;
+	nl->nacked = 0;
+	r = nl_sendto(nl->sock, (void *)(uintptr_t)buf, len);
+	while (r >= 0 && nl->nacked < n)
+		r = nl_recvmsgs(nl->sock, nl->cb);
+	nl->nwaiting = 0;
+	return r < 0 ? -EIO : 0;
+}
+
+int
+ipvs_nl_apply(struct ipvs_nl *nl, const struct ipvs_op *ops, size_t n,
+    int *ret_errors)
+{
+	uint8_t *buf = mem_zalloc(BATCH_BYTES);
+	size_t i = 0, first, len, more;
+	int error = 0;
+
+	while (i < n) {
+		first = i;
+		nl->first_seq = nl->seq + 1;
+		for (len = 0; i < n && i - first < BATCH_OPS; i++) {
+			more = op_encode(nl, &ops[i], nl->seq + 1, buf + len,
+			    BATCH_BYTES - len);
+			if (more == 0)
+				break;
+			ret_errors[i] = -EIO;	/* until acknowledged */
+			nl->seq++;
+			len += more;
+		}
+		if (i == first)			/* cannot be: one always fits */
+			ret_errors[i++] = -EMSGSIZE;
+		else
+			(void)batch_run(nl, buf, len, i - first, ret_errors + first);
+	}
+	free(buf);
+	for (i = 0; i < n && error == 0; i++)
+		error = ret_errors[i];
+	return error;
+}
+
+/* One dump: what to do with each message, and what went wrong. */
+struct dump {
+	int	(*got)(struct nl_msg *msg, void *arg);
+	void	*arg;
+	int	error;
+	bool	is_done;
+};
+
+static int
+on_dump_msg(struct nl_msg *msg, void *arg)
+{
+	struct dump *d = arg;
+	int r = d->got(msg, d->arg);
+
+	if (r < 0 && d->error == 0)
+		d->error = r;
+	return NL_OK;
+}
+
+static int
+on_dump_done(struct nl_msg *msg, void *arg)
+{
+	struct dump *d = arg;
+	const int *error = nlmsg_data(nlmsg_hdr(msg));
+
+	if (nlmsg_datalen(nlmsg_hdr(msg)) >= (int)sizeof(*error) && *error < 0)
+		d->error = *error;
+	d->is_done = true;
+	return NL_STOP;
+}
+
+static int
+on_dump_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+	struct dump *d = arg;
+
+	(void)from;
+	d->error = e->error;
+	d->is_done = true;
+	return NL_SKIP;		/* NL_STOP would make nl_recvmsgs() fail */
+}
+
+/* Dump with cmd; for the servers of vs where that is not NULL. */
+static int
+dump_run(struct ipvs_nl *nl, uint8_t cmd, const struct ipvs_vs *vs, struct dump *d)
+{
+	struct nl_msg *msg = nlmsg_alloc_size(IPVS_MSG_MAX);
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+	int r = -ENOMEM;
+
+	if (msg == NULL || cb == NULL)
+		goto out;
+	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_seq, NULL);
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_dump_msg, d);
+	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_dump_done, d);
+	nl_cb_err(cb, NL_CB_CUSTOM, on_dump_error, d);
+	r = -EMSGSIZE;
+	if (genlmsg_put(msg, NL_AUTO_PORT, ++nl->seq, nl->family, 0,
+	    NLM_F_REQUEST | NLM_F_DUMP, cmd, IPVS_GENL_VERSION) == NULL ||
+	    (vs != NULL && ipvs_msg_put_key(msg, &vs->key) < 0))
+		goto out;
+	nl_complete_msg(nl->sock, msg);
+	r = nl_send(nl->sock, msg) < 0 ? -EIO : 0;
+	while (r == 0 && !d->is_done)
+		if (nl_recvmsgs(nl->sock, cb) < 0)
+			r = -EIO;
+	if (r == 0)
+		r = d->error;
+out:
+	nl_cb_put(cb);
+	nlmsg_free(msg);
+	return r;
+}
+
+static int
+got_vs(struct nl_msg *msg, void *arg)
+{
+	struct ipvs_table *t = arg;
+	struct ipvs_vs vs = { 0 };
+	struct ipvs_counters c;
+	int r = ipvs_msg_get_vs(nlmsg_hdr(msg), &vs, &c);
+
+	if (r == 0)
+		*ipvs_table_add(t) = vs;
+	return r;
+}
+
+/* The real servers of one service while they are read, newest first. */
+struct rs_list {
+	struct ipvs_rs *rs;
+	struct ipvs_counters *c;
+	size_t	n, cap, ccap;
+};
+
+static int
+got_rs(struct nl_msg *msg, void *arg)
+{
+	struct rs_list *l = arg;
+	int r;
+
+	l->rs = mem_grow(l->rs, l->n, &l->cap, sizeof(l->rs[0]));
+	l->c = mem_grow(l->c, l->n, &l->ccap, sizeof(l->c[0]));
+	r = ipvs_msg_get_rs(nlmsg_hdr(msg), &l->rs[l->n], &l->c[l->n]);
+	if (r == 0)
+		l->n++;
+	return r;
+}
+
+static int
+rs_read(struct ipvs_nl *nl, const struct ipvs_vs *vs, struct rs_list *l)
+{
+	struct dump d = { .got = got_rs, .arg = l };
+	int r;
+
+	l->n = 0;
+	r = dump_run(nl, IPVS_CMD_GET_DEST, vs, &d);
+	return r == -ESRCH ? 0 : r;	/* the service went away meanwhile */
+}
+
+int
+ipvs_nl_read(struct ipvs_nl *nl, struct ipvs_table *ret,
+    struct director_error *ret_err)
+{
+	struct ipvs_table t = { 0 };
+	struct dump d = { .got = got_vs, .arg = &t };
+	struct rs_list l = { 0 };
+	size_t i, j;
+	int r = dump_run(nl, IPVS_CMD_GET_SERVICE, NULL, &d);
+
+	for (i = 0; r == 0 && i < t.n; i++) {
+		struct ipvs_vs *vs = &t.vs[i];
+
+		r = rs_read(nl, vs, &l);
+		vs->nrs = l.n;
+		vs->rs = arena_array(&t.arena, l.n, sizeof(vs->rs[0]));
+		/* The kernel puts new servers in front. */
+		for (j = 0; j < l.n; j++)
+			vs->rs[j] = l.rs[l.n - 1 - j];
+	}
+	free(l.rs);
+	free(l.c);
+	if (r < 0) {
+		ipvs_table_fini(&t);
+		return director_fail(ret_err, r, "ipvs: cannot read the table: %s%s",
+		    strerror(-r), r == -EPERM ?
+		    " (CAP_NET_ADMIN of the host is needed)" : "");
+	}
+	ipvs_table_sort(&t);
+	*ret = t;
+	return 0;
+}
+
+struct each {
+	ipvs_nl_stat_fn *fn;
+	void	*arg;
+	struct ipvs_table t;
+	struct ipvs_counters *c;
+	size_t	ccap;
+};
+
+static int
+got_vs_stat(struct nl_msg *msg, void *arg)
+{
+	struct each *e = arg;
+	struct ipvs_vs vs = { 0 };
+	int r;
+
+	e->c = mem_grow(e->c, e->t.n, &e->ccap, sizeof(e->c[0]));
+	r = ipvs_msg_get_vs(nlmsg_hdr(msg), &vs, &e->c[e->t.n]);
+	if (r == 0)
+		*ipvs_table_add(&e->t) = vs;
+	return r;
+}
+
+int
+ipvs_nl_each(struct ipvs_nl *nl, ipvs_nl_stat_fn *fn, void *arg,
+    struct director_error *ret_err)
+{
+	struct each e = { .fn = fn, .arg = arg };
+	struct dump d = { .got = got_vs_stat, .arg = &e };
+	struct rs_list l = { 0 };
+	size_t i, j;
+	int r = dump_run(nl, IPVS_CMD_GET_SERVICE, NULL, &d);
+
+	for (i = 0; r == 0 && i < e.t.n; i++) {
+		r = rs_read(nl, &e.t.vs[i], &l);
+		if (r < 0)
+			break;
+		fn(arg, &e.t.vs[i], NULL, &e.c[i]);
+		for (j = l.n; j > 0; j--)
+			fn(arg, &e.t.vs[i], &l.rs[j - 1], &l.c[j - 1]);
+	}
+	free(l.rs);
+	free(l.c);
+	free(e.c);
+	ipvs_table_fini(&e.t);
+	if (r < 0)
+		return director_fail(ret_err, r, "ipvs: cannot read counters: %s",
+		    strerror(-r));
+	return 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * net_io.h - what joins the director to its host: the namespace, the veth
+ * pair, addresses, routes, the rule, tunnel devices, kernel parameters, and
+ * the VIPs as local addresses in it.
+ *
+ * Each piece is made where it is missing, left alone where it is there.
+ */
+#ifndef HERALD_IPVS_NET_IO_H
+#define HERALD_IPVS_NET_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipvs/director.h"
+#include "ipvs/rtnl_io.h"
+
+struct director_net {
+	int	ns;		/* the director's namespace */
+	int	home;		/* the host's: ours when it was opened */
+	struct rtnl *host;	/* sockets in either */
+	struct rtnl *inside;
+	bool	has_v6;		/* the kernel has IPv6 */
+	struct ip *vips;	/* addresses on the director's lo, sorted */
+	size_t	nvips, cap;
+	bool	is_known;	/* vips is what the kernel has */
+};
+
+/*
+ * Find or make the namespace and open what is needed in both. *n is filled
+ * from zero; net_close() undoes it, also after a failure.
+ */
+int net_open(struct director_net *n, const struct director_conf *conf,
+    struct director_error *ret_err);
+void net_close(struct director_net *n);
+
+/*
+ * Everything but the VIPs, as it should be. *ret_made counts the pieces that
+ * had to be made or put right.
+ */
+int net_ensure(struct director_net *n, const struct director_conf *conf,
+    unsigned *ret_made, struct director_error *ret_err);
+
+/* With ip_vs loaded: its parameters. */
+int net_ensure_ipvs(struct director_net *n, struct director_error *ret_err);
+
+/* Let the host forward IPv6, as the first IPv6 VIP needs; keeps accepting RAs. */
+int net_forward_v6(struct director_net *n, struct director_error *ret_err);
+
+/* The smallest MTU among the host's links that are up, loopback not counted. */
+uint16_t net_uplink_mtu(struct director_net *n, const struct director_conf *conf);
+
+/* Whether `expire_nodest_conn` is on: off while endpoints change places. */
+int net_expire_nodest(struct director_net *n, bool is_on);
+
+/*
+ * Bring VIPs in or out. Failures go to fail, one each; the return value counts
+ * those that were changed.
+ */
+typedef void net_fail_fn(void *arg, const struct ip *vip,
+    const struct director_error *err);
+unsigned net_vips_add(struct director_net *n, const struct ip *want, size_t nwant,
+    net_fail_fn *fail, void *arg);
+unsigned net_vips_remove(struct director_net *n, const struct ip *want, size_t nwant,
+    net_fail_fn *fail, void *arg);
+
+/* Take away rule, route, veth pair and namespace; fine where there are none. */
+int net_destroy(const struct director_conf *conf, struct director_error *ret_err);
+
+#endif

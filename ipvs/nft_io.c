@@ -1,0 +1,227 @@
+/*
+ * nft_io.c - see nft_io.h.
+ *
+ * How we know that nobody has touched the rules, across restarts and without
+ * understanding libnftables' output: after loading a table we list it, take a
+ * digest of the listing without its elements, and put that into the name of an
+ * empty chain, the seal. A listing whose digest is not its seal is not ours any
+ * more and is loaded anew.
+ */
+#include "ipvs/nft_io.h"
+
+#include <errno.h>
+#include <nftables/libnftables.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipvs/error.h"
+#include "lib/mem.h"
+
+struct nft_io {
+	struct nft_ctx *ctx;
+	enum nft_side side;
+	char	*table;
+	bool	is_known;	/* have is what the kernel has */
+	bool	was_loaded;	/* by us, since nft_io_open() */
+	uint64_t version;	/* of the rules in the kernel, 0 none */
+	struct nft_state have;
+};
+
+int
+nft_io_open(enum nft_side side, const char *table, struct nft_io **ret,
+    struct director_error *ret_err)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	struct nft_io *n;
+
+	if (ctx == NULL || nft_ctx_buffer_output(ctx) != 0 ||
+	    nft_ctx_buffer_error(ctx) != 0) {
+		if (ctx != NULL)
+			nft_ctx_free(ctx);
+		return director_fail(ret_err, -ENOMEM, "nft: cannot start libnftables");
+	}
+	nft_ctx_output_set_flags(ctx,
+	    NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_STATELESS);
+	n = mem_zalloc(sizeof(*n));
+	n->ctx = ctx;
+	n->side = side;
+	n->table = mem_strdup(table);
+	*ret = n;
+	return 0;
+}
+
+void
+nft_io_close(struct nft_io *n)
+{
+	if (n == NULL)
+		return;
+	nft_ctx_free(n->ctx);
+	nft_state_fini(&n->have);
+	free(n->table);
+	free(n);
+}
+
+void
+nft_io_recheck(struct nft_io *n)
+{
+	n->is_known = false;
+}
+
+static const char *
+side_name(enum nft_side side)
+{
+	return side == NFT_HOST ? "host" : "director";
+}
+
+/* Run commands as one transaction. */
+static int
+run(struct nft_io *n, const char *commands, struct director_error *ret_err)
+{
+	const char *text;
+
+	if (nft_run_cmd_from_buffer(n->ctx, commands) == 0)
+		return 0;
+	/* A failed commit leaves errno, a refused command only its text. */
+	text = nft_ctx_get_error_buffer(n->ctx);
+	return director_fail(ret_err, -EIO, "nft table inet %s (%s): %.300s%s",
+	    n->table, side_name(n->side), text,
+	    strstr(text, "Operation not permitted") != NULL ?
+	    "; CAP_NET_ADMIN is needed" :
+	    strstr(text, "No such file") != NULL ||
+	    strstr(text, "not supported") != NULL ?
+	    "; are the kernel's modules nf_tables, nft_ct, nft_masq and nft_nat "
+	    "there?" : "");
+}
+
+/* List the table; false where there is none or it is not readable to us. */
+static bool
+listing_get(struct nft_io *n, struct nft_listing *ret)
+{
+	char command[128];
+	bool ok;
+
+	snprintf(command, sizeof(command), "list table inet %s", n->table);
+	ok = nft_run_cmd_from_buffer(n->ctx, command) == 0 &&
+	    nft_listing_parse(nft_ctx_get_output_buffer(n->ctx), n->side, ret) == 0;
+	(void)nft_ctx_get_error_buffer(n->ctx);
+	return ok;
+}
+
+/* Find out what the kernel has, which is nothing if it is not as we left it. */
+static void
+examine(struct nft_io *n)
+{
+	struct nft_listing l = { 0 };
+
+	nft_state_fini(&n->have);
+	n->version = 0;
+	n->is_known = true;
+	if (!listing_get(n, &l))
+		return;
+	if (l.seal != 0 && l.seal == l.digest) {
+		n->version = l.version;
+		n->have = l.state;
+	} else {
+		nft_state_fini(&l.state);
+	}
+}
+
+static int
+seal(struct nft_io *n, struct director_error *ret_err)
+{
+	struct nft_listing l = { 0 };
+	char command[128];
+
+	if (!listing_get(n, &l))
+		return director_fail(ret_err, -EIO, "nft table inet %s (%s) vanished "
+		    "while it was loaded: does another program flush the ruleset?",
+		    n->table, side_name(n->side));
+	nft_state_fini(&l.state);
+	snprintf(command, sizeof(command), "add chain inet %s s_%llx", n->table,
+	    (unsigned long long)l.digest);
+	return run(n, command, ret_err);
+}
+
+static int
+load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
+    const struct nft_state *want, struct director_error *ret_err)
+{
+	static const struct nft_state nothing;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int error;
+
+	if (out == NULL)
+		return director_fail(ret_err, -ENOMEM, "nft: out of memory");
+	nft_rules_write(out, n->side, r, version);
+	nft_state_write_diff(out, n->table, n->side, want, &nothing);
+	fclose(out);
+	error = run(n, text, ret_err);
+	free(text);
+	if (error < 0)
+		return error;
+	n->version = version;
+	n->was_loaded = true;
+	return seal(n, ret_err);
+}
+
+/* Only the elements that differ; *ret_n of them. */
+static int
+update(struct nft_io *n, const struct nft_state *want, size_t *ret_n,
+    struct director_error *ret_err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int error = 0;
+
+	if (out == NULL)
+		return director_fail(ret_err, -ENOMEM, "nft: out of memory");
+	*ret_n = nft_state_write_diff(out, n->table, n->side, want, &n->have);
+	fclose(out);
+	if (*ret_n > 0)
+		error = run(n, text, ret_err);
+	free(text);
+	return error;
+}
+
+int
+nft_io_sync(struct nft_io *n, const struct nft_rules *r,
+    const struct nft_state *want, enum nft_step step, struct nft_result *ret,
+    struct director_error *ret_err)
+{
+	static const struct nft_state nothing;
+	uint64_t version = nft_rules_version(n->side, r);
+	struct nft_state target = { 0 };
+	size_t nelems = 1;
+	int error;
+
+	*ret = (struct nft_result){ 0 };
+	if (!n->is_known)
+		examine(n);
+	nft_state_union(want, step == NFT_ADD_ONLY ? &n->have : &nothing, &target);
+	if (n->version == version) {
+		error = update(n, &target, &nelems, ret_err);
+	} else {
+		ret->has_repaired = n->was_loaded && n->version == 0;
+		error = load(n, r, version, &target, ret_err);
+	}
+	ret->has_committed = error == 0 && nelems > 0;
+	nft_state_fini(&n->have);
+	n->have = target;
+	n->is_known = error == 0;	/* else look before the next change */
+	return error;
+}
+
+int
+nft_io_remove(struct nft_io *n, struct director_error *ret_err)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command),
+	    "add table inet %s\ndelete table inet %s", n->table, n->table);
+	n->is_known = false;
+	n->was_loaded = false;
+	return run(n, command, ret_err);
+}

@@ -1,0 +1,52 @@
+/*
+ * nft_io.h - one of our two nft tables in the kernel, by libnftables.
+ *
+ * Every change is one transaction. Sets are changed by their difference; the
+ * table as a whole is only loaded where it is missing or not as we left it.
+ * All calls are made from within the table's network namespace (netns_io.h).
+ */
+#ifndef HERALD_IPVS_NFT_IO_H
+#define HERALD_IPVS_NFT_IO_H
+
+#include <stdbool.h>
+
+#include "ipvs/director.h"
+#include "ipvs/nft_rules.h"
+#include "ipvs/nft_set.h"
+
+struct nft_io;
+
+int nft_io_open(enum nft_side side, const char *table, struct nft_io **ret,
+    struct director_error *ret_err);
+void nft_io_close(struct nft_io *n);
+
+/*
+ * Look at the kernel's table before the next nft_io_sync(), in place of going
+ * by what we did last. So it is after nft_io_open().
+ */
+void nft_io_recheck(struct nft_io *n);
+
+/* What a sync did. */
+struct nft_result {
+	bool	has_committed;
+	bool	has_repaired;	/* the table was gone or altered by others */
+};
+
+/* How far to go: in a change of many parts, new things come first. */
+enum nft_step {
+	NFT_ADD_ONLY,	/* what is new is in, what is old still there */
+	NFT_EXACT,
+};
+
+/*
+ * Bring the table to rules r and contents want. On failure the kernel has what
+ * it had before.
+ */
+int nft_io_sync(struct nft_io *n, const struct nft_rules *r,
+    const struct nft_state *want, enum nft_step step, struct nft_result *ret,
+    struct director_error *ret_err);
+
+/* Remove the table; fine where there is none. */
+int nft_io_remove(struct nft_io *n, struct director_error *ret_err);
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * nft_rules.c - see nft_rules.h. The path of a packet:
+ *
+ * Towards the VIP, on the host: raw_in notracks it, so that nobody's NAT sees
+ * it; steer_in marks it, an ip rule sends what is marked over the veth. In the
+ * director IPVS takes it at LOCAL_IN. For a local endpoint it comes back over
+ * the veth with the endpoint's address, is tracked here and its connection is
+ * marked; for a remote one it comes back as a tunnel packet and goes out with
+ * the node's address as source.
+ *
+ * A tunnel packet from another node, on the host: its outer destination, one
+ * of our endpoints, becomes the director's address. There the tunnel device
+ * unpacks it, it gets the mark of its service's second tier, and IPVS takes it
+ * by that mark.
+ *
+ * An endpoint's reply, on the host: belongs to a marked connection, so it goes
+ * over the veth. IPVS puts the VIP back in as source, and from the veth it
+ * leaves untracked for the client.
+ */
+#include "ipvs/nft_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/hash.h"
+
+/* Rules of one family; the words that differ between the two. */
+struct family {
+	int	digit;
+	const char *ip;		/* nft's name of the header */
+	const char *is_tunnel;	/* match of a tunnel's outer packet */
+	const char *inner;	/* the tunnelled packet's destination */
+	const char *self;	/* the director's address */
+	const char *tunnel_if;
+	unsigned headers;	/* TCP, IP and a tunnel's IP header */
+};
+
+static const struct family families[] = {
+	{ 4, "ip", "ip protocol 4", "ip hdrlength 5 @nh,288,32", DIRECTOR_SELF4,
+	    DIRECTOR_TUNNEL4, 20 + 20 + 20 },
+	{ 6, "ip6", "ip6 nexthdr 41", "@nh,512,128", DIRECTOR_SELF6,
+	    DIRECTOR_TUNNEL6, 20 + 40 + 40 },
+};
+
+/* A rule per family: print fmt with f's words, both times. */
+#define EACH_FAMILY(f) \
+	for (const struct family *f = families; f < families + 2; f++)
+
+static void
+host_raw(FILE *o, const struct nft_rules *r)
+{
+	fputs("\tchain raw_in {\n"
+	    "\t\ttype filter hook prerouting priority raw\n", o);
+	EACH_FAMILY(f) {
+		fprintf(o, "\t\t%s daddr @vips%d notrack\n", f->ip, f->digit);
+		fprintf(o, "\t\t%s saddr @vips%d notrack\n", f->ip, f->digit);
+		fprintf(o, "\t\t%s %s daddr @endpoints%d %s @inner%d notrack\n",
+		    f->is_tunnel, f->ip, f->digit, f->inner, f->digit);
+		fprintf(o, "\t\tiifname \"%s\" %s notrack\n", r->host_if,
+		    f->is_tunnel);
+	}
+	fputs("\t}\n"
+	    "\tchain raw_out {\n"
+	    "\t\ttype filter hook output priority raw\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s daddr @vips%d notrack\n", f->ip, f->digit);
+	fputs("\t}\n", o);
+}
+
+/*
+ * Marks are or-ed in and tested bit by bit: other bits are other people's. A
+ * packet that comes out of the director for a VIP would go round for ever, so
+ * it is not steered.
+ */
+static void
+host_steer(FILE *o, const struct nft_rules *r)
+{
+	uint32_t bit = r->fwmark;
+
+	fputs("\tchain steer_in {\n"
+	    "\t\ttype filter hook prerouting priority mangle\n", o);
+	EACH_FAMILY(f) {
+		fprintf(o, "\t\tiifname != \"%s\" %s daddr @vips%d"
+		    " meta mark set meta mark or 0x%x\n", r->host_if, f->ip,
+		    f->digit, bit);
+		fprintf(o, "\t\t%s %s saddr @nodes%d %s daddr @endpoints%d"
+		    " %s @inner%d %s daddr set %s\n", f->is_tunnel, f->ip, f->digit,
+		    f->ip, f->digit, f->inner, f->digit, f->ip, f->self);
+		fprintf(o, "\t\tiifname \"%s\" %s daddr @endpoints%d"
+		    " ct mark set ct mark or 0x%x\n", r->host_if, f->ip, f->digit,
+		    bit);
+	}
+	fprintf(o, "\t\tiifname != \"%s\" ct direction reply ct mark and 0x%x == 0x%x"
+	    " meta mark set meta mark or 0x%x\n", r->host_if, bit, bit, bit);
+	fputs("\t}\n"
+	    "\tchain steer_out {\n"
+	    "\t\ttype route hook output priority mangle\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s daddr @vips%d meta mark set meta mark or 0x%x\n",
+		    f->ip, f->digit, bit);
+	/* An endpoint with the node's own address (hostNetwork) replies here. */
+	fprintf(o, "\t\tct direction reply ct mark and 0x%x == 0x%x"
+	    " meta mark set meta mark or 0x%x\n", bit, bit, bit);
+	fputs("\t}\n", o);
+}
+
+/* Whatever leaves the node with the director's address gets the node's. */
+static void
+host_source(FILE *o, const struct nft_rules *r)
+{
+	fputs("\tchain tunnel_source {\n"
+	    "\t\ttype filter hook postrouting priority mangle\n", o);
+	EACH_FAMILY(f) {
+		const struct ip *node = f->digit == 4 ? &r->node4 : &r->node6;
+
+		if (ip_is_set(node))
+			fprintf(o, "\t\t%s %s saddr %s %s saddr set %s\n",
+			    f->is_tunnel, f->ip, f->self, f->ip, IP_STR(node));
+	}
+	fputs("\t}\n"
+	    "\tchain masquerade_source {\n"
+	    "\t\ttype nat hook postrouting priority srcnat - 1\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\tiifname \"%s\" oifname != \"%s\" %s saddr %s"
+		    " %s daddr != @endpoints%d masquerade\n", r->host_if, r->host_if,
+		    f->ip, f->self, f->ip, f->digit);
+	fputs("\t}\n", o);
+}
+
+/*
+ * Only two kinds of connection need tracking in the director: those of local
+ * clients to local endpoints, whose replies would otherwise not come back this
+ * way, and those masqueraded to nodes that have no director.
+ */
+static void
+director_raw(FILE *o)
+{
+	fputs("\tchain raw_in {\n"
+	    "\t\ttype filter hook prerouting priority raw\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s notrack accept\n", f->is_tunnel);
+	EACH_FAMILY(f) {
+		fprintf(o, "\t\t%s daddr @vips%d %s saddr @clients%d accept\n", f->ip,
+		    f->digit, f->ip, f->digit);
+		fprintf(o, "\t\t%s daddr @tracked%d accept\n", f->ip, f->digit);
+		fprintf(o, "\t\t%s saddr @tracked%d accept\n", f->ip, f->digit);
+		fprintf(o, "\t\t%s daddr %s accept\n", f->ip, f->self);
+	}
+	fputs("\t\tnotrack\n"
+	    "\t}\n"
+	    "\tchain raw_out {\n"
+	    "\t\ttype filter hook output priority raw\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s notrack\n", f->is_tunnel);
+	fputs("\t}\n", o);
+}
+
+/*
+ * A tunnelled packet of a service without local endpoints is dropped: the
+ * VIP's own service might tunnel it on, and so round and round. ICMP errors
+ * pass, IPVS finds their connection by what they quote.
+ */
+static void
+director_steer(FILE *o)
+{
+	fputs("\tchain steer_in {\n"
+	    "\t\ttype filter hook prerouting priority mangle\n", o);
+	EACH_FAMILY(f) {
+		fprintf(o, "\t\tiifname \"%s\" meta mark set"
+		    " %s daddr . meta l4proto . th dport map @marks%d\n",
+		    f->tunnel_if, f->ip, f->digit);
+		fprintf(o, "\t\tiifname \"%s\" meta l4proto { 6, 17, 132 }"
+		    " meta mark 0 drop\n", f->tunnel_if);
+	}
+	EACH_FAMILY(f)
+		fprintf(o, "\t\tiifname \"" DIRECTOR_IF "\""
+		    " %s daddr . meta l4proto . th dport @restricted%d"
+		    " %s daddr . meta l4proto . th dport . %s saddr != @allowed%d"
+		    " drop\n", f->ip, f->digit, f->ip, f->ip, f->digit);
+	fputs("\t}\n", o);
+}
+
+/*
+ * What clients send travels through a tunnel, so they are told, by the
+ * SYN-ACK, to leave room for its header. nft only ever lowers the value.
+ */
+static void
+director_out(FILE *o, const struct nft_rules *r)
+{
+	fputs("\tchain clamp {\n"
+	    "\t\ttype filter hook postrouting priority mangle\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s saddr @vips%d tcp flags & (syn | ack) == (syn | ack)"
+		    " tcp option maxseg size set %u\n", f->ip, f->digit,
+		    r->mtu - f->headers);
+	fputs("\t}\n"
+	    "\tchain source {\n"
+	    "\t\ttype nat hook postrouting priority srcnat\n", o);
+	EACH_FAMILY(f) {
+		fprintf(o, "\t\t%s saddr @clients%d %s daddr @endpoints%d"
+		    " masquerade\n", f->ip, f->digit, f->ip, f->digit);
+		fprintf(o, "\t\t%s daddr @masqueraded%d masquerade\n", f->ip,
+		    f->digit);
+	}
+	fputs("\t}\n", o);
+}
+
+static void
+write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
+{
+	fprintf(o, "table inet %s {\n", r->table);
+	nft_state_write_defs(o, side);
+	if (side == NFT_HOST) {
+		host_raw(o, r);
+		host_steer(o, r);
+		host_source(o, r);
+	} else {
+		director_raw(o);
+		director_steer(o);
+		director_out(o, r);
+	}
+	fputs("}\n", o);
+}
+
+void
+nft_rules_write(FILE *out, enum nft_side side, const struct nft_rules *r,
+    uint64_t version)
+{
+	/* Added first, so that the deletion cannot fail. */
+	fprintf(out, "add table inet %s\ndelete table inet %s\n", r->table, r->table);
+	write_body(out, side, r);
+	fprintf(out, "add chain inet %s v_%llx\n", r->table,
+	    (unsigned long long)version);
+}
+
+uint64_t
+nft_rules_version(enum nft_side side, const struct nft_rules *r)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *o = open_memstream(&text, &len);
+	uint64_t h;
+
+	if (o == NULL)
+		abort();
+	write_body(o, side, r);
+	fclose(o);
+	h = hash_str(text, 0);
+	free(text);
+	return h != 0 ? h : 1;
+}

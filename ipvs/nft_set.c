@@ -1,0 +1,245 @@
+/* nft_set.c - see nft_set.h; reading listings is in nft_listing.c. */
+#include "ipvs/nft_set.h"
+
+#include <stdlib.h>
+
+#include "lib/mem.h"
+
+const struct nft_set_def nft_set_defs[NFT_NSETS] = {
+	[NFT_HOST_VIPS] = { "vips", NFT_HOST, NFT_ADDR },
+	[NFT_HOST_INNER] = { "inner", NFT_HOST, NFT_INNER },
+	[NFT_HOST_ENDPOINTS] = { "endpoints", NFT_HOST, NFT_ADDR },
+	[NFT_HOST_NODES] = { "nodes", NFT_HOST, NFT_ADDR },
+	[NFT_DIR_VIPS] = { "vips", NFT_DIRECTOR, NFT_ADDR },
+	[NFT_DIR_CLIENTS] = { "clients", NFT_DIRECTOR, NFT_ADDR },
+	[NFT_DIR_ENDPOINTS] = { "endpoints", NFT_DIRECTOR, NFT_ADDR },
+	[NFT_DIR_TRACKED] = { "tracked", NFT_DIRECTOR, NFT_ADDR },
+	[NFT_DIR_MASQ] = { "masqueraded", NFT_DIRECTOR, NFT_ADDR },
+	[NFT_DIR_MARKS] = { "marks", NFT_DIRECTOR, NFT_MARK },
+	[NFT_DIR_RESTRICTED] = { "restricted", NFT_DIRECTOR, NFT_PORT },
+	[NFT_DIR_ALLOWED] = { "allowed", NFT_DIRECTOR, NFT_SOURCE },
+};
+
+static int
+cmp_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* By what the kernel tells elements apart: everything but the mark. */
+static int
+elem_key_cmp(const struct nft_elem *a, const struct nft_elem *b)
+{
+	int c = ip_cmp(&a->addr, &b->addr);
+
+	if (c == 0)
+		c = cmp_u32(a->proto, b->proto);
+	if (c == 0)
+		c = cmp_u32(a->port, b->port);
+	return c != 0 ? c : prefix_cmp(&a->source, &b->source);
+}
+
+int
+nft_elem_cmp(const struct nft_elem *a, const struct nft_elem *b)
+{
+	int c = elem_key_cmp(a, b);
+
+	return c != 0 ? c : cmp_u32(a->mark, b->mark);
+}
+
+static int
+elem_qsort_cmp(const void *a, const void *b)
+{
+	return nft_elem_cmp(a, b);
+}
+
+void
+nft_state_add(struct nft_state *s, enum nft_set_id id, const struct nft_elem *e)
+{
+	struct nft_set *set = &s->set[id * 2 + (ip_is_v4(&e->addr) ? 0 : 1)];
+
+	set->elem = mem_grow(set->elem, set->n, &set->cap, sizeof(set->elem[0]));
+	set->elem[set->n++] = *e;
+}
+
+/* True where b says nothing that a, which sorts before it, does not say. */
+static bool
+elem_covers(const struct nft_elem *a, const struct nft_elem *b)
+{
+	if (ip_cmp(&a->addr, &b->addr) != 0 || a->proto != b->proto ||
+	    a->port != b->port)
+		return false;
+	if (!ip_is_set(&a->source.addr))
+		return true;
+	return a->source.len <= b->source.len &&
+	    prefix_contains(&a->source, &b->source.addr);
+}
+
+/*
+ * Sorted, a prefix stands before those within it, and whatever stands between
+ * them lies within it, too: so it is enough to look at the last one kept.
+ */
+static void
+set_sort(struct nft_set *set)
+{
+	size_t i, n = 0;
+
+	if (set->n > 1)
+		qsort(set->elem, set->n, sizeof(set->elem[0]), elem_qsort_cmp);
+	for (i = 0; i < set->n; i++)
+		if (n == 0 || !elem_covers(&set->elem[n - 1], &set->elem[i]))
+			set->elem[n++] = set->elem[i];
+	set->n = n;
+}
+
+void
+nft_state_sort(struct nft_state *s)
+{
+	size_t i;
+
+	for (i = 0; i < NFT_NSLOTS; i++)
+		set_sort(&s->set[i]);
+}
+
+void
+nft_state_fini(struct nft_state *s)
+{
+	size_t i;
+
+	for (i = 0; i < NFT_NSLOTS; i++)
+		free(s->set[i].elem);
+	*s = (struct nft_state){ 0 };
+}
+
+static void
+set_union(const struct nft_set *want, const struct nft_set *have, enum nft_set_id id,
+    struct nft_state *ret)
+{
+	size_t i, j = 0;
+	int c;
+
+	for (i = 0; i < want->n; i++)
+		nft_state_add(ret, id, &want->elem[i]);
+	for (i = 0; i < have->n; i++) {
+		c = -1;
+		while (j < want->n &&
+		    (c = elem_key_cmp(&want->elem[j], &have->elem[i])) < 0)
+			j++;
+		if (j == want->n || c != 0)
+			nft_state_add(ret, id, &have->elem[i]);
+	}
+}
+
+void
+nft_state_union(const struct nft_state *want, const struct nft_state *have,
+    struct nft_state *ret)
+{
+	size_t slot;
+
+	for (slot = 0; slot < NFT_NSLOTS; slot++)
+		set_union(&want->set[slot], &have->set[slot],
+		    (enum nft_set_id)(slot / 2), ret);
+	nft_state_sort(ret);
+}
+
+static void
+write_inner(FILE *out, const struct ip *a)
+{
+	size_t i;
+
+	fputs("0x", out);
+	for (i = 0; i < ip_len(a); i++)
+		fprintf(out, "%02x", a->b[i]);
+}
+
+static void
+write_elem(FILE *out, enum nft_form form, const struct nft_elem *e, bool has_value)
+{
+	if (form == NFT_INNER) {
+		write_inner(out, &e->addr);
+		return;
+	}
+	fputs(IP_STR(&e->addr), out);
+	if (form != NFT_ADDR)
+		fprintf(out, " . %u . %u", e->proto, e->port);
+	if (form == NFT_SOURCE)
+		fprintf(out, " . %s", PREFIX_STR(&e->source));
+	if (form == NFT_MARK && has_value)
+		fprintf(out, " : 0x%08x", e->mark);
+}
+
+/* One command over the elements of a that b has not; how many there are. */
+static size_t
+write_minus(FILE *out, const char *verb, const char *table, size_t slot,
+    const struct nft_set *a, const struct nft_set *b)
+{
+	const struct nft_set_def *def = &nft_set_defs[slot / 2];
+	bool is_add = verb[0] == 'a';
+	size_t i, j = 0, n = 0;
+	int c;
+
+	for (i = 0; i < a->n; i++) {
+		c = -1;
+		while (j < b->n && (c = nft_elem_cmp(&a->elem[i], &b->elem[j])) > 0)
+			j++;
+		if (j < b->n && c == 0)
+			continue;
+		if (n++ == 0)
+			fprintf(out, "%s element inet %s %s%d {", verb, table,
+			    def->name, slot % 2 == 0 ? 4 : 6);
+		fputs(n == 1 ? " " : ", ", out);
+		write_elem(out, def->form, &a->elem[i], is_add);
+	}
+	if (n > 0)
+		fputs(" }\n", out);
+	return n;
+}
+
+size_t
+nft_state_write_diff(FILE *out, const char *table, enum nft_side side,
+    const struct nft_state *want, const struct nft_state *have)
+{
+	size_t slot, n = 0;
+
+	for (slot = 0; slot < NFT_NSLOTS; slot++) {
+		const struct nft_set *w = &want->set[slot], *h = &have->set[slot];
+
+		if (nft_set_defs[slot / 2].side != side)
+			continue;
+		n += write_minus(out, "delete", table, slot, h, w);
+		n += write_minus(out, "add", table, slot, w, h);
+	}
+	return n;
+}
+
+void
+nft_state_write_defs(FILE *out, enum nft_side side)
+{
+	static const char *const types[][2] = {
+		[NFT_ADDR] = { "type ipv4_addr", "type ipv6_addr" },
+		/* Destination address of an IPv4 (IPv6) header that follows
+		   another without options: bits 160 + 128 (320 + 192). */
+		[NFT_INNER] = { "typeof @nh,288,32", "typeof @nh,512,128" },
+		[NFT_PORT] = { "type ipv4_addr . inet_proto . inet_service",
+		    "type ipv6_addr . inet_proto . inet_service" },
+		[NFT_SOURCE] = {
+		    "type ipv4_addr . inet_proto . inet_service . ipv4_addr",
+		    "type ipv6_addr . inet_proto . inet_service . ipv6_addr" },
+		[NFT_MARK] = { "type ipv4_addr . inet_proto . inet_service : mark",
+		    "type ipv6_addr . inet_proto . inet_service : mark" },
+	};
+	size_t slot;
+
+	for (slot = 0; slot < NFT_NSLOTS; slot++) {
+		const struct nft_set_def *def = &nft_set_defs[slot / 2];
+
+		if (def->side != side)
+			continue;
+		fprintf(out, "\t%s %s%d {\n\t\t%s\n",
+		    def->form == NFT_MARK ? "map" : "set", def->name,
+		    slot % 2 == 0 ? 4 : 6, types[def->form][slot % 2]);
+		if (def->form == NFT_SOURCE)
+			fputs("\t\tflags interval\n", out);
+		fputs("\t}\n", out);
+	}
+}

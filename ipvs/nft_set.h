@@ -1,0 +1,121 @@
+/*
+ * nft_set.h - the contents of our nft sets and maps as values, and as text.
+ *
+ * Two tables of ours exist, one on the host and one in the director, both
+ * "table inet NAME". What they hold is sets (contents) and rules (nft_rules.h).
+ * Rules are loaded once; after that only elements come and go. Pure.
+ */
+#ifndef HERALD_IPVS_NFT_SET_H
+#define HERALD_IPVS_NFT_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/ip.h"
+
+/* The form of a set's elements. */
+enum nft_form {
+	NFT_ADDR,	/* addr */
+	NFT_INNER,	/* addr as a raw number: a tunnelled packet's destination */
+	NFT_PORT,	/* addr . proto . port */
+	NFT_SOURCE,	/* addr . proto . port . source prefix */
+	NFT_MARK,	/* addr . proto . port : mark */
+};
+
+/* Each set exists twice: NAME4 and NAME6; that is index * 2 and + 1. */
+enum nft_set_id {
+	/* on the host */
+	NFT_HOST_VIPS,		/* steer into the director */
+	NFT_HOST_INNER,		/* the same, as tunnelled packets carry them */
+	NFT_HOST_ENDPOINTS,	/* local endpoints: take their tunnels, their replies */
+	NFT_HOST_NODES,		/* whose tunnels we take */
+	/* in the director */
+	NFT_DIR_VIPS,
+	NFT_DIR_CLIENTS,	/* this node's addresses and pods */
+	NFT_DIR_ENDPOINTS,	/* local endpoints */
+	NFT_DIR_TRACKED,	/* VIPs and endpoints of masqueraded services */
+	NFT_DIR_MASQ,		/* endpoints reached by NAT and SNAT */
+	NFT_DIR_MARKS,		/* tier 2 */
+	NFT_DIR_RESTRICTED,	/* has loadBalancerSourceRanges ... */
+	NFT_DIR_ALLOWED,	/* ... and these may pass */
+	NFT_NSETS,
+	NFT_NSLOTS = NFT_NSETS * 2,
+};
+
+enum nft_side { NFT_HOST, NFT_DIRECTOR };
+
+struct nft_set_def {
+	const char *name;	/* without the family's digit */
+	enum nft_side side;
+	enum nft_form form;
+};
+extern const struct nft_set_def nft_set_defs[NFT_NSETS];
+
+struct nft_elem {
+	struct ip addr;
+	struct prefix source;	/* NFT_SOURCE, else unset */
+	uint32_t mark;		/* NFT_MARK, else 0 */
+	uint16_t port;		/* NFT_PORT, _SOURCE, _MARK, else 0; host order */
+	uint8_t	proto;		/* likewise */
+};
+
+struct nft_set {
+	struct nft_elem *elem;	/* sorted by nft_elem_cmp(), once each */
+	size_t	n;
+	size_t	cap;
+};
+
+/* The contents of all sets of both sides. */
+struct nft_state {
+	struct nft_set set[NFT_NSLOTS];
+};
+
+int nft_elem_cmp(const struct nft_elem *a, const struct nft_elem *b);
+
+/* Append to set id of e->addr's family; nft_state_sort() afterwards. */
+void nft_state_add(struct nft_state *s, enum nft_set_id id,
+    const struct nft_elem *e);
+
+/*
+ * Sort, drop doubles, and drop source prefixes that lie within others: the
+ * kernel does not take overlapping ones.
+ */
+void nft_state_sort(struct nft_state *s);
+void nft_state_fini(struct nft_state *s);
+
+/*
+ * All of want, and what of have does not stand against it: the step between
+ * the two in which everything new is there and nothing old is gone. ret is
+ * filled from empty, sorted.
+ */
+void nft_state_union(const struct nft_state *want, const struct nft_state *have,
+    struct nft_state *ret);
+
+/*
+ * Write the commands that bring one side's sets in `table` from have to want,
+ * nothing where they are equal. Returns the number of elements named.
+ */
+size_t nft_state_write_diff(FILE *out, const char *table, enum nft_side side,
+    const struct nft_state *want, const struct nft_state *have);
+
+/* Write the declarations of one side's sets, empty, within a table block. */
+void nft_state_write_defs(FILE *out, enum nft_side side);
+
+/* What `nft list table` shows. */
+struct nft_listing {
+	struct nft_state state;
+	uint64_t version;	/* of the chain v_HEX, 0 where there is none */
+	uint64_t seal;		/* of the chain s_HEX, likewise */
+	uint64_t digest;	/* of all that is neither element nor those chains */
+};
+
+/*
+ * Read the stateless, numeric listing of one side's table. Returns 0, or
+ * -EBADMSG where it holds something that we do not write; *ret untouched.
+ */
+int nft_listing_parse(const char *text, enum nft_side side,
+    struct nft_listing *ret);
+
+#endif

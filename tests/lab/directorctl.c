@@ -1,0 +1,260 @@
+/*
+ * directorctl - drive ipvs/director.h from a description; for the lab's tests.
+ *
+ *	directorctl sync FILE...	open, then bring about each in turn
+ *	directorctl destroy FILE
+ *	directorctl stats FILE
+ *
+ * It works in the network namespace it is started in; start it with nsenter,
+ * for `ip netns exec` has a mount namespace of its own, and the director's
+ * name would be gone with it. A description has one word and its values a line:
+ *
+ *	director NAME HOST_IF
+ *	node IP | peer IP | client IP | vip IP
+ *	svc NAME VIP PROTO PORT SCHED AFFINITY_SEC cluster|local
+ *	range PREFIX			(of the svc above it)
+ *	ep IP PORT WEIGHT local|tunnel|masq	(likewise)
+ *
+ * Each sync prints one line of "key=value" changes. Exit status 0, or 1 where
+ * something failed.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ipvs/director.h"
+#include "lib/mem.h"
+
+struct list {
+	void	*items;
+	size_t	n, cap;
+};
+
+struct desc {
+	struct director_conf conf;
+	struct list node, peer, client, vip, svc;
+};
+
+static void *
+list_add(struct list *l, size_t size)
+{
+	l->items = mem_grow(l->items, l->n, &l->cap, size);
+	memset((char *)l->items + l->n * size, 0, size);
+	return (char *)l->items + l->n++ * size;
+}
+
+static struct ip
+ip_of(const char *s)
+{
+	struct ip a;
+
+	if (s == NULL || ip_parse(s, &a) < 0)
+		errx(1, "no address: %s", s != NULL ? s : "(end of line)");
+	return a;
+}
+
+static int
+one_of(const char *s, const char *const *words)
+{
+	int i;
+
+	for (i = 0; s != NULL && words[i] != NULL; i++)
+		if (strcmp(s, words[i]) == 0)
+			return i;
+	errx(1, "unknown word: %s", s != NULL ? s : "(end of line)");
+}
+
+static const char *
+word(void)
+{
+	return strtok(NULL, " \t\n");
+}
+
+static unsigned
+number(void)
+{
+	const char *s = word();
+
+	if (s == NULL)
+		errx(1, "a number is missing");
+	return (unsigned)strtoul(s, NULL, 0);
+}
+
+static void
+read_svc(struct desc *d)
+{
+	static const char *const scheds[] = { "mh", "rr", "wrr", "wlc", "lc", "sh", "fo",
+		NULL };
+	static const char *const policies[] = { "cluster", "local", NULL };
+	static const char *const protos[] = { "tcp", "udp", "sctp", NULL };
+	static const uint8_t numbers[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+	struct ipvs_service *s = list_add(&d->svc, sizeof(*s));
+
+	s->name = mem_strdup(word());
+	s->vip = ip_of(word());
+	s->proto = numbers[one_of(word(), protos)];
+	s->port = (uint16_t)number();
+	s->sched = (enum ipvs_sched)one_of(word(), scheds);
+	s->affinity_sec = number();
+	s->is_local_only = one_of(word(), policies) == 1;
+}
+
+static struct ipvs_service *
+last_svc(struct desc *d)
+{
+	if (d->svc.n == 0)
+		errx(1, "range or ep before the first svc");
+	return (struct ipvs_service *)d->svc.items + d->svc.n - 1;
+}
+
+static void
+read_ep(struct desc *d)
+{
+	static const char *const reaches[] = { "local", "tunnel", "masq", NULL };
+	struct ipvs_service *s = last_svc(d);
+	struct ipvs_endpoint *ep = calloc(s->nendpoints + 1, sizeof(*ep)), *e;
+
+	if (s->nendpoints > 0)
+		memcpy(ep, s->endpoints, s->nendpoints * sizeof(*ep));
+	e = &ep[s->nendpoints++];
+	e->ip = ip_of(word());
+	e->port = (uint16_t)number();
+	e->weight = (uint16_t)number();
+	e->reach = (enum ipvs_reach)one_of(word(), reaches);
+	s->endpoints = ep;
+}
+
+static void
+read_range(struct desc *d)
+{
+	struct ipvs_service *s = last_svc(d);
+	struct prefix *p = calloc(s->nsource_ranges + 1, sizeof(*p));
+	const char *text = word();
+
+	if (s->nsource_ranges > 0)
+		memcpy(p, s->source_ranges, s->nsource_ranges * sizeof(*p));
+	if (text == NULL || prefix_parse(text, &p[s->nsource_ranges++]) < 0)
+		errx(1, "no prefix");
+	s->source_ranges = p;
+}
+
+static void
+read_line(struct desc *d, char *line)
+{
+	const char *first = strtok(line, " \t\n");
+
+	if (first == NULL || first[0] == '#')
+		return;
+	if (strcmp(first, "director") == 0) {
+		d->conf.name = mem_strdup(word());
+		d->conf.host_if = mem_strdup(word());
+	} else if (strcmp(first, "node") == 0) {
+		*(struct ip *)list_add(&d->node, sizeof(struct ip)) = ip_of(word());
+	} else if (strcmp(first, "peer") == 0) {
+		*(struct ip *)list_add(&d->peer, sizeof(struct ip)) = ip_of(word());
+	} else if (strcmp(first, "client") == 0) {
+		*(struct ip *)list_add(&d->client, sizeof(struct ip)) = ip_of(word());
+	} else if (strcmp(first, "vip") == 0) {
+		*(struct ip *)list_add(&d->vip, sizeof(struct ip)) = ip_of(word());
+	} else if (strcmp(first, "svc") == 0) {
+		read_svc(d);
+	} else if (strcmp(first, "ep") == 0) {
+		read_ep(d);
+	} else if (strcmp(first, "range") == 0) {
+		read_range(d);
+	} else {
+		errx(1, "unknown line: %s", first);
+	}
+}
+
+static struct desc
+read_desc(const char *path)
+{
+	struct desc d = { .conf = { .name = "herald", .host_if = "herald0",
+		.fwmark = 0x10, .table = 7777, .rule_pref = 77 } };
+	char line[256];
+	FILE *f = fopen(path, "r");
+
+	if (f == NULL)
+		err(1, "%s", path);
+	while (fgets(line, sizeof(line), f) != NULL)
+		read_line(&d, line);
+	fclose(f);
+	return d;
+}
+
+static void
+print_fail(void *arg, const struct director_error *e)
+{
+	(void)arg;
+	fprintf(stderr, "directorctl: %s\n", e->text);
+}
+
+static int
+sync_one(struct director *dir, struct desc *d)
+{
+	struct director_want w = {
+		.services = d->svc.items, .nservices = d->svc.n,
+		.vips = d->vip.items, .nvips = d->vip.n,
+		.node_ips = d->node.items, .nnode_ips = d->node.n,
+		.peers = d->peer.items, .npeers = d->peer.n,
+		.local_clients = d->client.items, .nlocal_clients = d->client.n,
+	};
+	struct director_changes c;
+	struct timespec t0, t1;
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	r = director_sync(dir, &w, &c, print_fail, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &t1);
+	printf("result=%d vips=+%u-%u services=+%u-%u~%u endpoints=+%u-%u~%u "
+	    "nft=%u repairs=%u ms=%.1f\n", r, c.vips_added, c.vips_removed,
+	    c.services_added, c.services_removed, c.services_changed,
+	    c.endpoints_added, c.endpoints_removed, c.endpoints_changed,
+	    c.nft_commits, c.repairs, (double)(t1.tv_sec - t0.tv_sec) * 1e3 +
+	    (double)(t1.tv_nsec - t0.tv_nsec) / 1e6);
+	return r;
+}
+
+static void
+print_stat(void *arg, const struct ipvs_service *s, const struct ipvs_endpoint *ep,
+    const struct ipvs_counters *c)
+{
+	(void)arg;
+	printf("svc=%s vip=%s port=%u endpoint=%s conns=%llu in_packets=%llu "
+	    "active=%u inactive=%u\n", s->name != NULL ? s->name : "-",
+	    IP_STR(&s->vip), s->port, ep != NULL ? IP_STR(&ep->ip) : "-",
+	    (unsigned long long)c->conns, (unsigned long long)c->in_packets,
+	    c->active, c->inactive);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct director_error e;
+	struct director *dir;
+	struct desc d;
+	int i, r = 0;
+
+	if (argc < 3)
+		errx(1, "usage: directorctl sync|destroy|stats FILE...");
+	d = read_desc(argv[2]);
+	if (strcmp(argv[1], "destroy") == 0) {
+		if (director_destroy(&d.conf, &e) < 0)
+			errx(1, "%s", e.text);
+		return 0;
+	}
+	if (director_open(&d.conf, &dir, &e) < 0)
+		errx(1, "%s", e.text);
+	if (strcmp(argv[1], "stats") == 0)
+		return director_each(dir, print_stat, NULL) < 0;
+	for (i = 2; i < argc; i++) {
+		d = read_desc(argv[i]);
+		if (sync_one(dir, &d) < 0)
+			r = 1;
+	}
+	director_close(dir);
+	return r;
+}
