@@ -144,7 +144,8 @@ sweep(struct api_kind *k)
 	struct api_marks *m = &k->marks, gone = { 0 };
 	struct kube_list l = kube_store_list(k->api->store, k->kind);
 
-	qsort(m->items, m->n, sizeof(*m->items), mark_cmp);
+	if (m->n > 0)
+		qsort(m->items, m->n, sizeof(*m->items), mark_cmp);
 	for (size_t i = 0; i < l.n; i++) {
 		const struct kube_meta *meta = &l.items[i]->meta;
 		struct api_mark key = { meta->ns != NULL ? meta->ns : "", meta->name };

@@ -1,0 +1,386 @@
+/*
+ * The API source against a server that follows a script, for what a real one
+ * hardly ever says. Both run on one loop in this process, over loopback. What
+ * a real server does is tested by tests/kube/run.sh.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kube/api_path.h"
+#include "kube/source.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/metrics.h"
+
+enum { LINES_MAX = 12, WAIT_SEC = 20 };
+
+/* One exchange: what the request line must hold, and the whole answer. */
+struct line {
+	const char *want;
+	const char *answer;		/* NULL: end the connection */
+};
+
+#define OK_HEAD "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+#define FAIL_HEAD(status) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n"
+#define META(rv, more) "\"metadata\":{\"resourceVersion\":\"" rv "\"" more "}"
+#define NS(name, rv) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" rv "\"}}"
+#define PAGE(rv, more, items) OK_HEAD "{\"kind\":\"NamespaceList\",\"apiVersion\":\"v1\"," \
+	META(rv, more) ",\"items\":[" items "]}"
+#define EVENT(type, name, rv) "{\"type\":\"" type "\",\"object\":{\"kind\":\"Namespace\"," \
+	"\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" rv "\"}}}\n"
+#define EXPIRED "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\"," \
+	"\"status\":\"Failure\",\"reason\":\"Expired\",\"code\":410}}\n"
+#define LIST "GET /api/v1/namespaces?limit=500 "
+#define WATCH(rv) "watch=true&allowWatchBookmarks=true&resourceVersion=" rv "&"
+
+/* The script is over when its last request has come: then the store counts. */
+static const struct {
+	const char *why;
+	struct line lines[LINES_MAX];
+	const char *names;		/* in the store at the end */
+	const char *says;		/* in the log; NULL anything */
+} rows[] = {
+	{ "list, then watch", {
+	    { LIST, PAGE("5", "", NS("a", "1") "," NS("b", "2")) },
+	    { WATCH("5"), OK_HEAD EVENT("ADDED", "c", "6") EVENT("DELETED", "a", "7") },
+	    { WATCH("7"), OK_HEAD },
+	}, "b c", NULL },
+	{ "continue tokens are escaped and sent back", {
+	    { LIST, PAGE("5", ",\"continue\":\"a+/b=&c\"", NS("a", "1")) },
+	    { "limit=500&continue=a%2B%2Fb%3D%26c ", PAGE("5", "", NS("b", "2")) },
+	    { WATCH("5"), OK_HEAD },
+	}, "a b", NULL },
+	{ "a bookmark moves the version on", {
+	    { LIST, PAGE("5", "", "") },
+	    { WATCH("5"), OK_HEAD EVENT("BOOKMARK", "", "99") },
+	    { WATCH("99"), OK_HEAD },
+	}, "", NULL },
+	{ "a version is escaped, too", {
+	    { LIST, PAGE("a b&c", "", "") },
+	    { WATCH("a%20b%26c"), OK_HEAD },
+	}, "", NULL },
+	{ "410 in the stream: what a new list lacks is deleted", {
+	    { LIST, PAGE("5", "", NS("a", "1") "," NS("b", "2")) },
+	    { WATCH("5"), OK_HEAD EXPIRED },
+	    { LIST, PAGE("9", "", NS("b", "2") "," NS("c", "8")) },
+	    { WATCH("9"), OK_HEAD },
+	}, "b c", NULL },
+	{ "a list that fails on its second page deletes nothing", {
+	    { LIST, PAGE("5", "", NS("a", "1") "," NS("b", "2")) },
+	    { WATCH("5"), OK_HEAD EXPIRED },
+	    { LIST, PAGE("9", ",\"continue\":\"x\"", NS("c", "8")) },
+	    { "continue=x ", FAIL_HEAD("500 Oops") },
+	    { LIST, NULL },
+	}, "a b c", "HTTP 500" },
+	{ "an event after garbage is not taken", {
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { WATCH("5"), OK_HEAD EVENT("ADDED", "b", "6") "oops" EVENT("ADDED", "c", "7") },
+	    { WATCH("6"), OK_HEAD },
+	}, "a b", "no stream of JSON" },
+	{ "an event cut in the middle is not taken", {
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { WATCH("5"), OK_HEAD "{\"type\":\"DELETED\",\"object\":{\"kind\":\"Namespace\"," },
+	    { WATCH("5"), OK_HEAD },
+	}, "a", NULL },
+	{ "a list that is something else", {
+	    { LIST, OK_HEAD "{\"kind\":\"Status\"}" },
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { WATCH("5"), OK_HEAD },
+	}, "a", "NamespaceList" },
+	{ "a redirect is not followed", {
+	    { LIST, "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nConnection: close\r\n\r\n" },
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { WATCH("5"), OK_HEAD },
+	}, "a", "HTTP 302" },
+	{ "an answer that is no HTTP", {
+	    { LIST, "SSH-2.0-OpenSSH_9.2\r\n" },
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { WATCH("5"), OK_HEAD },
+	}, "a", "cannot list namespaces" },
+	{ "a connection that is closed without a word", {
+	    { LIST, NULL },
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { WATCH("5"), OK_HEAD },
+	}, "a", NULL },
+	{ "an object without a name is refused, the rest is not", {
+	    { LIST, PAGE("5", "", "{\"metadata\":{}}," NS("a", "1")) },
+	    { WATCH("5"), OK_HEAD "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Namespace\","
+	      "\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"6\"}}}\n"
+	      EVENT("ADDED", "b", "7") },
+	    { WATCH("7"), OK_HEAD },
+	}, "a b", "stays in force" },
+	{ "403 names the rule that is missing", {
+	    { LIST, FAIL_HEAD("403 Forbidden") },
+	    { LIST, PAGE("5", "", "") },
+	    { WATCH("5"), OK_HEAD },
+	}, "", "resources: [\"namespaces\"], verbs: [\"get\", \"list\", \"watch\"]" },
+};
+
+struct rig {
+	struct ev_loop *loop;
+	ev_io listen;
+	ev_timer limit;
+	const struct line *lines;
+	size_t at;			/* next line of the script */
+	char	log[65536];
+	unsigned nsynced;
+};
+
+/* One connection, one request: the answers all say "Connection: close". */
+struct conn {
+	ev_io	io;
+	struct rig *rig;
+	char	buf[8192];
+	size_t	len;
+};
+
+static void
+conn_free(struct conn *c)
+{
+	ev_io_stop(c->rig->loop, &c->io);
+	close(c->io.fd);
+	free(c);
+}
+
+static void
+conn_cb(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct conn *c = (struct conn *)io;
+	struct rig *rig = c->rig;
+	const struct line *line = &rig->lines[rig->at];
+	ssize_t n = read(io->fd, c->buf + c->len, sizeof(c->buf) - 1 - c->len);
+
+	(void)revents;
+	if (n <= 0) {
+		conn_free(c);
+		return;
+	}
+	c->len += (size_t)n;
+	c->buf[c->len] = '\0';
+	if (strstr(c->buf, "\r\n\r\n") == NULL)
+		return;
+	c->buf[strcspn(c->buf, "\r")] = '\0';
+	ck_assert_msg(strstr(c->buf, line->want) != NULL, "request %zu is \"%s\", not \"%s\"",
+	    rig->at, c->buf, line->want);
+	rig->at++;
+	if (line->answer != NULL)
+		ck_assert_int_eq(write(io->fd, line->answer, strlen(line->answer)),
+		    (ssize_t)strlen(line->answer));
+	conn_free(c);
+	if (rig->at == LINES_MAX || rig->lines[rig->at].want == NULL)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+listen_cb(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct conn *c = mem_zalloc(sizeof(*c));
+	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)revents;
+	c->rig = io->data;
+	ev_io_init(&c->io, conn_cb, fd, EV_READ);
+	ev_io_start(loop, &c->io);
+}
+
+static void
+limit_cb(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct rig *rig = timer->data;
+
+	(void)loop;
+	(void)revents;
+	ck_abort_msg("waited %d s for request %zu: \"%s\"", WAIT_SEC, rig->at,
+	    rig->lines[rig->at].want);
+}
+
+static void
+log_sink(void *arg, const char *line, size_t len)
+{
+	struct rig *rig = arg;
+	size_t used = strlen(rig->log);
+
+	if (used + len < sizeof(rig->log))
+		memcpy(rig->log + used, line, len);
+}
+
+static void
+synced(void *arg)
+{
+	((struct rig *)arg)->nsynced++;
+}
+
+static struct kube_source *
+open_source(struct rig *rig, struct kube_store *store, unsigned kinds)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), config;
+	char path[] = "/tmp/herald-api.XXXXXX", *spec;
+	struct kube_source *src;
+	struct kube_error err;
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	ev_io_init(&rig->listen, listen_cb, fd, EV_READ);
+	rig->listen.data = rig;
+	ev_io_start(rig->loop, &rig->listen);
+	config = mkstemp(path);
+	dprintf(config, "current-context: c\n"
+	    "contexts: [{name: c, context: {cluster: k}}]\n"
+	    "clusters: [{name: k, cluster: {server: \"http://127.0.0.1:%u\"}}]\n",
+	    ntohs(sa.sin_port));
+	close(config);
+	spec = mem_printf("kubeconfig:%s", path);
+	src = kube_source_open(rig->loop, &(struct kube_source_conf){ .spec = spec,
+	    .kinds = kinds, .component = "test" }, store,
+	    &(struct kube_source_handler){ .synced = synced, .arg = rig }, &err);
+	ck_assert_msg(src != NULL, "%s", err.text);
+	unlink(path);
+	free(spec);
+	return src;
+}
+
+static void
+rig_init(struct rig *rig, const struct line *lines)
+{
+	*rig = (struct rig){ .loop = ev_loop_new(EVFLAG_AUTO), .lines = lines };
+	log_set_sink(log_sink, rig);
+	unsetenv("http_proxy");
+	ev_timer_init(&rig->limit, limit_cb, WAIT_SEC, 0.);
+	rig->limit.data = rig;
+	ev_timer_start(rig->loop, &rig->limit);
+}
+
+static void
+rig_fini(struct rig *rig)
+{
+	ev_io_stop(rig->loop, &rig->listen);
+	close(rig->listen.fd);
+	ev_timer_stop(rig->loop, &rig->limit);
+	ev_loop_destroy(rig->loop);
+	log_set_sink(NULL, NULL);
+	metrics_fini();
+}
+
+START_TEST(script)
+{
+	struct kube_store *store = kube_store_new();
+	struct kube_source *src;
+	struct kube_list l;
+	struct rig rig;
+	char names[256] = "";
+
+	rig_init(&rig, rows[_i].lines);
+	src = open_source(&rig, store, 1u << KUBE_NAMESPACE);
+	ev_run(rig.loop, 0);
+	l = kube_store_list(store, KUBE_NAMESPACE);
+	for (size_t i = 0; i < l.n; i++) {
+		if (i > 0)
+			strcat(names, " ");
+		strcat(names, l.items[i]->meta.name);
+	}
+	ck_assert_msg(strcmp(names, rows[_i].names) == 0, "%s: the store holds \"%s\"",
+	    rows[_i].why, names);
+	ck_assert_msg(rows[_i].says == NULL || strstr(rig.log, rows[_i].says) != NULL,
+	    "%s: the log says %s", rows[_i].why, rig.log);
+	ck_assert_msg(rig.nsynced == 1, "%s: synced %u times", rows[_i].why, rig.nsynced);
+	ck_assert(kube_source_is_synced(src));
+	kube_source_close(src);
+	kube_store_free(store);
+	rig_fini(&rig);
+}
+END_TEST
+
+static void
+never_done(void *arg, int error, const char *text)
+{
+	(void)arg;
+	ck_abort_msg("done() after close: %d %s", error, text);
+}
+
+/* Everything that is under way goes quietly. */
+START_TEST(closed_at_work)
+{
+	static const struct line none[] = { { LIST, NULL } };
+	struct kube_store *store = kube_store_new();
+	struct kube_source *src;
+	struct rig rig;
+
+	rig_init(&rig, none);
+	src = open_source(&rig, store, 1u << KUBE_NAMESPACE);
+	for (int i = 0; i < 40; i++)
+		kube_source_patch_status(src, KUBE_SERVICE, "default", "a", NULL,
+		    "{\"status\":{}}", never_done, NULL);
+	for (int i = 0; i < 1000; i++)	/* more than it will queue */
+		kube_source_event(src, &(struct kube_event){ .kind = KUBE_SERVICE,
+		    .ns = "default", .name = "a", .reason = "R", .message = "m" });
+	ck_assert_uint_le(kube_source_pending(src), 40 + 256 + 16);
+	ev_run(rig.loop, EVRUN_NOWAIT);
+	kube_source_close(src);
+	kube_store_free(store);
+	rig_fini(&rig);
+}
+END_TEST
+
+static const struct api_scope everywhere = { .api_group = "heraldlb.io" };
+static const struct api_scope narrow = { .api_group = "metallb.io", .ns = "lb",
+    .node_name = "n/1" };
+
+START_TEST(paths)
+{
+	const struct { char *got; const char *want; } p[] = {
+		{ api_list_path(KUBE_SERVICE, 0, &narrow, 500, NULL),
+		    "/api/v1/services?limit=500" },
+		{ api_list_path(KUBE_ENDPOINT_SLICE, 1, &everywhere, 0, NULL),
+		    "/apis/discovery.k8s.io/v1beta1/endpointslices?limit=0" },
+		{ api_list_path(KUBE_POD, 0, &narrow, 500, "t"),
+		    "/api/v1/pods?limit=500&continue=t&fieldSelector=spec.nodeName%3Dn%2F1" },
+		{ api_list_path(KUBE_POD, 0, &everywhere, 500, NULL),
+		    "/api/v1/pods?limit=500" },
+		{ api_list_path(KUBE_IP_ADDRESS_POOL, 0, &narrow, 500, NULL),
+		    "/apis/metallb.io/v1beta1/namespaces/lb/ipaddresspools?limit=500" },
+		{ api_list_path(KUBE_IP_ADDRESS_POOL, 0, &everywhere, 500, NULL),
+		    "/apis/heraldlb.io/v1beta1/ipaddresspools?limit=500" },
+		{ api_status_path(KUBE_SERVICE, 0, &everywhere, "a", "../b"),
+		    "/api/v1/namespaces/a/services/..%2Fb/status" },
+		{ api_status_path(KUBE_NODE, 0, &everywhere, NULL, "n"),
+		    "/api/v1/nodes/n/status" },
+		{ api_events_path("a b"), "/api/v1/namespaces/a%20b/events" },
+	};
+
+	for (size_t i = 0; i < nitems(p); i++) {
+		ck_assert_str_eq(p[i].got, p[i].want);
+		free(p[i].got);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("api");
+	TCase *tc = tcase_create("api");
+	SRunner *r;
+	int nfailed;
+
+	tcase_set_timeout(tc, 2 * WAIT_SEC);
+	tcase_add_loop_test(tc, script, 0, (int)nitems(rows));
+	tcase_add_test(tc, closed_at_work);
+	tcase_add_test(tc, paths);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	nfailed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return nfailed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
