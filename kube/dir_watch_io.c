@@ -331,9 +331,13 @@ int
 dir_watch_make_status(struct dir_source *s)
 {
 	struct dir_watch *w = &s->watch;
+	struct stat st;
 
 	if (w->dir_fd < 0)
 		return -ENOENT;
+	/* It may have been removed, and inotify not have told yet. */
+	if (w->status_fd >= 0 && fstat(w->status_fd, &st) == 0 && st.st_nlink == 0)
+		close_status(s);
 	if (w->status_fd >= 0)
 		return 0;
 	if (mkdirat(w->dir_fd, STATUS_DIR, 0755) != 0 && errno != EEXIST)

@@ -1,0 +1,576 @@
+/*
+ * The dir source on a real directory, driven by a real loop: what is asked is
+ * that a thing comes about, within LIMIT_SEC; nothing waits for time to pass
+ * but what must be seen not to happen.
+ */
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kube/dir_file.h"
+#include "kube/encode.h"
+#include "kube/source.h"
+#include "lib/log.h"
+#include "tests/check.h"
+
+static const double LIMIT_SEC = 10.;
+static const double QUIET_SEC = 0.1;	/* long enough to see nothing happen */
+
+struct rig {
+	struct ev_loop *loop;
+	struct kube_store *store;
+	struct kube_source *src;
+	unsigned nchanged, nsynced;
+	bool	is_late;		/* the guard went off */
+	ev_timer guard;
+	int	ndone, error;		/* the last patch */
+	char	text[512];
+};
+
+static char path[64];
+static char logged[8192];
+
+static void
+keep_log(void *arg, const char *line, size_t len)
+{
+	size_t n = strlen(logged);
+
+	(void)arg;
+	snprintf(logged + n, sizeof(logged) - n, "%.*s", (int)len, line);
+}
+
+/* FILE relative to the directory; in a ring, so that two may be had at once. */
+static const char *
+at(const char *file)
+{
+	static char ring[4][256];
+	static unsigned next;
+	char *p = ring[next++ % 4];
+
+	snprintf(p, sizeof(ring[0]), "%s/%s", path, file);
+	return p;
+}
+
+static void
+put(const char *file, const char *text)
+{
+	FILE *f = fopen(at(file), "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static char *
+get(const char *file)
+{
+	char *text = NULL;
+	struct stat st;
+	size_t len;
+
+	if (dir_file_read(AT_FDCWD, at(file), 1 << 22, &text, &len, &st) != 0)
+		return NULL;
+	return text;
+}
+
+static void
+on_changed(void *arg, enum kube_kind kind)
+{
+	(void)kind;
+	((struct rig *)arg)->nchanged++;
+}
+
+static void
+on_synced(void *arg)
+{
+	((struct rig *)arg)->nsynced++;
+}
+
+static void
+on_guard(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop;
+	(void)revents;
+	((struct rig *)t->data)->is_late = true;
+}
+
+static void
+on_done(void *arg, int error, const char *text)
+{
+	struct rig *r = arg;
+
+	r->ndone++;
+	r->error = error;
+	snprintf(r->text, sizeof(r->text), "%s", text);
+}
+
+typedef bool check_fn(const struct rig *r);
+
+/* Run the loop until it holds, or for limit seconds; true where it does. */
+static bool
+run_for(struct rig *r, check_fn *holds, double limit)
+{
+	r->is_late = false;
+	ev_timer_init(&r->guard, on_guard, limit, 0.);
+	r->guard.data = r;
+	ev_now_update(r->loop);
+	ev_timer_start(r->loop, &r->guard);
+	while (!r->is_late && (holds == NULL || !holds(r)))
+		ev_run(r->loop, EVRUN_ONCE);
+	ev_timer_stop(r->loop, &r->guard);
+	return holds != NULL && holds(r);
+}
+
+#define run_until(r, holds) \
+	ck_assert_msg(run_for((r), (holds), LIMIT_SEC), "not within %g s: " #holds \
+	    "\n%s", LIMIT_SEC, logged)
+
+static bool
+is_synced(const struct rig *r)
+{
+	return r->nsynced > 0;
+}
+
+static bool
+is_done(const struct rig *r)
+{
+	return kube_source_pending(r->src) == 0;
+}
+
+static void
+rig_open(struct rig *r)
+{
+	struct kube_source_handler h = { on_changed, on_synced, r };
+	struct kube_source_conf conf = { .kinds = (1u << KUBE_NKINDS) - 1,
+		.component = "test" };
+	struct kube_error err = { "" };
+	char spec[128];
+
+	snprintf(spec, sizeof(spec), "dir:%s", path);
+	*r = (struct rig){ .loop = ev_loop_new(0), .store = kube_store_new() };
+	conf.spec = spec;
+	r->src = kube_source_open(r->loop, &conf, r->store, &h, &err);
+	ck_assert_msg(r->src != NULL, "%s", err.text);
+	memset(spec, 'x', sizeof(spec));	/* it may go: a copy was taken */
+}
+
+static void
+rig_close(struct rig *r)
+{
+	kube_source_close(r->src);
+	kube_store_free(r->store);
+	ev_loop_destroy(r->loop);
+}
+
+static void
+setup(void)
+{
+	snprintf(path, sizeof(path), "/tmp/herald-dir-test.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(path));
+	logged[0] = '\0';
+	log_set_sink(keep_log, NULL);
+}
+
+static void
+teardown(void)
+{
+	char cmd[128];
+
+	log_set_sink(NULL, NULL);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", path);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+#define SVC(name, port) "apiVersion: v1\nkind: Service\nmetadata: {name: " name "}\n" \
+	"spec: {ports: [{port: " port "}]}\n"
+
+/* The first port of Service `name`, 0 where there is none. */
+static unsigned
+port_of(const struct rig *r, const char *name)
+{
+	const struct kube_object *o = kube_store_get(r->store, KUBE_SERVICE, "default",
+	    name);
+
+	return o != NULL ? o->service.ports[0].port : 0;
+}
+
+static bool is_80(const struct rig *r) { return port_of(r, "web") == 80; }
+static bool is_81(const struct rig *r) { return port_of(r, "web") == 81; }
+static bool is_82(const struct rig *r) { return port_of(r, "web") == 82; }
+static bool is_none(const struct rig *r) { return port_of(r, "web") == 0; }
+
+START_TEST(opening)
+{
+	struct kube_source_conf conf = { .spec = "dir:/nonexistent/dir", .kinds = 1,
+		.component = "test" };
+	struct kube_source_handler h = { on_changed, on_synced, NULL };
+	struct kube_store *store = kube_store_new();
+	struct ev_loop *loop = ev_loop_new(0);
+	struct kube_error err = { "" };
+	struct rig r;
+
+	ck_assert_ptr_null(kube_source_open(loop, &conf, store, &h, &err));
+	ck_assert_str_eq(err.text, "/nonexistent/dir: No such file or directory; create "
+	    "the directory, or correct --source dir:PATH");
+	conf.spec = "directory";
+	ck_assert_ptr_null(kube_source_open(loop, &conf, store, &h, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "is of no known form"));
+	kube_store_free(store);
+	ev_loop_destroy(loop);
+
+	put("a.yaml", SVC("web", "80"));
+	rig_open(&r);
+	ck_assert_msg(r.nchanged == 0 && r.nsynced == 0 && is_none(&r),
+	    "nothing happens inside the call");
+	ck_assert(!kube_source_is_synced(r.src));
+	run_until(&r, is_synced);
+	ck_assert(kube_source_is_synced(r.src) && is_80(&r));
+	ck_assert_uint_eq(r.nchanged, 1);
+	run_for(&r, NULL, QUIET_SEC);
+	ck_assert_msg(r.nsynced == 1 && r.nchanged == 1, "and then it is quiet");
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(following)
+{
+	struct rig r;
+	FILE *f;
+
+	rig_open(&r);
+	run_until(&r, is_synced);
+	put("a.yaml", SVC("web", "80"));
+	run_until(&r, is_80);
+	put(".a.yaml.swp", SVC("web", "81"));
+	put("a.yaml~", SVC("web", "81"));
+	put("a.txt", SVC("web", "81"));
+	run_for(&r, NULL, QUIET_SEC);
+	ck_assert_msg(is_80(&r), "editors' files are no manifests");
+	ck_assert_int_eq(rename(at("a.yaml~"), at("a.yaml")), 0);
+	run_until(&r, is_81);
+
+	/* A file that is still being written is not read. */
+	f = fopen(at("a.yaml"), "w");
+	ck_assert_ptr_nonnull(f);
+	fputs("apiVersion: v1\n", f);
+	fflush(f);
+	run_for(&r, NULL, QUIET_SEC);
+	ck_assert_msg(is_81(&r), "half a file takes nothing away");
+	fputs("kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 82}]}\n", f);
+	fclose(f);
+	run_until(&r, is_82);
+
+	put("a.yaml", "kind: [");
+	run_for(&r, NULL, QUIET_SEC);
+	ck_assert_msg(is_82(&r), "a broken file takes nothing away");
+	ck_assert_msg(strstr(logged, "/a.yaml:1") != NULL, "%s", logged);
+	put("a.yaml", SVC("web", "80"));
+	run_until(&r, is_80);
+	ck_assert_int_eq(rename(at("a.yaml"), at("a.off")), 0);
+	run_until(&r, is_none);
+	ck_assert_int_eq(link(at("a.off"), at("b.yml")), 0);
+	run_until(&r, is_80);
+	ck_assert_int_eq(unlink(at("b.yml")), 0);
+	run_until(&r, is_none);
+	rig_close(&r);
+}
+END_TEST
+
+/* A mounted ConfigMap: a.yaml -> ..data/a.yaml, ..data -> ..1. */
+START_TEST(links_that_are_turned)
+{
+	struct rig r;
+
+	ck_assert_int_eq(mkdir(at("..1"), 0755), 0);
+	ck_assert_int_eq(mkdir(at("..2"), 0755), 0);
+	put("..1/a.yaml", SVC("web", "80"));
+	put("..2/a.yaml", SVC("web", "81"));
+	ck_assert_int_eq(symlink("..1", at("..data")), 0);
+	ck_assert_int_eq(symlink("..data/a.yaml", at("a.yaml")), 0);
+	rig_open(&r);
+	run_until(&r, is_80);
+	ck_assert_int_eq(symlink("..2", at("..tmp")), 0);
+	ck_assert_int_eq(rename(at("..tmp"), at("..data")), 0);
+	run_until(&r, is_81);
+	rig_close(&r);
+}
+END_TEST
+
+static bool
+is_lost(const struct rig *r)
+{
+	(void)r;
+	return strstr(logged, "the directory is gone") != NULL;
+}
+
+START_TEST(a_lost_directory)
+{
+	char away[96];
+	struct rig r;
+
+	put("a.yaml", SVC("web", "80"));
+	rig_open(&r);
+	run_until(&r, is_80);
+	snprintf(away, sizeof(away), "%s.away", path);
+	ck_assert_int_eq(rename(path, away), 0);
+	run_until(&r, is_lost);
+	ck_assert_msg(is_80(&r), "its objects stay");
+	kube_source_patch_status(r.src, KUBE_SERVICE, "default", "web", NULL,
+	    "{\"status\":{}}", on_done, &r);
+	run_until(&r, is_done);
+	ck_assert_msg(r.error == -EIO, "%d %s", r.error, r.text);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	put("b.yaml", SVC("web", "81"));
+	run_until(&r, is_81);
+	ck_assert_int_eq(unlink(at("b.yaml")), 0);
+	run_until(&r, is_none);
+	rig_close(&r);
+	snprintf(logged, sizeof(logged), "rm -rf %s", away);
+	ck_assert_int_eq(system(logged), 0);
+}
+END_TEST
+
+/* The address Service web has, "none" without. */
+static const char *
+vip(const struct rig *r)
+{
+	static char buf[IP_STRLEN];
+	const struct kube_object *o = kube_store_get(r->store, KUBE_SERVICE, "default",
+	    "web");
+
+	if (o == NULL || o->service.ningress == 0)
+		return "none";
+	return ip_format(&o->service.ingress[0].ip, buf);
+}
+
+static bool has_1(const struct rig *r) { return strcmp(vip(r), "192.0.2.1") == 0; }
+static bool has_2(const struct rig *r) { return strcmp(vip(r), "192.0.2.2") == 0; }
+static bool has_no(const struct rig *r) { return strcmp(vip(r), "none") == 0; }
+
+static void
+patch(struct rig *r, const char *ip, const char *version)
+{
+	struct kube_ingress in = { .ip_mode = "Proxy" };
+	char *body;
+
+	if (ip != NULL)
+		ck_assert_int_eq(ip_parse(ip, &in.ip), 0);
+	body = kube_encode_service_status(&in, ip != NULL);
+	r->ndone = 0;
+	kube_source_patch_status(r->src, KUBE_SERVICE, "default", "web", version, body,
+	    on_done, r);
+	free(body);
+	ck_assert_msg(r->ndone == 0 && kube_source_pending(r->src) == 1,
+	    "not inside the call");
+}
+
+static bool
+is_status_gone(const struct rig *r)
+{
+	(void)r;
+	return access(at(".status/Service_default_web.json"), F_OK) != 0;
+}
+
+START_TEST(statuses)
+{
+	struct rig writer, reader;
+	char *text;
+
+	put("a.yaml", SVC("web", "80"));
+	rig_open(&writer);
+	rig_open(&reader);
+	/* Before the first scan: it waits for that. */
+	patch(&writer, "192.0.2.1", NULL);
+	run_until(&writer, is_done);
+	ck_assert_msg(writer.ndone == 1 && writer.error == 0, "%s", writer.text);
+	ck_assert(has_1(&writer));
+	text = get(".status/Service_default_web.json");
+	ck_assert_str_eq(text, "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":"
+	    "\"192.0.2.1\",\"ipMode\":\"Proxy\"}]}}}");
+	free(text);
+	run_until(&reader, has_1);
+
+	/* Somebody else writes; a writer that has not seen it yet is told. */
+	put(".status/Service_default_web.json", "{\"status\":{\"loadBalancer\":{"
+	    "\"ingress\":[{\"ip\":\"192.0.2.2\"}]}}}");
+	text = mem_strdup(kube_store_get(writer.store, KUBE_SERVICE, "default",
+	    "web")->meta.resource_version);
+	patch(&writer, "192.0.2.1", text);
+	free(text);
+	run_until(&writer, is_done);
+	ck_assert_int_eq(writer.error, -ESTALE);
+	ck_assert(has_2(&writer));
+	run_until(&reader, has_2);
+
+	patch(&writer, NULL, NULL);
+	run_until(&writer, is_done);
+	ck_assert(writer.error == 0 && has_no(&writer));
+	run_until(&reader, has_no);
+	patch(&writer, "192.0.2.1", NULL);
+	run_until(&writer, is_done);
+	ck_assert_int_eq(unlink(at("a.yaml")), 0);
+	run_until(&reader, is_none);
+	ck_assert_msg(!is_status_gone(&reader), "a reader leaves it alone");
+	run_until(&writer, is_status_gone);
+	patch(&writer, "192.0.2.1", NULL);
+	run_until(&writer, is_done);
+	ck_assert_int_eq(writer.error, -ENOENT);
+	rig_close(&writer);
+	rig_close(&reader);
+}
+END_TEST
+
+START_TEST(a_status_survives_a_restart)
+{
+	struct rig r;
+
+	put("a.yaml", SVC("web", "80"));
+	rig_open(&r);
+	patch(&r, "192.0.2.1", NULL);
+	run_until(&r, is_done);
+	/* One that is under way is forgotten, its callback not called. */
+	patch(&r, "192.0.2.2", NULL);
+	rig_close(&r);
+	ck_assert_int_eq(r.ndone, 0);
+	rig_open(&r);
+	run_until(&r, is_synced);
+	ck_assert(has_1(&r));
+	/* Garbage leaves the old one; taking all of it away resets. */
+	put(".status/Service_default_web.json", "garbage");
+	run_for(&r, NULL, QUIET_SEC);
+	ck_assert(has_1(&r));
+	ck_assert_ptr_nonnull(strstr(logged, "this status is not used"));
+	ck_assert_int_eq(unlink(at(".status/Service_default_web.json")), 0);
+	ck_assert_int_eq(rmdir(at(".status")), 0);
+	run_until(&r, has_no);
+	patch(&r, "192.0.2.2", NULL);
+	run_until(&r, has_2);
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(many_patches)
+{
+	enum { N = 100 };
+	struct rig r;
+	FILE *f;
+
+	f = fopen(at("a.yaml"), "w");
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < N; i++)
+		fprintf(f, "---\n" SVC("s%d", "80"), i);
+	fclose(f);
+	rig_open(&r);
+	for (int i = 0; i < N; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		kube_source_patch_status(r.src, KUBE_SERVICE, "default", name, NULL,
+		    "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}}}",
+		    on_done, &r);
+	}
+	ck_assert_uint_eq(kube_source_pending(r.src), N);
+	run_until(&r, is_done);
+	ck_assert_int_eq(r.ndone, N);
+	for (int i = 0; i < N; i++)
+		ck_assert_uint_eq(kube_store_list(r.store,
+		    KUBE_SERVICE).items[i]->service.ningress, 1);
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_status_that_cannot_be_written)
+{
+	struct rig r;
+
+	put("a.yaml", SVC("web", "80"));
+	put(".status", "in the way");
+	rig_open(&r);
+	patch(&r, "192.0.2.1", NULL);
+	run_until(&r, is_done);
+	ck_assert_int_eq(r.error, -EIO);
+	ck_assert_msg(strstr(r.text, "/.status/Service_default_web.json: Not a directory")
+	    != NULL, "%s", r.text);
+	ck_assert_msg(has_no(&r), "what is not on disk is not so");
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(events)
+{
+	struct kube_event ev = { .kind = KUBE_SERVICE, .ns = "default", .name = "web",
+		.reason = "IPAllocated", .message = "Assigned IP [\"192.0.2.1\"]" };
+	struct rig r;
+	char *text;
+
+	rig_open(&r);
+	kube_source_event(r.src, &ev);
+	kube_source_event(r.src, &ev);
+	text = get(".status/events.jsonl");
+	ck_assert_ptr_nonnull(text);
+	ck_assert_ptr_nonnull(strstr(text, "\"reason\":\"IPAllocated\""));
+	ck_assert_msg(strchr(text, '\n') != strrchr(text, '\n') &&
+	    text[strlen(text) - 1] == '\n', "two lines: %s", text);
+	free(text);
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(files)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY);
+	char *text = NULL;
+	struct stat st;
+	size_t len;
+
+	ck_assert_int_eq(mkfifo(at("fifo.yaml"), 0644), 0);
+	ck_assert_msg(dir_file_read(fd, "fifo.yaml", 10, &text, &len, &st) == -EINVAL,
+	    "and does not hang");
+	put("big.yaml", "12345678901");
+	ck_assert_int_eq(dir_file_read(fd, "big.yaml", 10, &text, &len, &st), -EFBIG);
+	ck_assert_int_eq(dir_file_read(fd, "none.yaml", 10, &text, &len, &st), -ENOENT);
+	ck_assert_ptr_null(text);
+
+	ck_assert_int_eq(dir_file_append(fd, "log", "123", 10), 0);
+	ck_assert_int_eq(dir_file_append(fd, "log", "456", 10), 0);
+	ck_assert_int_eq(dir_file_append(fd, "log", "789", 10), 0);
+	text = get("log");
+	ck_assert_str_eq(text, "789\n");
+	free(text);
+	text = get("log.1");
+	ck_assert_str_eq(text, "123\n456\n");
+	free(text);
+	ck_assert_int_eq(dir_file_replace(fd, "log", "new"), 0);
+	text = get("log");
+	ck_assert_str_eq(text, "new");
+	free(text);
+	ck_assert_int_eq(mkdir(at("sub"), 0755), 0);
+	ck_assert_int_eq(dir_file_replace(fd, "sub", "x"), -EISDIR);
+	text = mem_printf(".tmp.%d", (int)getpid());
+	ck_assert_msg(access(at(text), F_OK) != 0, "no temporary is left");
+	free(text);
+	close(fd);
+}
+END_TEST
+
+static void
+fill(TCase *tc)
+{
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, opening);
+	tcase_add_test(tc, following);
+	tcase_add_test(tc, links_that_are_turned);
+	tcase_add_test(tc, a_lost_directory);
+	tcase_add_test(tc, statuses);
+	tcase_add_test(tc, a_status_survives_a_restart);
+	tcase_add_test(tc, many_patches);
+	tcase_add_test(tc, a_status_that_cannot_be_written);
+	tcase_add_test(tc, events);
+	tcase_add_test(tc, files);
+}
+
+TEST_MAIN("kube dir source", fill)
