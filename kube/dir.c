@@ -179,11 +179,14 @@ object_make(const struct dir *d, const struct dir_ident *id, uint64_t hash)
 
 	if (kube_manifest_decode(c->json, id->kind, id->status,
 	    &d->conf.manifest, &o, &err) != 0) {
-		say_status(d, id, &err);
-		/* Without it the text has been decoded before. */
+		if (id->status != NULL)
+			say_status(d, id, &err);
 		if (kube_manifest_decode(c->json, id->kind, NULL,
-		    &d->conf.manifest, &o, &err) != 0)
+		    &d->conf.manifest, &o, &err) != 0) {
+			say(d, LOG_LEVEL_ERROR, c->file->name, c->line, "%.400s",
+			    err.text);
 			return NULL;
+		}
 	}
 	o->meta.resource_version = arena_printf(&o->arena, "%016" PRIx64, hash);
 	o->origin = arena_printf(&o->arena, "%s:%u", c->file->name, c->line);

@@ -220,6 +220,23 @@ count_nodes(const cJSON *n, size_t max)
 	return count;
 }
 
+/* Levels of collections: 0 for a scalar. No more than YAML_DEPTH_MAX. */
+static size_t
+node_depth(const cJSON *n)
+{
+	size_t deepest = 0;
+
+	if (!cJSON_IsArray(n) && !cJSON_IsObject(n))
+		return 0;
+	for (const cJSON *c = n->child; c != NULL; c = c->next) {
+		size_t d = node_depth(c);
+
+		if (d > deepest)
+			deepest = d;
+	}
+	return deepest + 1;
+}
+
 static cJSON *
 make_alias(struct builder *b, const char *name, unsigned line)
 {
@@ -234,6 +251,10 @@ make_alias(struct builder *b, const char *name, unsigned line)
 		if (b->naliased > YAML_ALIASED_MAX) {
 			fail(b, line, "aliases copy more than %d values; write "
 			    "them out", YAML_ALIASED_MAX);
+			return NULL;
+		}
+		if (b->depth + node_depth(b->anchors[i].node) > YAML_DEPTH_MAX) {
+			fail(b, line, "nested deeper than %d", YAML_DEPTH_MAX);
 			return NULL;
 		}
 		return cJSON_Duplicate(b->anchors[i].node, true);

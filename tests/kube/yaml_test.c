@@ -158,6 +158,9 @@ static const struct {
 	{ "just deep enough", "", "[", 100, "", "did not find expected" },
 	{ "an alias over and over", "a: &a [1,1,1,1,1,1,1,1,1]\nb: [", "*a,", 5000, "]",
 	    "aliases copy more than 10000 values" },
+	{ "depth by aliases", "a: &a ", "[", 60, "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+	    "]]]]]]]]]]]]]]]]]]]]\nb: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[*a",
+	    "nested deeper than 100" },
 	{ "anchors without end", "", "- &a 1\n", 300, "", "more than 256 anchors" },
 	{ "a laugh", "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
 	    "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [", "*c,", 20, "*c]\n",
