@@ -46,7 +46,15 @@ put_as_path(struct wire_out *w, const struct bgp_session *s, unsigned nprepend)
 		else
 			wire_put_u16(w, is_long ? BGP_AS_TRANS : (uint16_t)s->local_as);
 	}
-	if (n == 0 || s->has_as4 || !is_long)
+}
+
+/* What AS_PATH could not say to a peer with 2-byte AS numbers (RFC 6793, 4.2.2). */
+static void
+put_as4_path(struct wire_out *w, const struct bgp_session *s, unsigned nprepend)
+{
+	unsigned n = nprepend + 1;
+
+	if (s->is_internal || s->has_as4 || s->local_as <= UINT16_MAX)
 		return;
 	put_attr(w, OPTIONAL | TRANSITIVE, BGP_ATTR_AS4_PATH, 2 + 4 * n);
 	wire_put_u8(w, AS_SEQUENCE);
@@ -68,6 +76,11 @@ put_communities(struct wire_out *w, const struct bgp_attrs *a)
 		    8u * a->next);
 	for (unsigned i = 0; i < a->next; i++)
 		wire_put_u64(w, a->ext[i]);
+}
+
+static void
+put_large_communities(struct wire_out *w, const struct bgp_attrs *a)
+{
 	if (a->nlarge > 0)
 		put_attr(w, OPTIONAL | TRANSITIVE, BGP_ATTR_LARGE_COMMUNITIES,
 		    12u * a->nlarge);
@@ -105,6 +118,8 @@ put_attrs(struct wire_out *w, const struct bgp_session *s, const struct bgp_attr
 		wire_put_u32(w, a->local_pref);
 	}
 	put_communities(w, a);
+	put_as4_path(w, s, a->nprepend);
+	put_large_communities(w, a);
 	if (is_otc_due(s)) {
 		put_attr(w, OPTIONAL | TRANSITIVE, BGP_ATTR_OTC, 4);
 		wire_put_u32(w, s->local_as);
@@ -177,7 +192,8 @@ bool
 bgp_update_put(struct bgp_update_out *u, const struct prefix *p)
 {
 	size_t nbytes = (p->len + 7u) / 8;
-	size_t tail = u->is_mp ? u->nattrs : 2u; /* 2: a withdrawal's attribute length */
+	/* What follows the prefixes; of a plain withdrawal the attributes' length. */
+	size_t tail = u->is_mp ? u->nattrs : u->nattrs == 0 ? 2 : 0;
 
 	if (u->w->is_bad || u->w->len + 1 + nbytes + tail > u->limit)
 		return false;
