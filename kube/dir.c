@@ -294,7 +294,8 @@ load_refused(struct load *l, const struct kube_manifest_item *item)
 {
 	const struct kube_ident *id = &item->id;
 
-	if (item->error == -ENOTSUP) {
+	if (item->error == -ENOTSUP || (id->kind != KUBE_NKINDS &&
+	    (l->d->conf.kinds & 1u << id->kind) == 0)) {
 		say(l->d, LOG_LEVEL_DEBUG, l->file->name, item->line,
 		    "skipped: %.400s", item->why);
 		return;

@@ -17,7 +17,7 @@
 
 #include "kube/api_encode.h"
 #include "kube/api_path.h"
-#include "kube/dir_file.h"
+#include "kube/dir_file_io.h"
 #include "kube/dir_impl.h"
 #include "lib/clock.h"
 #include "lib/mem.h"

@@ -17,7 +17,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "kube/dir_file.h"
+#include "kube/dir_file_io.h"
 #include "kube/dir_impl.h"
 #include "lib/clock.h"
 #include "lib/mem.h"

@@ -48,13 +48,13 @@ void kube_manifest_read(const char *text, size_t len, bool is_json,
     const struct kube_manifest_conf *conf, kube_manifest_fn *fn, void *arg);
 
 /*
- * The object of an item's json again (kind is the item's), with the status that `status`
- * ({"status":...}, or NULL) holds in place of its own. Returns as
+ * The object of an item's json again (kind is the item's), with the status
+ * that `status` ({"status":...}, or NULL) holds in place of its own. Returns as
  * kube_decode() does.
  */
 int kube_manifest_decode(const char *json, enum kube_kind kind,
-    const char *status, const struct kube_manifest_conf *conf, struct kube_object **ret_obj,
-    struct kube_error *ret_err);
+    const char *status, const struct kube_manifest_conf *conf,
+    struct kube_object **ret_obj, struct kube_error *ret_err);
 
 /*
  * What a status patch ({"status":...}, RFC 7386) makes of the status that

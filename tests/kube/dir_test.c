@@ -219,6 +219,8 @@ START_TEST(only_what_was_asked_for)
 	ck_assert_str_eq(held(&r, KUBE_POD), "default/p ");
 	ck_assert_str_eq(r.said, "f.yaml:16: metadata.namespace: \"other\": IPAddressPool "
 	    "c is read from namespace herald-system only; move it there\n");
+	load(&r, "f.yaml", NODE("n1", "x") "---\n" POD("p", "n1"));
+	ck_assert_msg(strcmp(r.said, "") == 0, "nor faults in others: %s", r.said);
 	load(&r, "f.yaml", POD("p", "n2") "---\n" POD("q", "n1"));
 	ck_assert_msg(strcmp(held(&r, KUBE_POD), "default/q ") == 0, "a pod moves away");
 	rig_fini(&r);

@@ -1,8 +1,8 @@
 /*
- * dir_file.h - whole files read, replaced and appended to, for dir_io.c.
+ * dir_file_io.h - whole files read, replaced and appended to, for dir_io.c.
  */
-#ifndef HERALD_KUBE_DIR_FILE_H
-#define HERALD_KUBE_DIR_FILE_H
+#ifndef HERALD_KUBE_DIR_FILE_IO_H
+#define HERALD_KUBE_DIR_FILE_IO_H
 
 #include <stddef.h>
 #include <sys/stat.h>

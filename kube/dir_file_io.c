@@ -1,15 +1,16 @@
-/* dir_file.c - see dir_file.h. */
+/* dir_file_io.c - see dir_file_io.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "kube/dir_file.h"
+#include "kube/dir_file_io.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 /* The file may shrink or grow meanwhile: what was there at fstat() counts. */
@@ -91,10 +92,9 @@ dir_file_replace(int dir_fd, const char *name, const char *text)
 	char tmp[64];
 	int fd, rc;
 
-	/* The process in the name: two writers do not share a temporary. */
-	snprintf(tmp, sizeof(tmp), ".tmp.%d", (int)getpid());
-	fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0644);
+	/* Not the process's number: two containers may each be number 1. */
+	snprintf(tmp, sizeof(tmp), ".tmp.%016" PRIx64, clock_random());
+	fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
 	rc = write_full(fd, text, strlen(text));
