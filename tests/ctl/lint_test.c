@@ -26,7 +26,7 @@ static const struct {
 	    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n", 0,
 	    { "0 objects, 0 problems" } },
 	{ "broken YAML is named by line, the rest is read",
-	    "a: [1,\n---\n" POOL("a", "10.0.0.0/24"), 1, { ":2: ", "1 object" } },
+	    "a: [1,\n---\n" POOL("a", "10.0.0.0/24"), 1, { ":1: ", "1 object" } },
 	{ "a reversed range", POOL("a", "10.0.0.9-10.0.0.1"), 1,
 	    { "spec.addresses[0]", "10.0.0.9-10.0.0.1" } },
 	{ "pools that overlap", POOL("a", "10.0.0.0/24") "---\n"
