@@ -23,11 +23,11 @@ put_string(FILE *f, const char *s)
 	(void)fputc('"', f);
 }
 
-/* The API's integers are int64. */
+/* Up to 2^53 - 1: every JSON reader on the way keeps that exactly. */
 static int64_t
 count(uint64_t n)
 {
-	return n > INT64_MAX ? INT64_MAX : (int64_t)n;
+	return n > (UINT64_C(1) << 53) - 1 ? (INT64_C(1) << 53) - 1 : (int64_t)n;
 }
 
 char *
