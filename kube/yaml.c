@@ -151,8 +151,9 @@ resolve_number(const char *s)
 	return isfinite(v) ? cJSON_CreateNumber(v) : NULL;
 }
 
+/* A plain scalar that is a word of YAML's own; NULL where it is none. */
 static cJSON *
-resolve_plain(struct builder *b, const char *s, unsigned line)
+resolve_word(struct builder *b, const char *s, unsigned line)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
 	static const char *const trues[] = { "true", "True", "TRUE", "yes", "Yes",
@@ -161,7 +162,6 @@ resolve_plain(struct builder *b, const char *s, unsigned line)
 		"NO", "off", "Off", "OFF", "n", "N", NULL };
 	static const char *const infs[] = { ".inf", ".Inf", ".INF", "+.inf", "+.Inf",
 		"+.INF", "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN", NULL };
-	cJSON *number;
 
 	if (is_one_of(s, nulls))
 		return cJSON_CreateNull();
@@ -169,13 +169,25 @@ resolve_plain(struct builder *b, const char *s, unsigned line)
 		return cJSON_CreateTrue();
 	if (is_one_of(s, falses))
 		return cJSON_CreateFalse();
-	if (is_one_of(s, infs)) {
+	if (is_one_of(s, infs))
 		fail(b, line, "%s is a number that JSON does not have; put it in "
 		    "quotes if a string is meant", s);
-		return NULL;
-	}
-	number = resolve_number(s);
-	return number != NULL ? number : cJSON_CreateString(s);
+	return NULL;
+}
+
+static cJSON *
+resolve_plain(struct builder *b, const char *s, unsigned line)
+{
+	enum { WORD_MAX = 5 };	/* "false": longer ones need not be compared */
+	cJSON *node = NULL;
+
+	if (strnlen(s, WORD_MAX + 1) <= WORD_MAX)
+		node = resolve_word(b, s, line);
+	if (node == NULL && b->err_line == 0)
+		node = resolve_number(s);
+	if (node == NULL && b->err_line == 0)
+		node = cJSON_CreateString(s);
+	return node;
 }
 
 static const char *
