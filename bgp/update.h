@@ -40,8 +40,8 @@ enum bgp_attr_type {
 };
 
 /*
- * What a route carries beyond what its session decides. Two routes with equal
- * bytes here share UPDATEs, so fill unused array items with zeros.
+ * What a route carries beyond what its session decides. Routes with the same
+ * bytes here share UPDATEs, so zero the whole struct before filling it.
  */
 struct bgp_attrs {
 	uint32_t local_pref;		/* sent to internal peers only */
