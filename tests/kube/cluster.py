@@ -76,9 +76,9 @@ class Process:
 
 
 class Cluster:
-    def __init__(self, bin_dir, service_accounts):
+    def __init__(self, bin_dir, log_dir, service_accounts):
         """service_accounts: {"controller": "NAMESPACE:NAME", "speaker": ...}"""
-        self.bin = bin_dir
+        self.bin, self.log_dir = bin_dir, log_dir
         self.dir = tempfile.mkdtemp(prefix="herald-kube.")
         self.names = {u: u for u in USERS}
         for user, sa in service_accounts.items():
@@ -124,7 +124,7 @@ class Cluster:
              "--listen-client-urls", self.etcd_url,
              "--advertise-client-urls", self.etcd_url,
              "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             "--initial-cluster", f"default={peer}"], self.path("etcd.log"))
+             "--initial-cluster", f"default={peer}"], os.path.join(self.log_dir, "etcd.log"))
         self.start_api()
         self.kubeconfig("admin")
         self.manager = Process(
@@ -133,7 +133,7 @@ class Cluster:
              "--controllers=endpoint,endpointslice,namespace,garbagecollector",
              "--leader-elect=false", "--port=0", f"--secure-port={free_port()}",
              "--bind-address=127.0.0.1", f"--cert-dir={self.path('cm-certs')}"],
-            self.path("manager.log"))
+            os.path.join(self.log_dir, "manager.log"))
 
     def start_api(self):
         self.api = Process(
@@ -146,10 +146,10 @@ class Cluster:
              f"--service-account-signing-key-file={self.path('sa.key')}",
              f"--service-account-key-file={self.path('sa.key')}",
              "--api-audiences=api", f"--token-auth-file={self.path('tokens.csv')}",
-             "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
+             "--allow-privileged=true", "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
              "--feature-gates=IPv6DualStack=true",
              f"--audit-policy-file={self.path('audit.yaml')}",
-             f"--audit-log-path={self.audit}"], self.path("apiserver.log"))
+             f"--audit-log-path={self.audit}"], os.path.join(self.log_dir, "apiserver.log"))
         self.wait(lambda: self.http("GET", "/readyz", raw=True) == b"ok",
                   "kube-apiserver is ready", 60)
         self.wait(lambda: self.http("GET", "/api/v1/namespaces/default"),

@@ -4,13 +4,14 @@ makes it misbehave. Run by run.sh; see README.md for how to look inside."""
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
 
 import test_daemons
 from cluster import ApiError, Cluster
-from faultproxy import Proxy
+from faultproxy import Proxy, Tunnel
 from harness import (Churn, Dump, Report, endpoint_slice, expect, same_as_server,
                      server_state, service, until)
 
@@ -193,9 +194,7 @@ class Suite:
     def test_token_rotated(self):
         """A token that expires is replaced by the file's new one."""
         path = self.c.write("token", "expired-token")
-        config = self.c.write("rotated.kubeconfig", (
-            open(self.c.kubeconfig("admin")).read()
-            .replace('"token": "admin-token"', f'"tokenFile": "{path}"')))
+        config = self.edited("rotated", ('"token": "admin-token"', f'"tokenFile": "{path}"'))
         with self.client(["Service"], config=config) as d:
             until(lambda: "does not know us" in d.log_text(), "a 401 in the log", 10)
             os.rename(self.c.write("token.new", "admin-token\n"), path)
@@ -203,18 +202,49 @@ class Suite:
             same_as_server(d, self.c)
 
     def test_client_certificate(self):
-        config = self.c.write("cert.kubeconfig", (
-            open(self.c.kubeconfig("admin")).read()
-            .replace('"token": "admin-token"', '"client-certificate": "client.crt", '
-                     '"client-key": "client.key"')))
+        config = self.edited("cert", (
+            '"token": "admin-token"',
+            '"client-certificate": "client.crt", "client-key": "client.key"'))
         with self.client(["Service"], config=config) as d:
             d.synced()
             same_as_server(d, self.c)
 
+    def edited(self, name, *changes):
+        """The admin's kubeconfig with pieces of its text replaced."""
+        with open(self.c.kubeconfig("admin")) as f:
+            text = f.read()
+        for old, new in changes:
+            expect(old in text, f"{old} is not in the kubeconfig")
+            text = text.replace(old, new)
+        return self.c.write(name + ".kubeconfig", text)
+
+    def test_tls_server_name(self):
+        """The certificate is checked for that name, not for the URL's host."""
+        ca = '"certificate-authority"'
+        good = self.edited("sni", (ca, '"tls-server-name": "kubernetes.default", ' + ca))
+        with self.client(["Service"], config=good) as d:
+            d.synced()
+            same_as_server(d, self.c)
+        bad = self.edited("bad-sni", (ca, '"tls-server-name": "other.example", ' + ca))
+        with self.client(["Service"], config=bad) as d:
+            until(lambda: "other.example" in d.log_text(), lambda: d.log_text(), 10)
+            expect(not d.is_synced, "a certificate of another name was accepted")
+
+    def test_proxy_url(self):
+        tunnel = Tunnel()
+        ca = '"certificate-authority"'
+        config = self.edited("proxied", (
+            ca, f'"proxy-url": "http://127.0.0.1:{tunnel.port}", ' + ca))
+        try:
+            with self.client(["Service"], config=config) as d:
+                d.synced()
+                same_as_server(d, self.c)
+            expect(tunnel.asked == [f"127.0.0.1:{self.c.port}"], str(tunnel.asked))
+        finally:
+            tunnel.stop()
+
     def test_wrong_ca(self):
-        config = self.c.write("wrong-ca.kubeconfig", (
-            open(self.c.kubeconfig("admin")).read()
-            .replace("certs/apiserver.crt", "client-ca.crt")))
+        config = self.edited("wrong-ca", ("certs/apiserver.crt", "client-ca.crt"))
         with self.client(["Service"], config=config) as d:
             until(lambda: "check `certificate-authority`" in d.log_text(),
                   lambda: "the remedy in the log:\n" + d.log_text(), 10)
@@ -408,7 +438,7 @@ def run(suite, report, only):
     suite.make_patched()
 
     def test(name, fn, *args):
-        if only is None or only in name:
+        if only is None or any(o in name for o in only.split(",")):
             report.run(name, fn, *args)
     test("a list in pages", suite.test_pages)
     test("changes are followed", suite.test_follow)
@@ -424,6 +454,8 @@ def run(suite, report, only):
     test("a rotated token", suite.test_token_rotated)
     test("a client certificate", suite.test_client_certificate)
     test("a server of another CA", suite.test_wrong_ca)
+    test("tls-server-name", suite.test_tls_server_name)
+    test("proxy-url", suite.test_proxy_url)
     test("Retry-After is obeyed", suite.test_retry_after)
     test("a continue token that expires", suite.test_continue_expired)
     for name, resumes, faults in FAULTS:
@@ -441,14 +473,15 @@ def main():
     p.add_argument("--bin", required=True, help="folder of the Kubernetes binaries")
     p.add_argument("--build", required=True, help="folder of Herald's binaries")
     p.add_argument("--logs", required=True, help="where logs are kept")
-    p.add_argument("--only", help="run tests with this in their name")
+    p.add_argument("--only", help="run only tests with one of these, separated by commas, in their name")
     args = p.parse_args()
-    os.makedirs(args.logs, exist_ok=True)
+    shutil.rmtree(args.logs, ignore_errors=True)
+    os.makedirs(args.logs)
     programs = {"storedump": os.path.join(args.build, "tests/kube/storedump"),
                 "controller": os.path.join(args.build, "herald-controller"),
                 "speaker": os.path.join(args.build, "herald-speaker")}
     report = Report()
-    cluster = Cluster(args.bin, test_daemons.SERVICE_ACCOUNTS)
+    cluster = Cluster(args.bin, args.logs, test_daemons.SERVICE_ACCOUNTS)
     signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
     suite = Suite(cluster, programs, args.logs)
     try:

@@ -10,7 +10,8 @@ need etcd etcd-server
 need openssl openssl
 need python3 python3
 if ! tests/kube/build-apiserver.sh --cached >/dev/null; then
-	need go golang-go
+	need gcc gcc
+	need make make
 	need jq jq
 	need rsync rsync
 	need dpkg-source dpkg-dev

@@ -1,9 +1,230 @@
 """Herald's own programs against the API server: what is shipped works there,
 with the rights that are shipped and no others."""
+import contextlib
+import os
+import re
+import time
 
-SERVICE_ACCOUNTS = {"controller": "herald-system:herald-controller",
-                    "speaker": "herald-system:herald-speaker"}
+from cluster import ApiError, Process, free_port
+from harness import Failure, expect, service, until
+
+NS = "herald-system"
+SERVICE_ACCOUNTS = {"controller": f"{NS}:herald-controller",
+                    "speaker": f"{NS}:herald-speaker"}
+DEPLOY = os.path.join(os.path.dirname(__file__), "..", "..", "deploy")
+SERVICES = "/api/v1/namespaces/default/services"
+POOLS = f"/apis/heraldlb.io/v1beta1/namespaces/{NS}/ipaddresspools"
+
+# What the speaker reads, see speaker_io.c; it runs in the lab, not here.
+SPEAKER_KINDS = ["Service", "EndpointSlice", "Node", "Pod", "IPAddressPool",
+                 "L2Advertisement"]
+
+
+class Daemons:
+    def __init__(self, suite):
+        self.s, self.c = suite, suite.c
+        self.nlogs = 0
+
+    @contextlib.contextmanager
+    def controller(self, port=None):
+        self.nlogs += 1
+        log = os.path.join(self.s.log_dir, f"controller-{self.nlogs}.log")
+        with contextlib.suppress(OSError):
+            os.unlink(log)
+        config = self.c.kubeconfig("controller", port, f"controller-{self.nlogs}")
+        p = Process([self.s.programs["controller"], "--source", "kubeconfig:" + config,
+                     "--namespace", NS, "--http", f"127.0.0.1:{free_port()}"], log)
+        try:
+            yield p
+            expect(p.is_alive(), "the controller ended by itself:\n" + p.tail())
+        except Failure as e:
+            raise Failure(f"{e}; the controller says:\n{p.tail()}") from None
+        finally:
+            p.stop()
+        expect(p.child.returncode == 0, f"it ended with {p.child.returncode}:\n{p.tail()}")
+
+    def ips(self, name):
+        s = self.c.http("GET", f"{SERVICES}/{name}")
+        return [i["ip"] for i in s["status"]["loadBalancer"].get("ingress") or []]
+
+    def events(self, name, reason):
+        return [e for e in self.c.http("GET", "/api/v1/namespaces/default/events")["items"]
+                if e["involvedObject"]["name"] == name and e["reason"] == reason]
+
+    # --- what is shipped ----------------------------------------------------
+
+    def apply(self, *args):
+        """kubectl apply, with its own validation but for the one field that this
+        old a kubectl does not know: CEL rules in a CRD."""
+        r = self.c.kubectl("apply", *args, check=False)
+        if r.returncode != 0 and "error validating" in r.stderr:
+            unknown = set(re.findall(r'unknown field "([^"]*)"', r.stderr))
+            expect(unknown == {"x-kubernetes-validations"}, r.stderr)
+            expect(r.stderr.count("ValidationError") ==
+                   r.stderr.count('unknown field "x-kubernetes-validations"'), r.stderr)
+            r = self.c.kubectl("apply", "--validate=false", *args, check=False)
+        expect(r.returncode == 0, f"kubectl apply {' '.join(args)}: {r.stderr}")
+        return r.stdout
+
+    def test_manifests(self):
+        """Namespace and CRDs first: a dry run does not make what others need."""
+        for f in ("base/namespace.yaml", "crds"):
+            self.apply("-f", os.path.join(DEPLOY, f))
+        for crd in self.c.http("GET", "/apis/apiextensions.k8s.io/v1/"
+                               "customresourcedefinitions")["items"]:
+            name = crd["metadata"]["name"]
+            bad = [c["message"] for c in crd["status"].get("conditions") or []
+                   if c["type"] == "NonStructuralSchema" and c["status"] == "True"]
+            expect(not bad, f"{name}: {bad}")
+        until(lambda: self.c.http("GET", POOLS), "the pools to be served", 20)
+        dry = self.apply("--dry-run=server", "-k", DEPLOY)
+        for f in sorted(os.listdir(os.path.join(DEPLOY, "examples"))):
+            dry += self.apply("--dry-run=server", "-f", os.path.join(DEPLOY, "examples", f))
+        self.apply("-k", DEPLOY)
+        return f"{len(dry.splitlines())} objects accepted"
+
+    def test_pool_schema(self):
+        """The schema refuses what can be seen to be wrong."""
+        for why, spec in (("no addresses", {}),
+                          ("addresses that are no list", {"addresses": "192.0.2.0/24"})):
+            try:
+                self.c.http("POST", POOLS, pool("wrong", spec))
+            except ApiError as e:
+                expect(e.status == 422, f"{why}: {e}")
+                continue
+            raise Failure(f"a pool with {why} was accepted")
+
+    # --- the controller -------------------------------------------------------
+
+    def test_external_ip(self):
+        self.c.http("POST", POOLS, pool("first", {"addresses": ["192.0.2.0/24"]}))
+        with self.controller():
+            start = time.monotonic()
+            self.c.kubectl("create", "service", "loadbalancer", "web", "--tcp=80:8080")
+            out = until(lambda: self.c.kubectl(
+                "get", "service", "web", "-o",
+                "jsonpath={.status.loadBalancer.ingress[0].ip}").stdout,
+                "an EXTERNAL-IP", 15)
+            sec = time.monotonic() - start
+            expect(out.startswith("192.0.2."), f"EXTERNAL-IP is {out}")
+            line = self.c.kubectl("get", "service", "web").stdout.splitlines()[1].split()
+            expect(line[3] == out, f"kubectl shows {line[3]}")
+            until(lambda: self.events("web", "IPAllocated"), "an Event IPAllocated")
+            return f"{out} after {sec:.1f} s, kubectl's own time with it"
+
+    def test_release(self):
+        with self.controller():
+            until(lambda: self.ips("web"), "the address")
+            self.c.http("PATCH", f"{SERVICES}/web", {"spec": {"type": "ClusterIP"}},
+                        ctype="application/merge-patch+json")
+            until(lambda: not self.ips("web"), "the status to be empty again")
+
+    def test_refused(self):
+        with self.controller():
+            s = service("outside", kind="LoadBalancer")
+            s["spec"]["loadBalancerIP"] = "203.0.113.7"
+            self.c.http("POST", SERVICES, s)
+            got = until(lambda: self.events("outside", "AllocationFailed"),
+                        "an Event AllocationFailed")
+            expect("203.0.113.7" in got[0]["message"], got[0]["message"])
+            expect(not self.ips("outside"), "it has an address all the same")
+            return got[0]["message"]
+
+    def all_have_one(self, names):
+        got = {n: self.ips(n) for n in names}
+        missing = [n for n in names if len(got[n]) != 1]
+        if missing:
+            return None
+        ips = [ip for l in got.values() for ip in l]
+        expect(len(set(ips)) == len(ips), f"an address was given twice: {sorted(ips)}")
+        return ips
+
+    def test_through_faults(self):
+        proxy = self.s.proxy
+        names = [f"faulty-{i}" for i in range(30)]
+        faults = [proxy.add("busy", "write", times=5), proxy.add("error", "write", times=5),
+                  proxy.add("drop", "write", times=5), proxy.add("cut", "watch", times=4),
+                  proxy.add("gone", "watch", times=4),
+                  proxy.add("gone_event", "watch", times=2),
+                  proxy.add("half", "list", times=2), proxy.add("error", "list", times=2)]
+        try:
+            with self.controller(proxy.port):
+                for n in names:
+                    self.c.http("POST", SERVICES, service(n, kind="LoadBalancer"))
+                    proxy.cut_all()
+                until(lambda: self.all_have_one(names), "an address for each of 30", 60, 0.5)
+        finally:
+            with proxy.lock:
+                proxy.faults = []
+        return f"30 addresses through {sum(f.hits for f in faults)} faults"
+
+    def test_restart_keeps(self):
+        """A controller that starts takes over what is there, and writes nothing."""
+        names = [f"faulty-{i}" for i in range(30)]
+        before = {n: self.c.http("GET", f"{SERVICES}/{n}") for n in names}
+        with self.controller():
+            self.c.http("POST", SERVICES, service("late", kind="LoadBalancer"))
+            until(lambda: self.ips("late"), "an address for a late one")
+        for n in names:
+            now = self.c.http("GET", f"{SERVICES}/{n}")
+            expect(now["metadata"]["resourceVersion"] ==
+                   before[n]["metadata"]["resourceVersion"], f"{n} was written: {now['status']}")
+
+    def test_api_restarted(self):
+        with self.controller():
+            until(lambda: self.ips("late"), "the controller at work")
+            self.c.stop_api()
+            time.sleep(2)
+            self.c.start_api()
+            self.c.http("POST", SERVICES, service("after", kind="LoadBalancer"))
+            until(lambda: self.ips("after"), "an address after the restart", 40)
+
+    # --- rights ---------------------------------------------------------------
+
+    def test_speaker_reads(self):
+        with self.s.client(SPEAKER_KINDS, user="speaker", ns=NS, node="n1") as d:
+            d.synced()
+            d.command("event", "Service", "default", "late", "seen by the speaker")
+            until(lambda: d.metric("herald_kube_requests_total", verb="create",
+                                   code="201") == 1, lambda: "an Event:\n" + d.log_text())
+
+    def test_rights(self):
+        """Nothing that was asked in the name of the two accounts was refused."""
+        users = {f"system:serviceaccount:{sa}" for sa in SERVICE_ACCOUNTS.values()}
+        events = [e for e in self.c.audit_events() if e["user"]["username"] in users]
+        seen = {e["user"]["username"] for e in events}
+        expect(seen == users, f"only {seen} asked for anything")
+        refused = {(e["user"]["username"], e["verb"], e["requestURI"].split("?")[0])
+                   for e in events if e.get("responseStatus", {}).get("code") in (401, 403)}
+        expect(not refused, f"refused: {sorted(refused)}")
+        return f"{len(events)} requests, none refused"
+
+    def test_no_more_rights(self):
+        """The accounts may not do what nothing of Herald needs."""
+        for user in ("controller", "speaker"):
+            for verb, what in (("get", "secrets"), ("delete", "services"),
+                               ("create", "pods"), ("update", "nodes"),
+                               ("*", "*")):
+                r = self.c.kubectl("auth", "can-i", verb, what, "-n", "default",
+                                   user=user, check=False)
+                expect(r.stdout.strip() == "no", f"{user} may {verb} {what}")
+
+
+def pool(name, spec):
+    return {"apiVersion": "heraldlb.io/v1beta1", "kind": "IPAddressPool",
+            "metadata": {"name": name, "namespace": NS}, "spec": spec}
 
 
 def run(suite, test):
-    pass
+    d = Daemons(suite)
+    test("shipped: manifests are accepted", d.test_manifests)
+    test("shipped: the schema of pools", d.test_pool_schema)
+    test("controller: kubectl create service loadbalancer", d.test_external_ip)
+    test("controller: address released", d.test_release)
+    test("controller: a request that cannot be met", d.test_refused)
+    test("controller: 30 Services through faults", d.test_through_faults)
+    test("controller: a restart writes nothing", d.test_restart_keeps)
+    test("controller: API server restarted", d.test_api_restarted)
+    test("shipped: the speaker's rights", d.test_speaker_reads)
+    test("shipped: no request was refused", d.test_rights)
+    test("shipped: and no further rights", d.test_no_more_rights)
