@@ -30,11 +30,13 @@ struct line {
 #define OK_HEAD "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 #define FAIL_HEAD(status) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n"
 #define META(rv, more) "\"metadata\":{\"resourceVersion\":\"" rv "\"" more "}"
-#define NS(name, rv) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" rv "\"}}"
-#define PAGE(rv, more, items) OK_HEAD "{\"kind\":\"NamespaceList\",\"apiVersion\":\"v1\"," \
-	META(rv, more) ",\"items\":[" items "]}"
-#define EVENT(type, name, rv) "{\"type\":\"" type "\",\"object\":{\"kind\":\"Namespace\"," \
-	"\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" rv "\"}}}\n"
+#define NS(name, rv) "{\"metadata\":{\"name\":\"" name "\"," \
+	"\"resourceVersion\":\"" rv "\"}}"
+#define PAGE(rv, more, items) OK_HEAD "{\"kind\":\"NamespaceList\"," \
+	"\"apiVersion\":\"v1\"," META(rv, more) ",\"items\":[" items "]}"
+#define EVENT(type, name, rv) "{\"type\":\"" type "\",\"object\":{" \
+	"\"kind\":\"Namespace\",\"apiVersion\":\"v1\"," \
+	"\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" rv "\"}}}\n"
 #define EXPIRED "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\"," \
 	"\"status\":\"Failure\",\"reason\":\"Expired\",\"code\":410}}\n"
 #define LIST "GET /api/v1/namespaces?limit=500 "

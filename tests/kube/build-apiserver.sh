@@ -33,6 +33,7 @@ build=$(mktemp -d "$cache/kube/build.XXXXXX")
 trap 'rm -rf "$build"' EXIT
 apt_dir=$build/apt
 mkdir -p "$apt_dir/lists/partial"
+# shellcheck disable=SC2016	# apt's own names
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 'Created-By: Packages' |
 	awk '$2 == "Debian" && $1 !~ /security/ { print $1; exit }')
 [ -n "$mirror" ] || { say "no Debian mirror in the apt configuration: run apt-get update"; exit 1; }
