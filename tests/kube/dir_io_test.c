@@ -334,6 +334,37 @@ START_TEST(a_lost_directory)
 }
 END_TEST
 
+/* A scan comes upon a file in the midst of being written. */
+START_TEST(a_directory_that_is_being_filled)
+{
+	char away[96];
+	struct rig r;
+	FILE *f;
+
+	put("a.yaml", SVC("web", "80"));
+	rig_open(&r);
+	run_until(&r, is_80);
+	snprintf(away, sizeof(away), "%s.away", path);
+	ck_assert_int_eq(rename(path, away), 0);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	f = fopen(at("a.yaml"), "w");
+	ck_assert_ptr_nonnull(f);
+	/* For longer than a new directory is given to be filled. */
+	for (int i = 0; i < 20; i++) {
+		fputs("# more to come\n", f);
+		fflush(f);
+		run_for(&r, NULL, 0.05);
+		ck_assert_msg(is_80(&r), "half a file takes nothing away");
+	}
+	fputs(SVC("web", "81"), f);
+	fclose(f);
+	run_until(&r, is_81);
+	rig_close(&r);
+	snprintf(logged, sizeof(logged), "rm -rf %s", away);
+	ck_assert_int_eq(system(logged), 0);
+}
+END_TEST
+
 /* The address Service web has, "none" without. */
 static const char *
 vip(const struct rig *r)
@@ -565,6 +596,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, following);
 	tcase_add_test(tc, links_that_are_turned);
 	tcase_add_test(tc, a_lost_directory);
+	tcase_add_test(tc, a_directory_that_is_being_filled);
 	tcase_add_test(tc, statuses);
 	tcase_add_test(tc, a_status_survives_a_restart);
 	tcase_add_test(tc, many_patches);
