@@ -302,7 +302,7 @@ ndp_answer(const struct ip *vip, const uint8_t mac[ARP_MAC_LEN],
 {
 	struct ndp_msg m = advertise(vip, mac);
 
-	if (ip_is_set(&ask->asker)) {
+	if (ask->asker.family == IP_V6) {
 		m.dst = ask->asker;
 		m.is_solicited = true;
 		memcpy(m.eth_dst, ask->mac, ARP_MAC_LEN);

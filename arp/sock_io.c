@@ -55,48 +55,50 @@ is_nonblocking_error(int error)
 	return error == EAGAIN || error == EINTR;
 }
 
-/* Decode the frame and pass it up; false where it is malformed. */
-static bool
-take_frame(struct sock_io *s, const struct sockaddr_ll *from, const uint8_t *buf,
-    size_t len)
-{
-	struct arp_events e;
+struct rx_batch {
+	uint8_t	buf[RX_BATCH][RX_BYTES];
+	struct sockaddr_ll from[RX_BATCH];
+	struct iovec iov[RX_BATCH];
+	struct mmsghdr msgs[RX_BATCH];
+};
 
-	if (arp_frame_decode(buf, len, &e) < 0)
-		return false;
-	/* A tag that is still there belongs to a VLAN without a link of ours. */
-	if (e.vlan_id == 0)
-		s->handler.frame(s->handler.arg, from->sll_ifindex, &e);
-	return true;
+static int
+receive(int fd, struct rx_batch *b)
+{
+	for (int i = 0; i < RX_BATCH; i++) {
+		b->iov[i] = (struct iovec){ b->buf[i], RX_BYTES };
+		b->msgs[i] = (struct mmsghdr){ .msg_hdr = {
+			.msg_iov = &b->iov[i], .msg_iovlen = 1,
+			.msg_name = &b->from[i],
+			.msg_namelen = sizeof(b->from[i]) } };
+	}
+	return recvmmsg(fd, b->msgs, RX_BATCH, MSG_DONTWAIT, NULL);
 }
 
 static void
 on_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	uint8_t buf[RX_BATCH][RX_BYTES];
-	struct sockaddr_ll from[RX_BATCH];
-	struct mmsghdr msgs[RX_BATCH] = { 0 };
-	struct iovec iov[RX_BATCH];
 	struct sock_io *s = w->data;
+	struct rx_batch b;
 	int n, nbad = 0;
 
 	(void)loop;
 	(void)revents;
-	for (int i = 0; i < RX_BATCH; i++) {
-		iov[i] = (struct iovec){ .iov_base = buf[i], .iov_len = RX_BYTES };
-		msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1,
-			.msg_name = &from[i], .msg_namelen = sizeof(from[i]) };
-	}
-	n = recvmmsg(w->fd, msgs, RX_BATCH, MSG_DONTWAIT, NULL);
+	n = receive(w->fd, &b);
 	if (n < 0) {
-		/* ENETDOWN and the like are said once, and the socket goes on. */
+		/* The error of a device that went down is cleared by reading it. */
 		if (!is_nonblocking_error(errno))
 			log_debug(LOG_NONE, "packet socket: %s", strerror(errno));
 		return;
 	}
-	for (int i = 0; i < n; i++)
-		if (!take_frame(s, &from[i], buf[i], msgs[i].msg_len))
+	for (int i = 0; i < n; i++) {
+		struct arp_events e;
+
+		if (arp_frame_decode(b.buf[i], b.msgs[i].msg_len, &e) < 0)
 			nbad++;
+		else if (e.vlan_id == 0)	/* else of a VLAN without a link here */
+			s->handler.frame(s->handler.arg, b.from[i].sll_ifindex, &e);
+	}
 	metrics_add(&frames_received, NULL, n);
 	if (nbad > 0)
 		metrics_add(&frames_bad, NULL, nbad);

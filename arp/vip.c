@@ -18,6 +18,7 @@ const struct arp_vip_conf arp_vip_conf_default = {
 	.nburst = 3,
 	.burst_gap_ms = { 100, 900 },
 	.repeat_sec = 60,
+	.ndefend_quick = 10,
 	.defend_min_ms = 100,
 	.defend_max_ms = 10000,
 	.confirm_ms = 500,
@@ -25,6 +26,7 @@ const struct arp_vip_conf arp_vip_conf_default = {
 	.settle_sec = 200,
 	.retry_min_sec = 1,
 	.retry_max_sec = 60,
+	.doubt_ms = 1000,
 };
 
 const char *
@@ -170,6 +172,27 @@ arp_vip_announce(struct arp_vip *v, struct mono now)
 		begin(v, ARP_VIP_OWNER, now);
 }
 
+void
+arp_vip_doubt(struct arp_vip *v, struct mono now)
+{
+	v->doubt_until = mono_add_ms(now, v->conf->doubt_ms);
+	switch (v->state) {
+	case ARP_VIP_IDLE:
+	case ARP_VIP_YIELDED:
+	case ARP_VIP_WITHHELD:
+		break;
+	case ARP_VIP_PROBING:		/* an answer may have been missed */
+		begin(v, ARP_VIP_PROBING, v->doubt_until);
+		break;
+	case ARP_VIP_OWNER:
+		if (mono_before(v->next, v->doubt_until))
+			v->next = v->doubt_until;
+		v->is_defence_due = false;
+		v->rival.is_seen = v->rival.is_reported;
+		break;
+	}
+}
+
 /* Tell of the rival that ev shows, unless the caller has just been told. */
 static void
 report(struct arp_vip *v, const struct arp_event *ev, struct mono now,
@@ -216,13 +239,16 @@ defend(struct arp_vip *v, struct mono now, struct arp_out *out)
 {
 	const struct arp_vip_conf *c = v->conf;
 
-	if (v->defend_wait_ms == 0 ||
-	    mono_reached(now, mono_add_ms(v->defend_at, c->defend_max_ms)))
+	if (mono_reached(now, mono_add_ms(v->defend_at, c->defend_max_ms)))
+		v->ndefences = 0;	/* another quarrel than the last */
+	if (v->ndefences < c->ndefend_quick) {
+		v->ndefences++;
 		v->defend_wait_ms = c->defend_min_ms;
-	else
+	} else if (v->defend_wait_ms < c->defend_max_ms / 2) {
 		v->defend_wait_ms *= 2;
-	if (v->defend_wait_ms > c->defend_max_ms)
+	} else {
 		v->defend_wait_ms = c->defend_max_ms;
+	}
 	v->defend_at = mono_add_ms(now, v->defend_wait_ms);
 	v->is_defence_due = false;
 	if ((out->did & ARP_DID_ANNOUNCE) == 0)
@@ -277,6 +303,8 @@ arp_vip_rx(struct arp_vip *v, const struct arp_event *ev, struct mono now,
 {
 	ret->did = 0;
 	ret->nframes = 0;
+	if (mono_before(now, v->doubt_until))
+		return;
 	if (ev->kind != ARP_EVENT_ASK && arp_mac_eq(ev->mac, v->mac))
 		return;
 	switch (v->state) {

@@ -12,10 +12,10 @@
  *	OWNER --rival, policy YIELD--> YIELDED
  *
  * A claim by another station while we own the VIP is answered by announcing
- * again at once, then at growing intervals (so that two that will not give
- * way do not flood the link, RFC 5227 section 2.4), always after the rival's
- * last word. It is reported only when confirmed by a probe: for a moment
- * there are two owners whenever a VIP moves between nodes.
+ * again at once, then a few times quickly, then at growing intervals (so that
+ * two that will not give way do not flood the link, RFC 5227 section 2.4),
+ * always after the rival's last word. It is reported only when confirmed by a
+ * probe: for a moment there are two owners whenever a VIP moves between nodes.
  */
 #ifndef HERALD_ARP_VIP_H
 #define HERALD_ARP_VIP_H
@@ -56,13 +56,15 @@ struct arp_vip_conf {
 	uint8_t	nburst;		/* announcements after a takeover; 1.. */
 	uint16_t burst_gap_ms[ARP_BURST_MAX];	/* before the 2nd, 3rd, ... */
 	uint32_t repeat_sec;	/* then every so often, +-25 % */
-	uint32_t defend_min_ms;	/* between defences, doubling ... */
-	uint32_t defend_max_ms;	/* ... up to this */
+	uint8_t	ndefend_quick;	/* so many defences this far apart: */
+	uint32_t defend_min_ms;	/* enough for an election to settle it ... */
+	uint32_t defend_max_ms;	/* ... then the gap doubles up to this */
 	uint32_t confirm_ms;	/* from a rival's first claim to the probe */
 	uint32_t suspect_ms;	/* then forget it where it stays silent */
 	uint32_t settle_sec;	/* confirmed rival silent this long: it is gone */
 	uint32_t retry_min_sec;	/* withheld: probe again, doubling ... */
 	uint32_t retry_max_sec;	/* ... up to this */
+	uint32_t doubt_ms;	/* silence after a hang */
 };
 
 /*
@@ -113,7 +115,9 @@ struct arp_vip {
 	struct mono next;	/* next probe, announcement or retry */
 	struct mono defend_at;	/* no defence before */
 	uint32_t defend_wait_ms;	/* the gap that led to defend_at */
+	uint8_t	ndefences;	/* in this quarrel, counted up to ndefend_quick */
 	bool	is_defence_due;	/* a claim came before defend_at */
+	struct mono doubt_until;	/* silent before; see arp_vip_doubt() */
 	struct arp_rival rival;
 };
 
@@ -136,6 +140,13 @@ void arp_vip_set_policy(struct arp_vip *v, enum arp_policy policy, struct mono n
  */
 void arp_vip_link_up(struct arp_vip *v, const uint8_t mac[ARP_MAC_LEN],
     struct mono now);
+
+/*
+ * This process was stopped or starved for so long that it may have been
+ * declared dead and the VIP taken over: say nothing for conf->doubt_ms, in which
+ * the election will end our part or leave us the owner.
+ */
+void arp_vip_doubt(struct arp_vip *v, struct mono now);
 
 /* Announce anew, as after a takeover; nothing where v is not the owner. */
 void arp_vip_announce(struct arp_vip *v, struct mono now);

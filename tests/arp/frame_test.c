@@ -1,12 +1,11 @@
 /* Codecs of arp/: ARP and NDP, each message as bytes with its dissection. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arp/arp.h"
 #include "arp/ndp.h"
-#include "lib/mem.h"
+#include "tests/check.h"
 
 static const uint8_t us[6] = { 2, 0, 0, 0, 0, 1 };
 static const uint8_t peer[6] = { 2, 0, 0, 0, 0, 2 };
@@ -331,23 +330,14 @@ START_TEST(stations)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("arp frames");
-	TCase *tc = tcase_create("codec");
-	SRunner *sr;
-	int nfailed;
-
 	tcase_add_loop_test(tc, decode, 0, (int)nitems(frames));
 	tcase_add_loop_test(tc, decode_prefixes, 0, (int)nitems(frames));
 	tcase_add_test(tc, vlan_is_told);
 	tcase_add_loop_test(tc, encode, 0, (int)nitems(sent));
 	tcase_add_test(tc, stations);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	nfailed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return nfailed != 0;
 }
+
+TEST_MAIN("arp frames", fill)

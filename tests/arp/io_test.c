@@ -556,6 +556,29 @@ START_TEST(takeover_moves_the_clients_entries)
 }
 END_TEST
 
+/*
+ * An owner that was stopped (a hang) wakes with questions in its queue and a
+ * repeat overdue. It must not pull the client back from the new owner.
+ */
+START_TEST(woken_owner_keeps_quiet)
+{
+	int tap;
+
+	tell(&a, "set " VIP4 " " VIP6);
+	heard_of(&a, "set", 2000);
+	fill_client_entry(MAC_A);
+	kill(a.pid, SIGSTOP);		/* in the midst of its burst */
+	tell(&b, "set " VIP4 " " VIP6);
+	ck_assert_int_ge(wait_entry(VIP4, MAC_B), 0);
+	in("c", NULL, "arping -c 2 -w 2 -I eth0 " VIP4);
+	tap = tap_client("c");
+	kill(a.pid, SIGCONT);
+	ck_assert_msg(count_claims(tap, VIP4, MAC_A, 800) == 0, "IPv4 poisoned");
+	close(tap);
+	ck_assert(has_entry(VIP4, MAC_B) && has_entry(VIP6, MAC_B));
+}
+END_TEST
+
 /* Planned: the leaver yields to the newcomer's first word and says no more. */
 START_TEST(planned_move_makes_before_it_breaks)
 {
@@ -846,6 +869,7 @@ main(void)
 	tcase_add_test(tc, kernel_and_tools_find_the_vip);
 	tcase_add_test(tc, duplicate_detection_of_others_works);
 	tcase_add_test(tc, takeover_moves_the_clients_entries);
+	tcase_add_test(tc, woken_owner_keeps_quiet);
 	tcase_add_test(tc, planned_move_makes_before_it_breaks);
 	tcase_add_test(tc, split_brain_is_settled_by_who_stays);
 	tcase_add_test(tc, first_claim_finds_a_holder);

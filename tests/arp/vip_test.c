@@ -1,10 +1,9 @@
 /* The engine of one VIP on one link: every transition, and its timing. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arp/vip.h"
-#include "lib/mem.h"
+#include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = 1000 * NSEC_PER_SEC })
 
@@ -17,9 +16,9 @@ static const uint8_t other[6] = { 2, 0, 0, 0, 0, 0xbb };
 static const struct arp_vip_conf conf = {
 	.nprobes = 3, .probe_wait_ms = 0, .probe_min_ms = 200, .probe_max_ms = 200,
 	.claim_wait_ms = 250, .nburst = 3, .burst_gap_ms = { 100, 900 },
-	.repeat_sec = 60, .defend_min_ms = 100, .defend_max_ms = 10000,
+	.repeat_sec = 60, .ndefend_quick = 3, .defend_min_ms = 100, .defend_max_ms = 10000,
 	.confirm_ms = 500, .suspect_ms = 5000, .settle_sec = 200,
-	.retry_min_sec = 1, .retry_max_sec = 60,
+	.retry_min_sec = 1, .retry_max_sec = 60, .doubt_ms = 1000,
 };
 
 static struct ip
@@ -363,6 +362,49 @@ START_TEST(defences_slow_down)
 }
 END_TEST
 
+/* Whoever is silent first, the other's last word comes within 100 ms. */
+START_TEST(quick_defences_have_the_last_word)
+{
+	struct arp_vip v = engine_in(ARP_VIP_OWNER, ARP_POLICY_DEFEND);
+	struct mono now = T0;
+
+	for (int i = 1; i < conf.ndefend_quick; i++) {
+		rx(&v, ARP_EVENT_CLAIM, rival, now);
+		rx(&v, ARP_EVENT_CLAIM, rival, mono_add_ms(now, 1));
+		ck_assert_int_eq(mono_sub_ns(arp_vip_deadline(&v), now),
+		    100 * NSEC_PER_MSEC);
+		now = mono_add_ms(now, 100);
+		ck_assert((tick(&v, now).did & ARP_DID_DEFEND) != 0);
+		ck_assert_msg(!v.is_defence_due, "answered");
+	}
+}
+END_TEST
+
+/* Stopped for a while, we may be taken for dead: the election speaks first. */
+START_TEST(hung_owner_is_silent_for_a_while)
+{
+	struct arp_vip v = engine_in(ARP_VIP_OWNER, ARP_POLICY_DEFEND);
+	struct mono woke = mono_add_sec(arp_vip_deadline(&v), 5), end;
+
+	end = mono_add_ms(woke, conf.doubt_ms);
+	arp_vip_doubt(&v, woke);
+	ck_assert_int_eq(arp_vip_deadline(&v).ns, end.ns);
+	ck_assert_msg(tick(&v, woke).nframes == 0, "the overdue repeat waits");
+	ck_assert_msg(rx(&v, ARP_EVENT_ASK, other, woke).nframes == 0,
+	    "questions from before are not answered");
+	ck_assert_msg(rx(&v, ARP_EVENT_CLAIM, rival, woke).nframes == 0,
+	    "the new owner is not fought");
+	ck_assert_int_eq(v.state, ARP_VIP_OWNER);
+	ck_assert_msg(tick(&v, end).did & ARP_DID_ANNOUNCE, "still ours: go on");
+	ck_assert_uint_eq(rx(&v, ARP_EVENT_ASK, other, end).did, ARP_DID_ANSWER);
+
+	v = engine_in(ARP_VIP_PROBING, ARP_POLICY_DEFEND);
+	arp_vip_doubt(&v, woke);
+	ck_assert_msg(v.nsent == 0, "answers to its probes may be lost: start over");
+	ck_assert_uint_eq(tick(&v, end).did, ARP_DID_PROBE);
+}
+END_TEST
+
 static const struct {
 	const char *why;
 	enum arp_vip_state from, to;
@@ -468,7 +510,7 @@ START_TEST(random_walk)
 	struct mono now = T0;
 
 	srandom(4);
-	for (int i = 0; i < 200000; i++) {
+	for (int i = 0; i < 5000; i++) {
 		enum arp_event_kind kind = (enum arp_event_kind)(random() % 3);
 		uint8_t mac[6] = { 2, 0, 0, 0, 1, (uint8_t)random() };
 		struct arp_out out;
@@ -486,14 +528,9 @@ START_TEST(random_walk)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("arp vip");
-	TCase *tc = tcase_create("engine");
-	SRunner *sr;
-	int nfailed;
-
 	tcase_add_loop_test(tc, step, 0, (int)nitems(steps));
 	tcase_add_loop_test(tc, schedule, 0, (int)nitems(schedules));
 	tcase_add_test(tc, repeats_are_jittered);
@@ -501,16 +538,14 @@ main(void)
 	tcase_add_test(tc, move_is_no_conflict);
 	tcase_add_test(tc, withhold_gives_way_then_tries_again);
 	tcase_add_test(tc, defences_slow_down);
+	tcase_add_test(tc, quick_defences_have_the_last_word);
+	tcase_add_test(tc, hung_owner_is_silent_for_a_while);
 	tcase_add_loop_test(tc, link_up, 0, (int)nitems(link_ups));
 	tcase_add_test(tc, yielded_takes_back);
 	tcase_add_test(tc, stop_is_silent);
 	tcase_add_test(tc, announce_starts_a_burst);
 	tcase_add_test(tc, ipv6);
 	tcase_add_test(tc, random_walk);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	nfailed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return nfailed != 0;
 }
+
+TEST_MAIN("arp vip", fill)
