@@ -40,9 +40,13 @@ class Process:
     def is_running(self):
         return self.popen is not None and self.popen.poll() is None
 
-    def kill(self, sig=signal.SIGKILL):
+    def signal(self, sig):
         if self.is_running():
             self.popen.send_signal(sig)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        if self.popen is not None:
             self.popen.wait()
 
     def log_tail(self, lines=25):
@@ -52,9 +56,12 @@ class Process:
         except FileNotFoundError:
             return "(no log)\n"
 
-    def memory_kb(self):
+    def memory_mb(self):
+        """Resident in all, and what is its own: no library or program text."""
         with open(f"/proc/{self.popen.pid}/status") as f:
-            return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+            text = f.read()
+        return [int(re.search(rf"{key}:\s+(\d+)", text)[1]) / 1024
+                for key in ("VmRSS", "RssAnon")]
 
     def get(self, path):
         """The body of an answer of its HTTP server."""
@@ -76,6 +83,15 @@ class Process:
             return json.loads(self.get("/status"))
         except (OSError, ValueError):
             return {}
+
+
+def pcap_tail(data, packets=300):
+    """A capture file's header and its last packets."""
+    starts, at = [], 24
+    while at + 16 <= len(data):
+        starts.append(at)
+        at += 16 + int.from_bytes(data[at + 8:at + 12], "little")
+    return data[:24] + (data[starts[-packets:][0]:] if starts else b"")
 
 
 class Lab:
@@ -236,9 +252,9 @@ spec:
                            f"{[d.ip for d in have]}, want {want}")
         return True
 
-    def owners(self, vip):
-        """Names of the nodes that answer ARP for vip."""
-        macs = arp_answers("client", topology.lan_mac(100), topology.CLIENT_IP, vip)
+    def owners(self, vip, wait_sec=0.25):
+        """Names of the nodes that answer ARP for vip within wait_sec."""
+        macs = arp_answers("client", topology.lan_mac(100), topology.CLIENT_IP, vip, wait_sec)
         names = {n.mac: n.name for n in self.nodes}
         return {names.get(mac, mac) for mac in macs}
 
@@ -251,6 +267,19 @@ spec:
         if name not in self.by_name:
             raise Failed("a node to answer ARP", f"{name} answered for {vip}")
         return self.by_name[name]
+
+    def wait_ready(self):
+        """Wait until all programs run and the speakers see one another."""
+        def look():
+            for p in (self.controller, *self.speakers.values()):
+                if not p.is_running():
+                    return Not(f"{p.label} has ended, status {p.popen.returncode}")
+            for name, speaker in self.speakers.items():
+                seen = speaker.status().get("nodes", [])
+                if [n["state"] for n in seen] != ["up"] * (len(self.nodes) - 1):
+                    return Not(f"{name} sees {seen or 'nobody'}")
+            return True
+        until("the controller and the speakers to be up", look, 20, every_sec=0.05)
 
     def agreed_owner(self, vip):
         """The node that all speakers, all up and of one mind, and ARP name; or a Not."""
@@ -309,10 +338,11 @@ spec:
 
     def packets_seen(self, where, vip, lines=30):
         """The last packets to or from vip that a capture holds."""
-        done = subprocess.run(
-            ["tcpdump", "-n", "-r", f"{LOGS}/{where}.pcap", f"host {vip} or arp or ip proto 4"],
-            text=True, capture_output=True)
-        kept = done.stdout.splitlines()[-lines:]
+        with open(f"{LOGS}/{where}.pcap", "rb") as f:
+            done = subprocess.run(
+                ["tcpdump", "-n", "-r", "-", f"host {vip} or arp or ip proto 4"],
+                input=pcap_tail(f.read()), capture_output=True)
+        kept = done.stdout.decode().splitlines()[-lines:]
         return f"--- packets at {where}\n" + "\n".join(kept or ["(none)"]) + "\n"
 
     def flush_captures(self):

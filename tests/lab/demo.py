@@ -53,7 +53,7 @@ def run(lab):
     _vip, owner = lab.settle()
     _row("owner", owner.name)
     _row(f"who has {vip}?", f"{owner.mac}, {owner.name}'s own card")
-    _row("memory per speaker", ", ".join(f"{n} {p.memory_kb() / 1024:.1f} MB"
+    _row("memory per speaker", ", ".join(f"{n} {p.memory_mb()[1]:.1f} MB"
                                          for n, p in lab.speakers.items()))
 
     _step("3. A client connects: all pods on all nodes serve, and see who it is")

@@ -12,7 +12,7 @@ from cluster import RESULTS, Lab
 from measure import Failed
 from scenarios import SCENARIOS
 
-# The first two make what the others need, and the last one sums up.
+# Makes what all the others need.
 ALWAYS = ("allocate",)
 
 
@@ -37,7 +37,8 @@ def report(lab, name, failure):
         full += packets
         if where == "client" or where in [n.name for n in shown]:
             short += packets
-    tail = f"--- controller's log\n{lab.controller.log_tail()}"
+    tail = "".join(f"--- {p.label}'s log\n{p.log_tail(8)}"
+                   for p in (lab.controller, *lab.speakers.values()))
     with open(f"{RESULTS}/{name}.report", "w") as f:
         f.write(full + tail)
     print(short + tail)
@@ -58,13 +59,19 @@ def run(lab, only):
         except Failed as e:
             failed += 1
             report(lab, name, e)
-            print(f"FAIL {name}: {e}", flush=True)
+            print(f"FAIL {name}: {e} ({time.monotonic() - since:.1f} s)", flush=True)
+            if name in ALWAYS:      # nothing else can be true
+                rest = [n for n, _fn in SCENARIOS if n != name and (not only or n in only)]
+                failed += len(rest)
+                print(f"not run, for want of {name}: {', '.join(rest)}")
+                break
         except Exception as e:
             failed += 1
             traceback.print_exc(file=sys.stdout)
             report(lab, name, Failed("the scenario to run through", repr(e)))
             print(f"FAIL {name}: {e!r}", flush=True)
         lab.save_logs()
+    print(f"{time.monotonic():.0f} s since the kernel began")
     print(f"{passed} passed, {failed} failed", flush=True)
     return failed == 0 and passed > 0
 
@@ -87,6 +94,8 @@ def main():
     if not args.demo:
         lab.capture()
     lab.start()
+    print(f"The network is built and the programs run, {time.monotonic():.0f} s after "
+          "the kernel began.", flush=True)
     try:
         if args.demo:
             ok = demo.run(lab)

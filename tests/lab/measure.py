@@ -232,9 +232,10 @@ class Connections:
             except OSError:
                 pass
 
-    def hear(self, word, limit_sec):
+    def hear(self, word, limit_sec, await_only=None):
         """The connections that echo word within the limit."""
-        alive, waiting = set(), {s.fileno(): s for s in self.socks}
+        wanted = self.socks if await_only is None else await_only
+        alive, waiting = set(), {s.fileno(): s for s in wanted}
         got = collections.defaultdict(bytes)
         poll = select.poll()
         for fd in waiting:

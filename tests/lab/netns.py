@@ -1,6 +1,6 @@
 """netns.py - network namespaces from within one Python process.
 
-Under emulation a fork and exec costs 90 ms, so namespaces are entered with
+Under emulation a fork and exec costs up to 90 ms, so namespaces are entered with
 setns(2) by the calling thread, links and addresses are made by one `ip -batch`
 per namespace, and what must happen at a known moment is an ioctl.
 """

@@ -7,7 +7,7 @@
 # left in build/lab. --shell: start everything and give a shell in the guest.
 set -eu
 cd "$(dirname "$0")/../.."
-results=build/lab limit=420
+results=build/lab limit=900
 for arg; do
 	[ "$arg" != --shell ] || limit=86400
 	[ "$arg" != --demo ] || results=build/demo

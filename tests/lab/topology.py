@@ -68,7 +68,7 @@ def hostile_rules(node):
         }}
         chain cni {{
             type nat hook postrouting priority srcnat;
-            ip saddr 10.244.{node.index}.0/24 ip daddr != 10.244.0.0/16 counter name cni_masquerade masquerade
+            ip saddr 10.244.{node.index}.0/24 ip daddr != {{ 10.244.0.0/16, 224.0.0.0/4 }} counter name cni_masquerade masquerade
         }}
         chain firewall {{
             type filter hook forward priority filter;
@@ -78,7 +78,8 @@ def hostile_rules(node):
     """
     second = first.replace("table ip ", "table ip6 ").replace(POOL, POOL6)
     second = second.replace("10.244.99.9:9", "[fd00:99::9]:9")
-    second = second.replace("ip daddr != 10.244.0.0/16", "ip6 daddr != fd00::/32")
+    second = second.replace("ip daddr != { 10.244.0.0/16, 224.0.0.0/4 }",
+                            "ip6 daddr != { fd00::/32, ff00::/8 }")
     second = second.replace(f"ip saddr 10.244.{node.index}.0/24",
                             f"ip6 saddr fd00:{node.index}::/64")
     return first + second.replace(" ip daddr", " ip6 daddr")
