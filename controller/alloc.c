@@ -12,6 +12,7 @@
 /* One user of one address. */
 struct hold {
 	const struct alloc_user *user;
+	unsigned nclaims;
 	struct hold *next;
 };
 
@@ -234,17 +235,31 @@ addr_drop(struct alloc *a, struct addr *x, const char *share_key)
 	a->free_addrs = x;
 }
 
+static struct hold *
+addr_hold_of(const struct addr *x, const struct alloc_user *u)
+{
+	struct hold *h = x->holds;
+
+	while (h != NULL && h->user != u)
+		h = h->next;
+	return h;
+}
+
 static void
 addr_hold(struct alloc *a, struct addr *x, const struct alloc_user *u)
 {
-	struct hold *h = a->free_holds;
+	struct hold *h = addr_hold_of(x, u);
 
+	if (h != NULL) {
+		h->nclaims++;
+		return;
+	}
+	h = a->free_holds;
 	if (h != NULL)
 		a->free_holds = h->next;
 	else
 		h = arena_alloc(&a->arena, sizeof(*h));
-	h->user = u;
-	h->next = x->holds;
+	*h = (struct hold){ .user = u, .nclaims = 1, .next = x->holds };
 	x->holds = h;
 }
 
@@ -302,16 +317,6 @@ addr_judge(const struct alloc *a, const struct addr *x, const struct alloc_user 
 	return v;
 }
 
-static bool
-addr_has(const struct addr *x, const struct alloc_user *u)
-{
-	for (const struct hold *h = x->holds; h != NULL; h = h->next) {
-		if (h->user == u)
-			return true;
-	}
-	return false;
-}
-
 struct alloc_verdict
 alloc_claim(struct alloc *a, const struct ip *ip, const struct alloc_user *u)
 {
@@ -320,7 +325,7 @@ alloc_claim(struct alloc *a, const struct ip *ip, const struct alloc_user *u)
 
 	if (x != NULL) {
 		v = addr_judge(a, x, u);
-		if (v.clash != ALLOC_OK || addr_has(x, u))
+		if (v.clash != ALLOC_OK)
 			return v;
 	} else
 		x = addr_new(a, ip, u->share_key);
@@ -339,7 +344,7 @@ alloc_release(struct alloc *a, const struct ip *ip, const struct alloc_user *u)
 	for (at = &x->holds; *at != NULL && (*at)->user != u; at = &(*at)->next)
 		;
 	h = *at;
-	if (h == NULL)
+	if (h == NULL || --h->nclaims > 0)
 		return;
 	*at = h->next;
 	h->next = a->free_holds;
@@ -353,7 +358,7 @@ alloc_holds(const struct alloc *a, const struct ip *ip, const struct alloc_user 
 {
 	const struct addr *x = addr_find(a, ip);
 
-	return x != NULL && addr_has(x, u);
+	return x != NULL && addr_hold_of(x, u) != NULL;
 }
 
 uint64_t

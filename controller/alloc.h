@@ -68,8 +68,8 @@ struct alloc *alloc_new(const struct pool_set *pools);
 void alloc_free(struct alloc *a);
 
 /*
- * Let u have ip, be it in a pool or not. Claiming what u already holds is
- * fine. On a clash nothing changes.
+ * Let u have ip, be it in a pool or not. Claims nest: who claims or picks what
+ * he already holds has to release it as often. On a clash nothing changes.
  */
 struct alloc_verdict alloc_claim(struct alloc *a, const struct ip *ip,
     const struct alloc_user *u);
@@ -83,7 +83,7 @@ struct alloc_verdict alloc_claim(struct alloc *a, const struct ip *ip,
 int alloc_pick(struct alloc *a, uint32_t pool, enum ip_family family,
     const struct alloc_user *u, uint64_t seed, struct ip *ret);
 
-/* u lets go of ip; nothing happens where it does not hold it. */
+/* Take back one claim of u to ip; nothing happens where it has none. */
 void alloc_release(struct alloc *a, const struct ip *ip,
     const struct alloc_user *u);
 

@@ -101,6 +101,22 @@ ledger_is_of(const struct ledger_entry *e, const struct kube_object *svc)
 }
 
 bool
+ledger_is_promise(const struct ledger_entry *e)
+{
+	switch (e->state) {
+	case LEDGER_QUEUED:
+	case LEDGER_SENT:
+	case LEDGER_WRITTEN:
+		return true;
+	case LEDGER_FAILED:
+		return e->is_uncertain;
+	case LEDGER_IDLE:
+		return false;
+	}
+	return false;
+}
+
+bool
 ledger_is_busy(const struct ledger_entry *e, struct mono now)
 {
 	switch (e->state) {

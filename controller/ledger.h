@@ -12,7 +12,7 @@
  *	ledger_promise	-> QUEUED	the addresses are taken from now on
  *	ledger_sent	-> SENT		the write is under way
  *	ledger_done	-> WRITTEN	the server has it, the store not yet
- *			-> FAILED	promise kept, next try at `due`
+ *			-> FAILED	next try at `due`
  *	ledger_sync	-> IDLE		the store shows it, or what came after
  *
  * A write is conditional on the resourceVersion it was decided from, and the
@@ -53,7 +53,7 @@ struct ledger_entry {
 	char	*uid;			/* NULL from a dir source */
 	char	*resource_version;	/* the decision was made from this one */
 	enum ledger_state state;
-	struct ip addrs[2];		/* promised, unless IDLE */
+	struct ip addrs[2];		/* see ledger_is_promise() */
 	uint8_t	naddrs;			/* 0: promised to be cleared */
 	bool	is_news;		/* other addresses than it had: tell it */
 	bool	is_uncertain;		/* FAILED, but may have been written */
@@ -81,6 +81,12 @@ struct ledger_entry *ledger_find(const struct ledger *l, const char *ns,
 
 /* True where e speaks of this very object, not of a namesake before it. */
 bool ledger_is_of(const struct ledger_entry *e, const struct kube_object *svc);
+
+/*
+ * True while e's addresses must be taken for given, whatever the store shows:
+ * they are about to be written, or may have been.
+ */
+bool ledger_is_promise(const struct ledger_entry *e);
 
 /* True while no further write may be decided for e's Service. */
 bool ledger_is_busy(const struct ledger_entry *e, struct mono now);

@@ -132,7 +132,7 @@ fill_had(struct pass *p, struct item *it)
 		e = NULL;
 	}
 	it->entry = e;
-	if (e != NULL && e->state != LEDGER_IDLE) {
+	if (e != NULL && ledger_is_promise(e)) {
 		for (unsigned i = 0; i < e->naddrs; i++)
 			it->had[it->nhad++] = e->addrs[i];
 		return;
@@ -155,16 +155,20 @@ collect(struct pass *p)
 		struct item *it = &p->items[p->n];
 		struct kube_error err;
 
-		if (role == ROLE_NONE)
+		it->work.svc = o;
+		fill_had(p, it);
+		/* Not ours any more, but a write to it may still be on its way. */
+		if (role == ROLE_NONE && it->nhad > 0)
+			role = ROLE_FOREIGN;
+		if (role == ROLE_NONE) {
+			*it = (struct item){ 0 };
 			continue;
+		}
 		it->role = role;
 		it->nth = i;
-		it->work.svc = o;
 		if (request_parse(o, &it->work.req, &err) < 0)
 			it->work.req_problem = arena_strdup(p->arena, err.text);
 		fill_user(p, &it->work);
-		if (role == ROLE_OURS || role == ROLE_LEAVING || role == ROLE_CLEAR)
-			fill_had(p, it);
 		p->n++;
 	}
 }

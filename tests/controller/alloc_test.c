@@ -283,6 +283,7 @@ enum { NUSERS = 16, NOPS = 1000000 };
 struct model_hold {
 	struct ip ip;
 	int user;
+	int nclaims;
 };
 
 struct model {
@@ -437,14 +438,19 @@ model_step(struct model *m, const struct pool_set *set, struct alloc *al)
 			return;
 		at = (int)rnd((uint32_t)m->n);
 		alloc_release(al, &m->holds[at].ip, &m->users[m->holds[at].user]);
-		expect(!alloc_holds(al, &m->holds[at].ip,
-		    &m->users[m->holds[at].user]));
-		m->holds[at] = m->holds[--m->n];
+		is_ok = --m->holds[at].nclaims > 0;
+		expect(alloc_holds(al, &m->holds[at].ip,
+		    &m->users[m->holds[at].user]) == is_ok);
+		if (!is_ok)
+			m->holds[at] = m->holds[--m->n];
 		return;
 	}
 	expect(alloc_holds(al, &ip, &m->users[user]));
-	if (model_find(m, &ip, user) < 0)
-		m->holds[m->n++] = (struct model_hold){ ip, user };
+	at = model_find(m, &ip, user);
+	if (at >= 0)
+		m->holds[at].nclaims++;
+	else
+		m->holds[m->n++] = (struct model_hold){ ip, user, 1 };
 }
 
 /* Counters by counting. */
