@@ -376,6 +376,13 @@ adapt_rate(struct bfd_io *b)
 }
 
 void
+bfd_io_set_source(struct bfd_io *b, const struct ip *source4, const struct ip *source6)
+{
+	b->conf.source4 = *source4;
+	b->conf.source6 = *source6;
+}
+
+void
 bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n)
 {
 	struct peer *p, *tmp;

@@ -57,6 +57,13 @@ struct bfd_io *bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
     bfd_io_changed_fn *changed, void *arg, char err[256]);
 void bfd_io_free(struct bfd_io *b);
 
+/*
+ * Send from these addresses from now on (IP_NONE: the kernel's choice): for a
+ * caller that learns its own only after it has opened.
+ */
+void bfd_io_set_source(struct bfd_io *b, const struct ip *source4,
+    const struct ip *source6);
+
 /* Have sessions with exactly these peers; sessions that stay are untouched. */
 void bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n);
 

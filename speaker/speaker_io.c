@@ -95,6 +95,26 @@ node_address(const struct kube_node *n)
 	return n->ninternal_ips > 0 ? &n->internal_ips[0] : NULL;
 }
 
+/* This node's own addresses are the source of what the others hear. */
+static void
+update_self(struct speaker *s, const struct kube_object *self)
+{
+	struct ip source[2] = { { .family = IP_NONE }, { .family = IP_NONE } };
+
+	if (self == NULL) {
+		log_warn(LOG_OBJ("node", s->conf->node_name),
+		    "there is no Node of this name, so this speaker owns no VIP; "
+		    "set --node-name to one of `kubectl get nodes`");
+		return;
+	}
+	for (size_t i = self->node.ninternal_ips; i-- > 0;) {
+		const struct ip *ip = &self->node.internal_ips[i];
+
+		source[ip_is_v4(ip) ? 0 : 1] = *ip;
+	}
+	bfd_io_set_source(s->bfd, &source[0], &source[1]);
+}
+
 /* Bring the set of nodes, and of BFD sessions, in line with the store. */
 static void
 update_nodes(struct speaker *s)
@@ -104,6 +124,7 @@ update_nodes(struct speaker *s)
 	bool is_changed = false;
 	struct ip *peers;
 
+	update_self(s, kube_store_get(s->store, KUBE_NODE, NULL, s->conf->node_name));
 	alive_begin_nodes(&s->alive);
 	for (size_t i = 0; i < nodes.n; i++) {
 		const struct kube_object *o = nodes.items[i];
