@@ -76,6 +76,14 @@ def run(lab, only):
     return failed == 0 and passed > 0
 
 
+def shell():
+    subprocess.run(["stty", "sane"])
+    print("Namespaces: lan client router far n1 n2 n3 n1-a..n3-c, herald-n1..3 (directors).\n"
+          "Objects go to /run/lab/source, logs are in /run/lab/logs. Ctrl-D ends the lab.",
+          flush=True)
+    return subprocess.run(["/bin/bash", "--norc", "-i"]).returncode == 0
+
+
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("bin")
@@ -100,7 +108,8 @@ def main():
         if args.demo:
             ok = demo.run(lab)
         elif args.shell:
-            ok = subprocess.run(["/bin/bash", "-i"]).returncode == 0
+            lab.wait_ready()
+            ok = shell()
         else:
             ok = run(lab, args.only)
     finally:
