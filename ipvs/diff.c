@@ -36,15 +36,38 @@ op_add(struct ipvs_ops *ops, enum ipvs_op_type type, const struct ipvs_vs *vs,
 	return &ops->op[ops->n++];
 }
 
+/* The weight from which the kernel gives rs its slots in the mh table. */
+static uint16_t
+slots_of(const struct ipvs_rs *rs)
+{
+	if (rs->weight != 0)
+		return rs->weight;
+	return rs->slots != 0 ? rs->slots : 1;
+}
+
 /* Add rs so that it has its slots even if it drains; see diff.h. */
 static struct ipvs_op *
 op_add_rs(struct ipvs_ops *ops, const struct ipvs_vs *vs, const struct ipvs_rs *rs)
 {
 	struct ipvs_op *op = op_add(ops, IPVS_OP_ADD_RS, vs, rs);
 
-	if (rs->weight == 0)
-		op->weight = rs->slots != 0 ? rs->slots : 1;
+	op->weight = slots_of(rs);
 	return op;
+}
+
+/* Whoever missed a change of weight before the drain makes it now. */
+static void
+op_set_rs(struct ipvs_ops *ops, const struct ipvs_vs *vs, const struct ipvs_rs *rs,
+    const struct ipvs_rs *old)
+{
+	struct ipvs_op *op;
+
+	if (rs->weight == 0 && slots_of(old) != slots_of(rs)) {
+		op = op_add(ops, IPVS_OP_SET_RS, vs, rs);
+		op->weight = slots_of(rs);
+		op->is_follow_up = true;
+	}
+	op_add(ops, IPVS_OP_SET_RS, vs, rs);
 }
 
 static void
@@ -78,9 +101,12 @@ diff_new_vs(const struct ipvs_vs *want, struct ipvs_ops *ops)
 }
 
 static bool
-rs_equal(const struct ipvs_rs *a, const struct ipvs_rs *b)
+rs_equal(const struct ipvs_rs *want, const struct ipvs_rs *have)
 {
-	return a->weight == b->weight && a->fwd == b->fwd;
+	if (want->weight != have->weight || want->fwd != have->fwd)
+		return false;
+	return want->weight != 0 || have->slots == 0 ||
+	    slots_of(want) == slots_of(have);
 }
 
 /* Real servers by identity: pointers into a table, sorted by ipvs_rs_cmp(). */
@@ -143,8 +169,8 @@ diff_rs(const struct ipvs_vs *want, const struct ipvs_vs *have, struct ipvs_ops 
 		rs = &want->rs[i];
 		old = rs_find(&had, rs);
 		if (old != NULL && i < kept) {
-			if (!rs_equal(old, rs))
-				op_add(ops, IPVS_OP_SET_RS, want, rs);
+			if (!rs_equal(rs, old))
+				op_set_rs(ops, want, rs, old);
 			continue;
 		}
 		if (old != NULL)

@@ -40,7 +40,7 @@ const char *ipvs_op_name(enum ipvs_op_type type);
 struct ipvs_op {
 	enum ipvs_op_type type;
 	bool	is_reorder;	/* part of a move within the order, no news */
-	bool	is_follow_up;	/* second half of what an op before it began */
+	bool	is_follow_up;	/* one of two that make a change; counted once */
 	uint16_t weight;	/* of ADD_RS and SET_RS */
 	const char *sched;	/* of ADD_VS and SET_VS */
 	const struct ipvs_vs *vs;	/* in one of the tables; never NULL */

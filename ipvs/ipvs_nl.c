@@ -5,7 +5,7 @@
  * each with an acknowledgement that carries its sequence number, by which it
  * finds its operation. Reading is one dump of the services and one dump of the
  * real servers for each of them. Messages are made and taken apart in
- * ipvs_msg.c.
+ * attr_nl.c.
  */
 #include "ipvs/ipvs_nl.h"
 
@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 
 #include "ipvs/error.h"
-#include "ipvs/ipvs_msg.h"
+#include "ipvs/attr_nl.h"
 #include "lib/mem.h"
 
 enum {
@@ -146,14 +146,14 @@ op_encode(struct ipvs_nl *nl, const struct ipvs_op *op, uint32_t seq, uint8_t *b
 		[IPVS_OP_SET_RS] = IPVS_CMD_SET_DEST,
 		[IPVS_OP_DEL_RS] = IPVS_CMD_DEL_DEST,
 	};
-	struct nl_msg *msg = nlmsg_alloc_size(IPVS_MSG_MAX);
+	struct nl_msg *msg = nlmsg_alloc_size(ATTR_MSG_MAX);
 	size_t len = 0;
 
 	if (msg == NULL)
 		return 0;
 	if (genlmsg_put(msg, NL_AUTO_PORT, seq, nl->family, 0,
 	    NLM_F_REQUEST | NLM_F_ACK, cmds[op->type], IPVS_GENL_VERSION) != NULL &&
-	    ipvs_msg_put_op(msg, op) == 0) {
+	    attr_put_op(msg, op) == 0) {
 		len = NLMSG_ALIGN(nlmsg_hdr(msg)->nlmsg_len);
 		nlmsg_hdr(msg)->nlmsg_pid = nl_socket_get_local_port(nl->sock);
 		if (len <= room)
@@ -258,7 +258,7 @@ on_dump_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 static int
 dump_run(struct ipvs_nl *nl, uint8_t cmd, const struct ipvs_vs *vs, struct dump *d)
 {
-	struct nl_msg *msg = nlmsg_alloc_size(IPVS_MSG_MAX);
+	struct nl_msg *msg = nlmsg_alloc_size(ATTR_MSG_MAX);
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int r = -ENOMEM;
 
@@ -271,7 +271,7 @@ dump_run(struct ipvs_nl *nl, uint8_t cmd, const struct ipvs_vs *vs, struct dump 
 	r = -EMSGSIZE;
 	if (genlmsg_put(msg, NL_AUTO_PORT, ++nl->seq, nl->family, 0,
 	    NLM_F_REQUEST | NLM_F_DUMP, cmd, IPVS_GENL_VERSION) == NULL ||
-	    (vs != NULL && ipvs_msg_put_key(msg, &vs->key) < 0))
+	    (vs != NULL && attr_put_key(msg, &vs->key) < 0))
 		goto out;
 	nl_complete_msg(nl->sock, msg);
 	r = nl_send(nl->sock, msg) < 0 ? -EIO : 0;
@@ -292,7 +292,7 @@ got_vs(struct nl_msg *msg, void *arg)
 	struct ipvs_table *t = arg;
 	struct ipvs_vs vs = { 0 };
 	struct ipvs_counters c;
-	int r = ipvs_msg_get_vs(nlmsg_hdr(msg), &vs, &c);
+	int r = attr_get_vs(nlmsg_hdr(msg), &vs, &c);
 
 	if (r == 0)
 		*ipvs_table_add(t) = vs;
@@ -314,7 +314,7 @@ got_rs(struct nl_msg *msg, void *arg)
 
 	l->rs = mem_grow(l->rs, l->n, &l->cap, sizeof(l->rs[0]));
 	l->c = mem_grow(l->c, l->n, &l->ccap, sizeof(l->c[0]));
-	r = ipvs_msg_get_rs(nlmsg_hdr(msg), &l->rs[l->n], &l->c[l->n]);
+	r = attr_get_rs(nlmsg_hdr(msg), &l->rs[l->n], &l->c[l->n]);
 	if (r == 0)
 		l->n++;
 	return r;
@@ -380,7 +380,7 @@ got_vs_stat(struct nl_msg *msg, void *arg)
 	int r;
 
 	e->c = mem_grow(e->c, e->t.n, &e->ccap, sizeof(e->c[0]));
-	r = ipvs_msg_get_vs(nlmsg_hdr(msg), &vs, &e->c[e->t.n]);
+	r = attr_get_vs(nlmsg_hdr(msg), &vs, &e->c[e->t.n]);
 	if (r == 0)
 		*ipvs_table_add(&e->t) = vs;
 	return r;

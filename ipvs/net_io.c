@@ -114,7 +114,7 @@ ensure_veth(struct director_net *n, const struct director_conf *conf,
 	if (r == 0 && strcmp(outer->kind, "veth") != 0)
 		return director_fail(ret_err, -EEXIST, "interface %s is there already "
 		    "and is not ours: rename it, or choose another name with "
-		    "--director-interface", conf->host_if);
+		    "--director-link", conf->host_if);
 	if (r == 0 && (rtnl_link_find(n->inside, DIRECTOR_IF, inner) < 0 ||
 	    inner->peer_index != outer->index)) {
 		(void)rtnl_link_delete(n->host, outer->index);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ipvs/error.h"
+#include "ipvs/nft_listing.h"
 #include "lib/mem.h"
 
 struct nft_io {

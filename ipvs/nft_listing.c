@@ -1,15 +1,16 @@
 /*
- * nft_listing.c - read what libnftables lists of a table of ours.
+ * nft_listing.c - see nft_listing.h.
  *
  * The listing is one block a set, map or chain, each opened by a line with one
  * tab and closed by "\t}". Anything that we would not have written ourselves
  * makes the reader give up; the caller then loads the table anew.
  */
+#include "ipvs/nft_listing.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipvs/nft_set.h"
 #include "lib/hash.h"
 
 enum { WORD_MAX = 64 };

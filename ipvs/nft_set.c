@@ -1,4 +1,4 @@
-/* nft_set.c - see nft_set.h; reading listings is in nft_listing.c. */
+/* nft_set.c - see nft_set.h. */
 #include "ipvs/nft_set.h"
 
 #include <stdlib.h>

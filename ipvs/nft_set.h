@@ -103,19 +103,4 @@ size_t nft_state_write_diff(FILE *out, const char *table, enum nft_side side,
 /* Write the declarations of one side's sets, empty, within a table block. */
 void nft_state_write_defs(FILE *out, enum nft_side side);
 
-/* What `nft list table` shows. */
-struct nft_listing {
-	struct nft_state state;
-	uint64_t version;	/* of the chain v_HEX, 0 where there is none */
-	uint64_t seal;		/* of the chain s_HEX, likewise */
-	uint64_t digest;	/* of all that is neither element nor those chains */
-};
-
-/*
- * Read the stateless, numeric listing of one side's table. Returns 0, or
- * -EBADMSG where it holds something that we do not write; *ret untouched.
- */
-int nft_listing_parse(const char *text, enum nft_side side,
-    struct nft_listing *ret);
-
 #endif

@@ -45,7 +45,7 @@ struct ipvs_rs {
 	uint16_t port;		/* host order */
 	uint16_t weight;
 	uint16_t slots;		/* weight its share of the mh table comes from while
-				   weight is 0; at least 1; not read back */
+				   weight is 0; 0: not known (wanted: 1) */
 	uint8_t	fwd;		/* enum ipvs_fwd */
 };
 

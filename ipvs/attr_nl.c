@@ -1,5 +1,5 @@
-/* ipvs_msg.c - see ipvs_msg.h; the format is linux/ip_vs.h's. */
-#include "ipvs/ipvs_msg.h"
+/* attr_nl.c - see attr_nl.h; the format is linux/ip_vs.h's. */
+#include "ipvs/attr_nl.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ nla_put_failure:
 }
 
 int
-ipvs_msg_put_key(struct nl_msg *msg, const struct ipvs_key *key)
+attr_put_key(struct nl_msg *msg, const struct ipvs_key *key)
 {
 	struct nlattr *nest = nla_nest_start(msg, IPVS_CMD_ATTR_SERVICE);
 
@@ -89,13 +89,13 @@ nla_put_failure:
 }
 
 int
-ipvs_msg_put_op(struct nl_msg *msg, const struct ipvs_op *op)
+attr_put_op(struct nl_msg *msg, const struct ipvs_op *op)
 {
 	int r;
 
 	if (op->type == IPVS_OP_ADD_VS || op->type == IPVS_OP_SET_VS)
 		return put_vs(msg, op->vs, op->sched);
-	r = ipvs_msg_put_key(msg, &op->vs->key);
+	r = attr_put_key(msg, &op->vs->key);
 	if (r == 0 && op->rs != NULL)
 		r = put_rs(msg, op->rs, op->weight);
 	return r;
@@ -168,7 +168,7 @@ static struct nla_policy vs_policy[IPVS_SVC_ATTR_MAX + 1] = {
 };
 
 int
-ipvs_msg_get_vs(struct nlmsghdr *hdr, struct ipvs_vs *ret,
+attr_get_vs(struct nlmsghdr *hdr, struct ipvs_vs *ret,
     struct ipvs_counters *ret_c)
 {
 	struct nlattr *tb[IPVS_SVC_ATTR_MAX + 1];
@@ -214,11 +214,11 @@ static struct nla_policy rs_policy[IPVS_DEST_ATTR_MAX + 1] = {
 };
 
 int
-ipvs_msg_get_rs(struct nlmsghdr *hdr, struct ipvs_rs *ret,
+attr_get_rs(struct nlmsghdr *hdr, struct ipvs_rs *ret,
     struct ipvs_counters *ret_c)
 {
 	struct nlattr *tb[IPVS_DEST_ATTR_MAX + 1];
-	struct ipvs_rs rs = { .slots = 1 };
+	struct ipvs_rs rs = { 0 };
 	struct ipvs_counters c;
 
 	if (get_nested(hdr, IPVS_CMD_ATTR_DEST, tb, IPVS_DEST_ATTR_MAX,
