@@ -187,7 +187,9 @@ pool_set_named(const struct pool_set *s, const char *name)
 static bool
 serves_namespace(const struct pool *p, const struct pool_asker *who)
 {
-	static const struct kube_map no_labels;
+	/* What the API server gives every namespace; a directory may have none. */
+	struct kube_kv name = { "kubernetes.io/metadata.name", who->ns };
+	struct kube_map only_name = { .kv = &name, .n = who->ns != NULL };
 
 	if (p->nnamespaces == 0 && p->nns_selectors == 0)
 		return true;
@@ -197,7 +199,7 @@ serves_namespace(const struct pool *p, const struct pool_asker *who)
 	}
 	for (size_t i = 0; i < p->nns_selectors; i++) {
 		if (kube_selector_matches(&p->ns_selectors[i],
-		    who->ns_labels != NULL ? who->ns_labels : &no_labels))
+		    who->ns_labels != NULL ? who->ns_labels : &only_name))
 			return true;
 	}
 	return false;

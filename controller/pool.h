@@ -68,7 +68,7 @@ struct pool_set {
 /* Who asks: what a pool's serviceAllocation looks at. */
 struct pool_asker {
 	const char *ns;
-	const struct kube_map *ns_labels;	/* NULL where unknown */
+	const struct kube_map *ns_labels;	/* NULL: no Namespace object */
 	const struct kube_map *labels;
 };
 
