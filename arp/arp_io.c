@@ -159,6 +159,8 @@ arp_io_set(struct arp_io *a, const struct arp_want *wants, size_t n)
 	/* The handler is called from the loop: on_timer() will. */
 	if (a->has_announced_news || a->has_conflict_news)
 		run_io_need_by(a, now, now);
+	/* However long this took (first use pages code in): it is no hang. */
+	a->beat = clock_mono();
 }
 
 void
