@@ -24,8 +24,9 @@ apply_init(struct apply *a, struct director *director, struct arp_io *arp)
 void
 apply_fini(struct apply *a)
 {
-	free(a->announced);
-	free(a->known);
+	free(a->announced.vips);
+	free(a->known.vips);
+	free(a->programmed.vips);
 	*a = (struct apply){ 0 };
 }
 
@@ -36,23 +37,57 @@ vip_cmp(const void *a, const void *b)
 }
 
 static bool
-has_vip(const struct ip *vips, size_t n, const struct ip *vip)
+set_has(const struct vip_set *s, const struct ip *vip)
 {
-	return n > 0 && bsearch(vip, vips, n, sizeof(*vips), vip_cmp) != NULL;
+	return s->n > 0 && bsearch(vip, s->vips, s->n, sizeof(*vip), vip_cmp) != NULL;
+}
+
+/* An empty set in place of *s, with room for n. */
+static struct vip_set
+set_new(size_t n)
+{
+	return (struct vip_set){ .vips = mem_zalloc((n + 1) * sizeof(struct ip)) };
+}
+
+static void
+set_replace(struct vip_set *s, struct vip_set with)
+{
+	free(s->vips);
+	*s = with;
 }
 
 bool
 apply_is_announced(const struct apply *a, const struct ip *vip)
 {
-	return has_vip(a->announced, a->nannounced, vip);
+	return set_has(&a->announced, vip);
 }
 
+bool
+apply_is_programmed(const struct apply *a, const struct ip *vip)
+{
+	return set_has(&a->programmed, vip);
+}
+
+/* On the worker's thread: keep the error, apply_finish() logs it. */
 static void
 failed(void *arg, const struct director_error *err)
 {
-	(void)arg;
-	metrics_add(&m_errors, NULL, 1);
-	log_error(LOG_NONE, "%s", err->text);
+	struct apply *a = arg;
+
+	if (a->nerrors < APPLY_MAX_ERRORS)
+		a->errors[a->nerrors] = *err;
+	a->nerrors++;
+}
+
+static void
+report_errors(const struct apply *a)
+{
+	metrics_add(&m_errors, NULL, (double)a->nerrors);
+	for (size_t i = 0; i < a->nerrors && i < APPLY_MAX_ERRORS; i++)
+		log_error(LOG_NONE, "%s", a->errors[i].text);
+	if (a->nerrors > APPLY_MAX_ERRORS)
+		log_error(LOG_NONE, "data plane: %zu further objects could not be "
+		    "programmed", a->nerrors - APPLY_MAX_ERRORS);
 }
 
 static void
@@ -110,7 +145,7 @@ want_of(const struct apply *a, const struct plan_vip *v, enum when when)
 	 * that the address is free. One that was there when we started, or was
 	 * another node's, is claimed at once.
 	 */
-	w.is_first_claim = a->has_applied && !has_vip(a->known, a->nknown, &v->ip);
+	w.is_first_claim = a->has_applied && !set_has(&a->known, &v->ip);
 	w.policy = when == YIELDING ? ARP_POLICY_YIELD : ARP_POLICY_DEFEND;
 	return w;
 }
@@ -119,59 +154,88 @@ static void
 announce(struct apply *a, const struct plan *p, enum when when)
 {
 	struct arp_want *wants = mem_zalloc((p->nvips + 1) * sizeof(*wants));
-	struct ip *vips = mem_zalloc((p->nvips + 1) * sizeof(*vips));
-	size_t n = 0;
+	struct vip_set now = set_new(p->nvips);
 
 	for (size_t i = 0; i < p->nvips; i++) {
 		const struct plan_vip *v = &p->vips[i];
 		bool was = apply_is_announced(a, &v->ip);
 
-		if (!v->is_mine || !(when == AFTER_SYNC ?
-		    director_has_vip(a->director, &v->ip) : was))
+		if (!v->is_mine ||
+		    !(when == AFTER_SYNC ? apply_is_programmed(a, &v->ip) : was))
 			continue;
 		if (!was)
 			log_info(LOG_OBJ("vip", IP_STR(&v->ip)), "announcing");
-		wants[n] = want_of(a, v, when);
-		vips[n++] = v->ip;
+		wants[now.n] = want_of(a, v, when);
+		now.vips[now.n++] = v->ip;
 	}
-	arp_io_set(a->arp, wants, n);
-	for (size_t i = 0; i < a->nannounced; i++) {
-		if (!has_vip(vips, n, &a->announced[i]))
-			log_info(LOG_OBJ("vip", IP_STR(&a->announced[i])),
+	arp_io_set(a->arp, wants, now.n);
+	for (size_t i = 0; i < a->announced.n; i++) {
+		if (!set_has(&now, &a->announced.vips[i]))
+			log_info(LOG_OBJ("vip", IP_STR(&a->announced.vips[i])),
 			    "no longer announcing");
 	}
 	free(wants);
-	free(a->announced);
-	a->announced = vips;
-	a->nannounced = n;
-	metrics_set(&m_announced, NULL, (double)n);
+	metrics_set(&m_announced, NULL, (double)now.n);
+	set_replace(&a->announced, now);
 }
 
-static void
-remember(struct apply *a, const struct plan *p)
+/* What the sync made of the plan's VIPs, now that the director is ours again. */
+static struct vip_set
+programmed_vips(const struct apply *a, const struct plan *p)
 {
-	free(a->known);
-	a->known = mem_zalloc((p->nvips + 1) * sizeof(*a->known));
+	struct vip_set s = set_new(p->nvips);
+
+	for (size_t i = 0; i < p->nvips; i++) {
+		if (director_has_vip(a->director, &p->vips[i].ip))
+			s.vips[s.n++] = p->vips[i].ip;
+	}
+	return s;
+}
+
+static struct vip_set
+all_vips(const struct plan *p)
+{
+	struct vip_set s = set_new(p->nvips);
+
 	for (size_t i = 0; i < p->nvips; i++)
-		a->known[i] = p->vips[i].ip;
-	a->nknown = p->nvips;
-	a->has_applied = true;
+		s.vips[s.n++] = p->vips[i].ip;
+	return s;
 }
 
-int
-apply_plan(struct apply *a, const struct plan *p)
+void
+apply_begin(struct apply *a, const struct plan *p, bool is_recheck)
 {
-	struct director_changes changes = { 0 };
-	int rc;
-
 	for (size_t i = 0; i < p->nwarnings; i++)
 		log_warn(LOG_NONE, "%s", p->warnings[i]);
 	announce(a, p, BEFORE_SYNC);
-	rc = director_sync(a->director, &p->want, &changes, failed, NULL);
-	report(&changes);
+	a->plan = p;
+	a->is_recheck = is_recheck;
+	a->nerrors = 0;
+	a->changes = (struct director_changes){ 0 };
+}
+
+void
+apply_program(struct apply *a)
+{
+	if (a->is_recheck)
+		director_recheck(a->director);
+	a->rc = director_sync(a->director, &a->plan->want, &a->changes, failed, a);
+}
+
+int
+apply_finish(struct apply *a)
+{
+	const struct plan *p = a->plan;
+
+	report_errors(a);
+	report(&a->changes);
+	set_replace(&a->programmed, programmed_vips(a, p));
+	/* Whether a VIP is new is judged by the plan before this one. */
 	announce(a, p, AFTER_SYNC);
-	remember(a, p);
-	return rc;
+	set_replace(&a->known, all_vips(p));
+	a->has_applied = true;
+	a->plan = NULL;
+	return a->rc;
 }
 
 void

@@ -1,6 +1,10 @@
 /*
  * apply.h - carry a plan out: the data plane first, the announcements last;
  * what is no longer wanted in the reverse order.
+ *
+ * In three steps, because the middle one may take long and runs beside the
+ * loop (worker_io.h): apply_begin() silences what must fall silent,
+ * apply_program() programs the kernel, apply_finish() announces.
  */
 #ifndef HERALD_SPEAKER_APPLY_H
 #define HERALD_SPEAKER_APPLY_H
@@ -9,14 +13,28 @@
 #include "ipvs/director.h"
 #include "speaker/plan.h"
 
+enum { APPLY_MAX_ERRORS = 32 };		/* a sync's further ones are only counted */
+
+/* A set of VIPs, sorted. */
+struct vip_set {
+	struct ip *vips;
+	size_t	n;
+};
+
 struct apply {
 	struct director *director;
 	struct arp_io *arp;
-	struct ip *announced;		/* by the last apply; sorted */
-	size_t	nannounced;
-	struct ip *known;		/* VIPs of the last plan, sorted */
-	size_t	nknown;
+	struct vip_set announced;	/* what arp was last told */
+	struct vip_set known;		/* VIPs of the last plan */
+	struct vip_set programmed;	/* by the last sync */
 	bool	has_applied;		/* known is that of a plan */
+	/* Of the sync under way or last done; apply_program() alone writes them. */
+	const struct plan *plan;
+	bool	is_recheck;
+	int	rc;
+	struct director_changes changes;
+	struct director_error errors[APPLY_MAX_ERRORS];
+	size_t	nerrors;
 };
 
 /* Both engines stay the caller's. */
@@ -24,18 +42,33 @@ void apply_init(struct apply *a, struct director *director, struct arp_io *arp);
 void apply_fini(struct apply *a);
 
 /*
- * Carry p out. Errors are logged with their objects. Returns 0, or -EAGAIN
- * where something failed and another try is worth while.
+ * Begin with p, which must stay as it is until apply_finish(). is_recheck: do
+ * not believe what the kernel was left with, look.
  */
-int apply_plan(struct apply *a, const struct plan *p);
+void apply_begin(struct apply *a, const struct plan *p, bool is_recheck);
+
+/*
+ * Program the kernel. The only step that may run on another thread: it touches
+ * the director and the fields above, nothing else.
+ */
+void apply_program(struct apply *a);
+
+/*
+ * Log what happened, and announce. Returns 0, or -EAGAIN where something
+ * failed and another try is worth while.
+ */
+int apply_finish(struct apply *a);
 
 /*
  * Before a planned exit: go on answering for each VIP until its next owner's
- * first announcement, and be silent from then on.
+ * first announcement, and be silent from then on. Not while programming.
  */
 void apply_yield(struct apply *a, const struct plan *p);
 
 /* Is the VIP announced from this node? */
 bool apply_is_announced(const struct apply *a, const struct ip *vip);
+
+/* Does this node forward for the VIP? */
+bool apply_is_programmed(const struct apply *a, const struct ip *vip);
 
 #endif

@@ -15,6 +15,7 @@
 #include "speaker/plan.h"
 #include "speaker/speaker_io.h"
 #include "speaker/status_encode.h"
+#include "speaker/worker_io.h"
 
 enum {
 	/* After AdminDown, until we exit: time for the next owners' first
@@ -39,7 +40,9 @@ struct speaker {
 	struct httpd *httpd;
 	struct alive alive;
 	struct apply apply;
-	struct plan plan;		/* the last one, for status */
+	struct worker *worker;		/* runs apply_program() */
+	struct plan plan;		/* being applied, or the last one applied */
+	struct mono began;		/* when the plan was begun */
 	ev_prepare turn;		/* once a turn, before the loop sleeps */
 	ev_timer wake;			/* the next time something is due by itself */
 	ev_timer leave;
@@ -48,13 +51,13 @@ struct speaker {
 	int64_t	retry_ms;		/* the last back-off */
 	bool	is_dirty;
 	bool	is_leaving;
-	bool	has_planned;		/* plan has been built and applied once */
+	bool	has_planned;		/* a plan has been applied */
 	bool	are_nodes_dirty;
 	bool	is_reunited;		/* a speaker has come up since the last plan */
 };
 
 static const struct metric m_plan_sec = { "herald_plan_seconds_total",
-	"Time spent on planning and applying.", METRIC_COUNTER };
+	"Time from the beginning of each plan until it was in force.", METRIC_COUNTER };
 
 static enum alive_report
 report_of(enum bfd_peer_state state)
@@ -161,8 +164,17 @@ schedule_retry(struct speaker *s, struct mono now, bool is_failed)
 	s->retry = mono_add_ms(now, s->retry_ms);
 }
 
+/* On the worker's thread. */
 static void
-plan_and_apply(struct speaker *s)
+program(void *arg)
+{
+	struct speaker *s = arg;
+
+	apply_program(&s->apply);
+}
+
+static void
+begin_plan(struct speaker *s)
 {
 	struct plan_input in = {
 		.store = s->store,
@@ -170,30 +182,38 @@ plan_and_apply(struct speaker *s)
 		.alive = &s->alive,
 		.now = clock_mono(),
 	};
-	struct mono end;
-	int rc;
+	bool is_recheck = mono_reached(in.now, s->recheck);
 
-	if (mono_reached(in.now, s->recheck)) {
-		director_recheck(s->director);
+	if (is_recheck)
 		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
-	}
-	if (s->are_nodes_dirty) {
+	if (s->are_nodes_dirty)
 		update_nodes(s);
-		s->are_nodes_dirty = false;
-	}
+	s->is_dirty = s->are_nodes_dirty = false;
+	s->began = in.now;
 	plan_fini(&s->plan);
 	plan_build(&in, &s->plan);
-	rc = apply_plan(&s->apply, &s->plan);
+	apply_begin(&s->apply, &s->plan, is_recheck);
+	worker_start(s->worker);
+}
+
+static void
+programmed(void *arg)
+{
+	struct speaker *s = arg;
+	int rc = apply_finish(&s->apply);
+	struct mono now;
+
 	/* It may have owned VIPs of ours while we could not hear each other, and
 	   hosts may have learnt its address last. */
 	if (s->is_reunited)
 		arp_io_announce(s->arp, NULL);
 	s->is_reunited = false;
-	end = clock_mono();
-	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(end, in.now) / 1e9);
-	schedule_retry(s, end, rc != 0);
+	now = clock_mono();
+	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(now, s->began) / 1e9);
+	schedule_retry(s, now, rc != 0);
 	s->has_planned = true;
-	s->is_dirty = false;
+	if (s->is_leaving)
+		apply_yield(&s->apply, &s->plan);
 }
 
 static void
@@ -204,10 +224,13 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)revents;
 	/* Half a world would take down what is there. */
-	if (s->is_leaving || !kube_source_is_synced(s->source))
+	if (s->is_leaving || worker_is_busy(s->worker) ||
+	    !kube_source_is_synced(s->source))
 		return;
-	if (s->is_dirty)
-		plan_and_apply(s);
+	if (s->is_dirty) {
+		begin_plan(s);
+		return;
+	}
 	now = clock_mono();
 	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->alive, now));
 	ev_timer_stop(loop, &s->wake);
@@ -301,7 +324,8 @@ speaker_leave(struct speaker *s)
 	s->is_leaving = true;
 	log_info(LOG_OBJ("node", s->conf->node_name),
 	    "leaving: the other speakers take over, the director goes on forwarding");
-	apply_yield(&s->apply, &s->plan);
+	if (!worker_is_busy(s->worker))
+		apply_yield(&s->apply, &s->plan);
 	bfd_io_admin_down(s->bfd);
 	ev_timer_start(s->loop, &s->leave);
 }
@@ -354,6 +378,12 @@ open_parts(struct speaker *s, char err[512])
 		return -1;
 	}
 	apply_init(&s->apply, s->director, s->arp);
+	s->worker = worker_new(s->loop, program, programmed, s);
+	if (s->worker == NULL) {
+		snprintf(err, 512, "no thread can be started; raise the limit on "
+		    "processes (ulimit -u, pids.max)");
+		return -1;
+	}
 	s->source = kube_source_open(s->loop, &source, s->store, &handler, &kube_err);
 	if (s->source == NULL) {
 		snprintf(err, 512, "%s", kube_err.text);
@@ -393,6 +423,7 @@ speaker_free(struct speaker *s)
 	ev_prepare_stop(s->loop, &s->turn);
 	ev_timer_stop(s->loop, &s->wake);
 	ev_timer_stop(s->loop, &s->leave);
+	worker_free(s->worker);
 	kube_source_close(s->source);
 	httpd_free(s->httpd);
 	bfd_io_free(s->bfd);

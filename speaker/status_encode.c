@@ -65,7 +65,7 @@ add_vips(cJSON *top, const struct plan *p, const struct apply *apply)
 		else
 			cJSON_AddStringToObject(o, "reason", v->why_none);
 		cJSON_AddBoolToObject(o, "programmed",
-		    director_has_vip(apply->director, &v->ip));
+		    apply_is_programmed(apply, &v->ip));
 		cJSON_AddBoolToObject(o, "announced", apply_is_announced(apply, &v->ip));
 	}
 }
