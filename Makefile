@@ -140,6 +140,7 @@ demo: deps
 ## lint: the arrows between rooms, shell scripts, formatting of text
 lint:
 	$(Q)tests/lint.sh
+	$(Q)tests/lint_test.sh
 
 ## format: clang-format over all C files
 format:
