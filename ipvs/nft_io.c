@@ -23,7 +23,8 @@ struct nft_io {
 	enum nft_side side;
 	char	*table;
 	bool	is_known;	/* have is what the kernel has */
-	bool	was_loaded;	/* by us, since nft_io_open() */
+	bool	is_complete;	/* the last sync went well: others are to blame
+				   for what differs */
 	uint64_t version;	/* of the rules in the kernel, 0 none */
 	struct nft_state have;
 };
@@ -108,23 +109,33 @@ listing_get(struct nft_io *n, struct nft_listing *ret)
 	return ok;
 }
 
-/* Find out what the kernel has, which is nothing if it is not as we left it. */
-static void
+/*
+ * Find out what the kernel has, which is nothing if it is not as we left it.
+ * True where that is not what we believed.
+ */
+static bool
 examine(struct nft_io *n)
 {
 	struct nft_listing l = { 0 };
+	struct nft_state had = n->have;
+	uint64_t version = n->version;
+	bool is_other;
 
-	nft_state_fini(&n->have);
+	n->have = (struct nft_state){ 0 };
 	n->version = 0;
 	n->is_known = true;
-	if (!listing_get(n, &l))
-		return;
-	if (l.seal != 0 && l.seal == l.digest) {
-		n->version = l.version;
-		n->have = l.state;
-	} else {
-		nft_state_fini(&l.state);
+	if (listing_get(n, &l)) {
+		if (l.seal != 0 && l.seal == l.digest) {
+			n->version = l.version;
+			n->have = l.state;
+		} else {
+			nft_state_fini(&l.state);
+		}
 	}
+	is_other = n->version != version ||
+	    !nft_state_is_equal(&n->have, &had, n->side);
+	nft_state_fini(&had);
+	return is_other;
 }
 
 static int
@@ -163,7 +174,6 @@ load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
 	if (error < 0)
 		return error;
 	n->version = version;
-	n->was_loaded = true;
 	return seal(n, ret_err);
 }
 
@@ -200,19 +210,23 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 
 	*ret = (struct nft_result){ 0 };
 	if (!n->is_known)
-		examine(n);
+		ret->has_repaired = examine(n) && n->is_complete;
 	nft_state_union(want, step == NFT_ADD_ONLY ? &n->have : &nothing, &target);
 	if (n->version == version) {
 		error = update(n, &target, &nelems, ret_err);
 	} else {
-		ret->has_repaired = n->was_loaded && n->version == 0;
 		error = load(n, r, version, &target, ret_err);
 	}
 	ret->has_committed = error == 0 && nelems > 0;
+	if (error < 0) {
+		n->is_known = false;	/* look before the next change */
+		nft_state_fini(&target);
+		return error;
+	}
 	nft_state_fini(&n->have);
 	n->have = target;
-	n->is_known = error == 0;	/* else look before the next change */
-	return error;
+	n->is_complete = true;
+	return 0;
 }
 
 int
@@ -223,6 +237,6 @@ nft_io_remove(struct nft_io *n, struct director_error *ret_err)
 	snprintf(command, sizeof(command),
 	    "add table inet %s\ndelete table inet %s", n->table, n->table);
 	n->is_known = false;
-	n->was_loaded = false;
+	n->is_complete = false;
 	return run(n, command, ret_err);
 }

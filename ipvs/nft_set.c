@@ -111,6 +111,26 @@ nft_state_fini(struct nft_state *s)
 	*s = (struct nft_state){ 0 };
 }
 
+bool
+nft_state_is_equal(const struct nft_state *a, const struct nft_state *b,
+    enum nft_side side)
+{
+	size_t slot, i;
+
+	for (slot = 0; slot < NFT_NSLOTS; slot++) {
+		const struct nft_set *x = &a->set[slot], *y = &b->set[slot];
+
+		if (nft_set_defs[slot / 2].side != side)
+			continue;
+		if (x->n != y->n)
+			return false;
+		for (i = 0; i < x->n; i++)
+			if (nft_elem_cmp(&x->elem[i], &y->elem[i]) != 0)
+				return false;
+	}
+	return true;
+}
+
 static void
 set_union(const struct nft_set *want, const struct nft_set *have, enum nft_set_id id,
     struct nft_state *ret)

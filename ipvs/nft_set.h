@@ -85,6 +85,10 @@ void nft_state_add(struct nft_state *s, enum nft_set_id id,
 void nft_state_sort(struct nft_state *s);
 void nft_state_fini(struct nft_state *s);
 
+/* Compare one side's sets. */
+bool nft_state_is_equal(const struct nft_state *a, const struct nft_state *b,
+    enum nft_side side);
+
 /*
  * All of want, and what of have does not stand against it: the step between
  * the two in which everything new is there and nothing old is gone. ret is
