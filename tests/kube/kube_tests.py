@@ -67,18 +67,19 @@ class Suite:
             return f"{d.nlines} changes seen"
 
     def test_latency(self):
-        """From the server's answer to a write until the client has the object."""
+        """From before a write until the client has the object: the server's part,
+        most of it, is in it."""
         with self.client(["Service"]) as d:
             d.synced()
             took = []
             for i in range(20):
-                self.c.http("POST", Churn.SERVICES, service(f"lat-{i}"))
                 start = time.monotonic()
+                self.c.http("POST", Churn.SERVICES, service(f"lat-{i}"))
                 until(lambda: ("Service", f"default/lat-{i}") in d.state,
                       "the new Service", 5, 0.0005)
                 took.append(time.monotonic() - start)
             took.sort()
-            expect(took[10] < 0.05, f"half of the changes took over {took[10] * 1e3:.1f} ms")
+            expect(took[10] < 0.1, f"half of the changes took over {took[10] * 1e3:.1f} ms")
             return f"median {took[10] * 1e3:.1f} ms, worst {took[-1] * 1e3:.1f} ms"
 
     def test_v1beta1(self):
