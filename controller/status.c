@@ -48,7 +48,7 @@ status_pool_patch(const struct reconcile_usage *use,
 	    "\"reason\":\"%s\",\"observedGeneration\":%" PRId64 ",\"message\":",
 	    refusal != NULL ? "False" : "True",
 	    refusal != NULL ? "Refused" : "Accepted", generation);
-	put_string(f, refusal != NULL ? refusal->text : "");
+	put_string(f, refusal != NULL ? refusal->text : "in force");
 	(void)fprintf(f, ",\"lastTransitionTime\":\"%s\"}]}}", since);
 	(void)fclose(f);
 	return text;

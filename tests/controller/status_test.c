@@ -24,7 +24,7 @@ START_TEST(pool_patch)
 	ck_assert_str_eq(text, "{\"status\":{\"assignedIPv4\":3,\"assignedIPv6\":0,"
 	    "\"availableIPv4\":7,\"availableIPv6\":9007199254740991,"
 	    "\"conditions\":[{\"type\":\"Accepted\",\"status\":\"True\","
-	    "\"reason\":\"Accepted\",\"observedGeneration\":4,\"message\":\"\","
+	    "\"reason\":\"Accepted\",\"observedGeneration\":4,\"message\":\"in force\","
 	    "\"lastTransitionTime\":\"T\"}]}}");
 	free(text);
 	text = status_pool_patch(&use, &bad, 4, "T");
