@@ -1,22 +1,23 @@
 /*
- * directorctl - drive ipvs/director.h from a description; for the lab's tests.
+ * directorctl - drive ipvs/director.h by lines on standard input; for the lab.
  *
- *	directorctl sync FILE...	open, then bring about each in turn
- *	directorctl destroy FILE
- *	directorctl stats FILE
+ * It works in the network namespace it is started in; start it with setns(2) or
+ * nsenter, for `ip netns exec` has a mount namespace of its own, in which the
+ * director's name would be gone with it. A want is described by lines:
  *
- * It works in the network namespace it is started in; start it with nsenter,
- * for `ip netns exec` has a mount namespace of its own, and the director's
- * name would be gone with it. A description has one word and its values a line:
- *
- *	director NAME HOST_IF
+ *	director NAME HOST_IF	(first, and once)
  *	node IP | peer IP | client IP | vip IP
  *	svc NAME VIP PROTO PORT SCHED AFFINITY_SEC cluster|local
  *	range PREFIX			(of the svc above it)
  *	ep IP PORT WEIGHT local|tunnel|masq	(likewise)
  *
- * Each sync prints one line of "key=value" changes. Exit status 0, or 1 where
- * something failed.
+ * and these act on it, each answered by one line on standard output:
+ *
+ *	sync		open if need be, bring the want about: "result=0 vips=+1-0 ..."
+ *	clear		forget the want
+ *	recheck		director_recheck()
+ *	stats		lines of counters, then "."
+ *	close | destroy
  */
 #include <err.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct list {
 
 struct desc {
 	struct director_conf conf;
+	struct director *dir;		/* NULL while not open */
 	struct list node, peer, client, vip, svc;
 };
 
@@ -141,6 +143,97 @@ read_range(struct desc *d)
 }
 
 static void
+print_fail(void *arg, const struct director_error *e)
+{
+	(void)arg;
+	fprintf(stderr, "directorctl: %s\n", e->text);
+}
+
+static void
+sync_one(struct desc *d)
+{
+	struct director_want w = {
+		.services = d->svc.items, .nservices = d->svc.n,
+		.vips = d->vip.items, .nvips = d->vip.n,
+		.node_ips = d->node.items, .nnode_ips = d->node.n,
+		.peers = d->peer.items, .npeers = d->peer.n,
+		.local_clients = d->client.items, .nlocal_clients = d->client.n,
+	};
+	struct director_changes c;
+	struct timespec t0, t1;
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	r = director_sync(d->dir, &w, &c, print_fail, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &t1);
+	printf("result=%d vips=+%u-%u services=+%u-%u~%u endpoints=+%u-%u~%u "
+	    "nft=%u repairs=%u ms=%.1f\n", r, c.vips_added, c.vips_removed,
+	    c.services_added, c.services_removed, c.services_changed,
+	    c.endpoints_added, c.endpoints_removed, c.endpoints_changed,
+	    c.nft_commits, c.repairs, (double)(t1.tv_sec - t0.tv_sec) * 1e3 +
+	    (double)(t1.tv_nsec - t0.tv_nsec) / 1e6);
+}
+
+static void
+print_stat(void *arg, const struct ipvs_service *s, const struct ipvs_endpoint *ep,
+    const struct ipvs_counters *c)
+{
+	(void)arg;
+	printf("svc=%s vip=%s port=%u endpoint=%s conns=%llu in_packets=%llu "
+	    "active=%u inactive=%u\n", s->name != NULL ? s->name : "-",
+	    IP_STR(&s->vip), s->port, ep != NULL ? IP_STR(&ep->ip) : "-",
+	    (unsigned long long)c->conns, (unsigned long long)c->in_packets,
+	    c->active, c->inactive);
+}
+
+static void
+open_director(struct desc *d)
+{
+	struct director_error e;
+
+	if (d->dir == NULL && director_open(&d->conf, &d->dir, &e) < 0)
+		errx(1, "%s", e.text);
+}
+
+static void
+clear(struct desc *d)
+{
+	d->node.n = d->peer.n = d->client.n = d->vip.n = d->svc.n = 0;
+}
+
+static void
+act(struct desc *d, const char *verb)
+{
+	struct director_error e;
+
+	if (strcmp(verb, "sync") == 0) {
+		open_director(d);
+		sync_one(d);
+		return;
+	}
+	if (strcmp(verb, "stats") == 0) {
+		open_director(d);
+		if (director_each(d->dir, print_stat, NULL) < 0)
+			puts("error");
+		puts(".");
+		return;
+	}
+	if (strcmp(verb, "clear") == 0) {
+		clear(d);
+	} else if (strcmp(verb, "recheck") == 0) {
+		director_recheck(d->dir);
+	} else if (strcmp(verb, "close") == 0 || strcmp(verb, "destroy") == 0) {
+		director_close(d->dir);
+		d->dir = NULL;
+		if (verb[0] == 'd' && director_destroy(&d->conf, &e) < 0)
+			errx(1, "%s", e.text);
+	} else {
+		errx(1, "unknown line: %s", verb);
+	}
+	puts("done");
+}
+
+static void
 read_line(struct desc *d, char *line)
 {
 	const char *first = strtok(line, " \t\n");
@@ -165,96 +258,19 @@ read_line(struct desc *d, char *line)
 	} else if (strcmp(first, "range") == 0) {
 		read_range(d);
 	} else {
-		errx(1, "unknown line: %s", first);
+		act(d, first);
 	}
-}
-
-static struct desc
-read_desc(const char *path)
-{
-	struct desc d = { .conf = { .name = "herald", .host_if = "herald0",
-		.fwmark = 0x10, .table = 7777, .rule_pref = 77 } };
-	char line[256];
-	FILE *f = fopen(path, "r");
-
-	if (f == NULL)
-		err(1, "%s", path);
-	while (fgets(line, sizeof(line), f) != NULL)
-		read_line(&d, line);
-	fclose(f);
-	return d;
-}
-
-static void
-print_fail(void *arg, const struct director_error *e)
-{
-	(void)arg;
-	fprintf(stderr, "directorctl: %s\n", e->text);
-}
-
-static int
-sync_one(struct director *dir, struct desc *d)
-{
-	struct director_want w = {
-		.services = d->svc.items, .nservices = d->svc.n,
-		.vips = d->vip.items, .nvips = d->vip.n,
-		.node_ips = d->node.items, .nnode_ips = d->node.n,
-		.peers = d->peer.items, .npeers = d->peer.n,
-		.local_clients = d->client.items, .nlocal_clients = d->client.n,
-	};
-	struct director_changes c;
-	struct timespec t0, t1;
-	int r;
-
-	clock_gettime(CLOCK_MONOTONIC, &t0);
-	r = director_sync(dir, &w, &c, print_fail, NULL);
-	clock_gettime(CLOCK_MONOTONIC, &t1);
-	printf("result=%d vips=+%u-%u services=+%u-%u~%u endpoints=+%u-%u~%u "
-	    "nft=%u repairs=%u ms=%.1f\n", r, c.vips_added, c.vips_removed,
-	    c.services_added, c.services_removed, c.services_changed,
-	    c.endpoints_added, c.endpoints_removed, c.endpoints_changed,
-	    c.nft_commits, c.repairs, (double)(t1.tv_sec - t0.tv_sec) * 1e3 +
-	    (double)(t1.tv_nsec - t0.tv_nsec) / 1e6);
-	return r;
-}
-
-static void
-print_stat(void *arg, const struct ipvs_service *s, const struct ipvs_endpoint *ep,
-    const struct ipvs_counters *c)
-{
-	(void)arg;
-	printf("svc=%s vip=%s port=%u endpoint=%s conns=%llu in_packets=%llu "
-	    "active=%u inactive=%u\n", s->name != NULL ? s->name : "-",
-	    IP_STR(&s->vip), s->port, ep != NULL ? IP_STR(&ep->ip) : "-",
-	    (unsigned long long)c->conns, (unsigned long long)c->in_packets,
-	    c->active, c->inactive);
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	struct director_error e;
-	struct director *dir;
-	struct desc d;
-	int i, r = 0;
+	struct desc d = { .conf = { .fwmark = 0x10, .table = 7777, .rule_pref = 77 } };
+	char line[256];
 
-	if (argc < 3)
-		errx(1, "usage: directorctl sync|destroy|stats FILE...");
-	d = read_desc(argv[2]);
-	if (strcmp(argv[1], "destroy") == 0) {
-		if (director_destroy(&d.conf, &e) < 0)
-			errx(1, "%s", e.text);
-		return 0;
-	}
-	if (director_open(&d.conf, &dir, &e) < 0)
-		errx(1, "%s", e.text);
-	if (strcmp(argv[1], "stats") == 0)
-		return director_each(dir, print_stat, NULL) < 0;
-	for (i = 2; i < argc; i++) {
-		d = read_desc(argv[i]);
-		if (sync_one(dir, &d) < 0)
-			r = 1;
-	}
-	director_close(dir);
-	return r;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while (fgets(line, sizeof(line), stdin) != NULL)
+		read_line(&d, line);
+	director_close(d.dir);
+	return 0;
 }

@@ -1,0 +1,479 @@
+"""director.py DIRECTORCTL [NAME...] - the director's promises, with packets.
+
+Three nodes of topology.py, hostile rules and all, each with a directorctl in
+place of a speaker; the client's neighbour table says who has the VIP. Every
+test is a function below; it raises where a promise is broken.
+"""
+import contextlib
+import select
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections import Counter
+
+import topology
+from netns import inside, ip_batch, output
+
+VIP, VIP6 = "10.0.0.50", "fd00:a::50"
+TCP, UDP = 8080, 9090
+
+
+class Ctl:
+    """One node's directorctl."""
+
+    def __init__(self, program, node, nodes):
+        self.node, self.nodes = node, nodes
+        with inside(node.name):
+            self.process = subprocess.Popen([program], stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, text=True)
+        self._write([f"director {node.director} herald0"])
+
+    def _write(self, lines):
+        self.process.stdin.write("\n".join(lines) + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, verb):
+        self._write([verb])
+        return self.process.stdout.readline().strip()
+
+    def want(self, services, vips=(VIP, VIP6)):
+        lines = ["clear"]
+        lines += [f"vip {v}" for v in vips]
+        lines += [f"node {self.node.ip}", f"node {self.node.ip6}"]
+        for other in self.nodes:
+            if other is not self.node:
+                lines += [f"peer {other.ip}", f"peer {other.ip6}"]
+        for pod, ip in self.node.pods.items():
+            lines += [f"client {ip}", f"client {topology.pod_ip6(self.node, ip)}"]
+        for svc in services:
+            lines += svc.lines(self.node)
+        self._write(lines)
+        self.process.stdout.readline()      # clear's "done"
+        return self.sync()
+
+    def sync(self):
+        answer = self.ask("sync")
+        changes = dict(word.split("=", 1) for word in answer.split())
+        expect(changes.get("result") == "0", f"{self.node.name}: {answer}")
+        return changes
+
+
+class Svc:
+    """A Service; endpoints are (node, ip, port), the same on every node."""
+
+    def __init__(self, endpoints, vip=VIP, proto="tcp", port=TCP, affinity=0,
+                 policy="cluster", ranges=(), masq=(), weights=None, sched="mh"):
+        self.head = f"svc lab/{proto}-{port} {vip} {proto} {port} {sched} {affinity} {policy}"
+        self.key = (vip, proto, port)
+        self.endpoints = sorted(endpoints, key=lambda e: (socket.inet_pton(
+            socket.AF_INET6 if ":" in e[1] else socket.AF_INET, e[1]), e[2]))
+        self.ranges, self.masq, self.weights = ranges, masq, weights or {}
+
+    def lines(self, here):
+        lines = [self.head] + [f"range {r}" for r in self.ranges]
+        for node, ip, port in self.endpoints:
+            reach = "local" if node is here else "masq" if node in self.masq else "tunnel"
+            lines.append(f"ep {ip} {port} {self.weights.get(ip, 1)} {reach}")
+        return lines
+
+
+def expect(ok, what):
+    if not ok:
+        raise AssertionError(what)
+
+
+class Lab:
+    def __init__(self, program):
+        self.nodes = topology.build()
+        self.ctls = [Ctl(program, n, self.nodes) for n in self.nodes]
+
+    def endpoints(self, vip=VIP, port=TCP, pods="ab", nodes=None):
+        return [(n, topology.pod_ip6(n, ip) if ":" in vip else ip, port)
+                for n in nodes or self.nodes for pod, ip in n.pods.items()
+                if pod[-1] in pods]
+
+    def want(self, *services):
+        order = sorted(services, key=lambda s: (":" in s.key[0], s.key))
+        return [c.want(order) for c in self.ctls]
+
+    def owner(self, node, at="client"):
+        """Who attracts the VIPs."""
+        ip_batch(at, [f"neigh replace {vip} lladdr {node.mac} dev eth0 nud permanent"
+                      for vip in (VIP, VIP6)])
+
+
+def dial(vip, port=TCP, at="client", timeout=3, greeting=True):
+    """A connection and what the endpoint said: (socket, "n1-a", "10.0.0.100")."""
+    with inside(at):
+        s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET)
+    s.settimeout(timeout)
+    s.connect((vip, port))
+    if not greeting:
+        return s, None, None
+    pod, _, seen = s.recv(100).decode().strip().split()
+    return s, pod, seen
+
+
+def dial_many(n, vip, port=TCP, at="client"):
+    return [dial(vip, port, at) for _ in range(n)]
+
+
+def is_alive(conn):
+    try:
+        conn.sendall(b"ping")
+        return conn.recv(100) == b"ping"
+    except OSError:
+        return False
+
+
+def alive(conns):
+    return sum(is_alive(c[0]) for c in conns)
+
+
+def refusal(vip, port, at="client", timeout=2):
+    """How long until a connection was refused; None where it was not."""
+    t0 = time.monotonic()
+    try:
+        dial(vip, port, at, timeout, greeting=False)[0].close()
+    except ConnectionRefusedError:
+        return time.monotonic() - t0
+    except OSError:
+        pass
+    return None
+
+
+def both(fn):
+    """Run a test for IPv4, then for IPv6."""
+    def test(lab):
+        for vip in (VIP, VIP6):
+            fn(lab, vip)
+    test.__name__ = fn.__name__
+    return test
+
+
+@both
+def connections_survive_moves(lab, vip):
+    lab.want(Svc(lab.endpoints(vip), vip))
+    lab.owner(lab.nodes[0])
+    conns = dial_many(60, vip)
+    client = "fd00:a::64" if ":" in vip else topology.CLIENT_IP
+    pods = Counter(c[1] for c in conns)
+    expect(len(pods) == 6, f"all six pods are hit: {pods}")
+    expect({c[2] for c in conns} == {client}, "every pod sees the client")
+    for n in (1, 2, 0):
+        lab.owner(lab.nodes[n])
+        got = alive(conns)
+        expect(got == 60, f"{got} of 60 alive on {lab.nodes[n].name}")
+
+
+@both
+def pods_and_nodes_reach_the_vip(lab, vip):
+    lab.want(Svc(lab.endpoints(vip), vip))
+    for at in ("n1-a", "n2-b", "n3-c", "n1", "n3"):
+        pods = Counter(c[1] for c in dial_many(24, vip, at=at))
+        expect(len(pods) >= 5, f"from {at}: {pods}")
+
+
+@both
+def udp_is_spread_and_answered(lab, vip):
+    lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
+    lab.owner(lab.nodes[1])
+    pods = Counter()
+    for _ in range(40):
+        with inside("client"):
+            s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
+                              socket.SOCK_DGRAM)
+        s.settimeout(2)
+        s.sendto(b"x", (vip, UDP))
+        data, peer = s.recvfrom(100)
+        expect(peer[0] == vip, f"the answer comes from the VIP, not {peer[0]}")
+        pods[data.split()[0]] += 1
+    expect(len(pods) >= 5, f"{pods}")
+
+
+@both
+def big_datagrams_pass_in_fragments(lab, vip):
+    lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
+    lab.owner(lab.nodes[0])
+    seen = set()
+    for _ in range(12):
+        with inside("client"):
+            s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
+                              socket.SOCK_DGRAM)
+        s.settimeout(3)
+        s.sendto(b"y" * 2000, (vip, UDP))       # two fragments, echoed in two
+        data, _ = s.recvfrom(4096)
+        expect(data.endswith(b"y" * 2000), f"{len(data)} bytes came back")
+        seen.add(data.split()[0])
+    expect(len(seen) >= 4, f"local and remote: {seen}")
+
+
+@both
+def megabytes_both_ways(lab, vip):
+    lab.want(Svc(lab.endpoints(vip), vip))
+    lab.owner(lab.nodes[0])
+    blob = bytes(range(256)) * 4096     # 1 MB
+    seen = set()
+    for _ in range(6):
+        s, pod, _ = dial(vip, timeout=10)
+        seen.add(pod[:2])
+        mss = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        limit = 1400 if ":" in vip else 1440
+        expect(mss <= limit, f"MSS {mss} leaves no room for the tunnel")
+        back = bytearray()
+        s.setblocking(False)
+        sent, end = 0, time.monotonic() + 20
+        while len(back) < len(blob):
+            expect(time.monotonic() < end, f"{pod}: {sent} sent, {len(back)} back")
+            r, w, _ = select.select([s], [s] if sent < len(blob) else [], [], 1)
+            if w:
+                sent += s.send(blob[sent:sent + 65536])
+            if r:
+                back += s.recv(65536)
+        expect(bytes(back) == blob, "what came back is what was sent")
+    expect(len(seen) >= 2, f"local and remote endpoints: {seen}")
+
+
+@both
+def ranges_shut_others_out(lab, vip):
+    mine = "fd00:a::/64" if ":" in vip else "10.0.0.0/24"
+    other = "2001:db8::/32" if ":" in vip else "192.0.2.0/24"
+    lab.owner(lab.nodes[0])
+    lab.want(Svc(lab.endpoints(vip), vip, ranges=(other,)))
+    try:
+        dial(vip, timeout=1)
+        raise AssertionError("a client outside the ranges was let in")
+    except TimeoutError:
+        pass
+    lab.want(Svc(lab.endpoints(vip), vip, ranges=(other, mine)))
+    expect(len(Counter(c[1] for c in dial_many(12, vip))) > 1, "a client inside is let in")
+    with contextlib.suppress(TimeoutError):
+        dial(vip, at="n1-a", timeout=1)
+        raise AssertionError("a pod outside the ranges was let in")
+    lab.want(Svc(lab.endpoints(vip), vip))
+    dial(vip)
+
+
+@both
+def nothing_behind_is_refused_at_once(lab, vip):
+    lab.want(Svc((), vip, port=8082), Svc(lab.endpoints(vip), vip))
+    lab.owner(lab.nodes[2])
+    for port, what in ((8082, "no endpoints"), (9999, "no such port"), (22, "nor here")):
+        for at in ("client", "n1-a", "n2"):
+            took = refusal(vip, port, at)
+            expect(took is not None and took < 0.5, f"{what}, from {at}: {took}")
+    ping = output("client", "ping", "-c1", "-W2", vip)
+    expect(" 0% packet loss" in ping, f"ping of the VIP: {ping}")
+
+
+@both
+def a_node_without_director_is_masqueraded(lab, vip):
+    a, b, c = lab.nodes
+    ctl = lab.ctls[1]
+    lab.want(Svc(lab.endpoints(vip), vip))
+    ctl.want((), vips=())       # b serves nothing
+    svc = Svc(lab.endpoints(vip), vip, masq=(b,))
+    lab.ctls[0].want([svc])
+    lab.ctls[2].want([svc])
+    lab.owner(a)
+    seen = {c[1]: c[2] for c in dial_many(40, vip)}
+    expect(len(seen) == 6, f"all pods: {seen}")
+    client = "fd00:a::64" if ":" in vip else topology.CLIENT_IP
+    node = a.ip6 if ":" in vip else a.ip
+    for pod, source in seen.items():
+        expect(source == (node if pod.startswith("n2") else client), f"{pod} sees {source}")
+    seen = Counter(c[1] for c in dial_many(30, vip, at="n1-a"))
+    expect(len(seen) >= 5, f"from a pod of the owner's: {seen}")
+
+
+@both
+def affinity_holds_across_a_move(lab, vip):
+    lab.want(Svc(lab.endpoints(vip), vip, affinity=600))
+    lab.owner(lab.nodes[0])
+    first = {c[1] for c in dial_many(10, vip)}
+    expect(len(first) == 1, f"one client, one endpoint: {first}")
+    lab.owner(lab.nodes[1])
+    second = {c[1] for c in dial_many(10, vip)}
+    lab.owner(lab.nodes[2])
+    third = {c[1] for c in dial_many(10, vip)}
+    expect(first == second == third, f"{first} {second} {third}")
+
+
+@both
+def endpoints_in_front_do_not_hurt(lab, vip):
+    """One that belongs before all others makes those change places."""
+    late = [e for e in lab.endpoints(vip) if e[0] is not lab.nodes[0]]
+    lab.want(Svc(late, vip))
+    lab.owner(lab.nodes[1])
+    conns = dial_many(80, vip)
+    changes = lab.want(Svc(lab.endpoints(vip), vip))
+    expect(changes[1]["endpoints"] == "+2-0~0", f"moves are no news: {changes[1]}")
+    expect(alive(conns) == 80, f"{alive(conns)} of 80 alive")
+    pods = Counter(c[1] for c in dial_many(40, vip))
+    expect(len(pods) == 6, f"the new ones are used: {pods}")
+    tables = [[line.split()[1] for line in output(
+        n.director, "ipvsadm", "-Ln").split("\nFWM")[-0].splitlines()
+        if "->" in line and "Remote" not in line] for n in lab.nodes]
+    expect(tables[0] is not None, "")
+
+
+@both
+def drained_endpoints_keep_their_connections(lab, vip):
+    eps = lab.endpoints(vip)
+    lab.want(Svc(eps, vip))
+    lab.owner(lab.nodes[0])
+    conns = dial_many(60, vip)
+    drained = eps[2]        # on the second node
+    changes = lab.want(Svc(eps, vip, weights={drained[1]: 0}))
+    expect(changes[0]["endpoints"] == "+0-0~1", f"{changes[0]}")
+    expect(alive(conns) == 60, "open connections go on")
+    new = Counter(c[1] for c in dial_many(60, vip))
+    name = [p for p, ip in drained[0].pods.items()
+            if drained[1] in (ip, topology.pod_ip6(drained[0], ip))][0]
+    expect(name not in new and len(new) == 5, f"no new ones for {name}: {new}")
+    lab.want(Svc([e for e in eps if e is not drained], vip))
+    live = [c for c in conns if c[1] != name]
+    expect(alive(live) == len(live), "the others go on when it leaves")
+
+
+def local_policy_serves_from_here(lab):
+    lab.want(Svc(lab.endpoints(nodes=lab.nodes[:2]), policy="local"))
+    for k in (0, 1):
+        lab.owner(lab.nodes[k])
+        seen = Counter((c[1][:2], c[2]) for c in dial_many(16, VIP))
+        expect(set(seen) == {(lab.nodes[k].name, topology.CLIENT_IP)}, f"{seen}")
+
+
+def host_network_endpoints(lab):
+    """Endpoints with the nodes' own addresses; IPIP between nodes goes on."""
+    import echo
+    echo.start([n.name for n in lab.nodes])
+    eps = [(n, n.ip, TCP) for n in lab.nodes]
+    lab.want(Svc(eps, port=8088))
+    lab.owner(lab.nodes[0])
+    seen = Counter(c[1] for c in dial_many(24, VIP, 8088))
+    expect(set(seen) == {"n1", "n2", "n3"}, f"{seen}")
+    conns = dial_many(30, VIP, 8088)
+    lab.owner(lab.nodes[1])
+    expect(alive(conns) == 30, f"{alive(conns)} of 30 alive after a move")
+    seen = Counter(c[1] for c in dial_many(24, VIP, 8088, at="n1-a"))
+    expect(set(seen) == {"n1", "n2", "n3"}, f"from a pod: {seen}")
+
+
+def reopening_changes_nothing(lab):
+    svcs = [Svc(lab.endpoints(v), v, ranges=r) for v, r in (
+        (VIP, ("10.0.0.0/8", "10.1.0.0/16")), (VIP6, ("::/0",)))]
+    svcs.append(Svc(lab.endpoints(port=UDP), VIP, "udp", UDP, affinity=60))
+    lab.want(*svcs)
+    lab.owner(lab.nodes[0])
+    conns = dial_many(20, VIP)
+    for ctl in lab.ctls:
+        ctl.ask("close")
+        changes = ctl.sync()
+        took = changes.pop("ms")
+        expect(changes == {"result": "0", "vips": "+0-0", "services": "+0-0~0",
+                           "endpoints": "+0-0~0", "nft": "0", "repairs": "0"},
+               f"{ctl.node.name}: {changes} in {took} ms")
+    expect(alive(conns) == 20, "and no connection notices")
+
+
+def meddling_is_repaired_and_counted(lab):
+    lab.want(Svc(lab.endpoints(), VIP))
+    lab.owner(lab.nodes[0])
+    node, ctl = lab.nodes[0], lab.ctls[0]
+    d = node.director
+    for where, *command in (
+            (node.name, "nft", "flush", "ruleset"),
+            (d, "nft", "flush", "ruleset"),
+            (d, "ipvsadm", "-C"),
+            (d, "ipvsadm", "-d", "-t", f"{VIP}:{TCP}", "-r", "10.244.1.2:8080"),
+            (d, "ipvsadm", "-A", "-t", "10.9.9.9:80", "-s", "rr"),
+            (d, "ip", "addr", "del", f"{VIP}/32", "dev", "lo"),
+            (d, "ip", "link", "del", "tnl4"),
+            (d, "ip", "link", "set", "du", "down"),
+            (d, "sysctl", "-w", "net.ipv4.vs.sloppy_tcp=0"),
+            (node.name, "ip", "rule", "del", "pref", "77"),
+            (node.name, "ip", "route", "flush", "table", "7777"),
+            (node.name, "ip", "link", "del", "herald0"),
+            (node.name, "sysctl", "-w", "net.ipv4.conf.herald0.rp_filter=1")):
+        said = output(where, *command)
+        ctl.ask("recheck")
+        changes = ctl.sync()
+        expect(int(changes["repairs"]) > 0, f"{command}: {said} {changes}")
+        if command[0] == "nft" and where == node.name:
+            topology.nft(node.name, topology.hostile_rules(node))
+        seen = Counter(c[1] for c in dial_many(24, VIP))
+        expect(len(seen) >= 5, f"after {command}: {seen}")
+        ctl.ask("recheck")
+        changes = ctl.sync()
+        expect(changes["repairs"] == "0", f"{command}: a second look: {changes}")
+
+
+def destroying_leaves_nothing(lab):
+    lab.want(Svc(lab.endpoints(), VIP), Svc(lab.endpoints(VIP6), VIP6))
+    before = output("n1", "nft", "list", "table", "ip", "hostile")
+    for ctl in lab.ctls:
+        expect(ctl.ask("destroy") == "done", "destroyed")
+        name = ctl.node.name
+        expect("hostile" in output(name, "nft", "list", "tables") and
+               "inet" not in output(name, "nft", "list", "tables"), "our table is gone")
+        for command in (("ip", "rule"), ("ip", "-6", "rule"), ("ip", "link")):
+            text = output(name, *command)
+            expect("7777" not in text and "herald" not in text, text)
+        expect(ctl.node.director not in output(name, "ls", "/run/netns"), "namespace")
+    expect(before.count("chain") == output(
+        "n1", "nft", "list", "table", "ip", "hostile").count("chain"), "others' rules stay")
+    lab.want(Svc(lab.endpoints(), VIP))
+    lab.owner(lab.nodes[0])
+    expect(len(dial_many(10, VIP)) == 10, "and can be made again")
+
+
+TESTS = [
+    connections_survive_moves, pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
+    big_datagrams_pass_in_fragments, megabytes_both_ways, ranges_shut_others_out,
+    nothing_behind_is_refused_at_once, a_node_without_director_is_masqueraded,
+    affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
+    drained_endpoints_keep_their_connections, local_policy_serves_from_here,
+    host_network_endpoints, reopening_changes_nothing, meddling_is_repaired_and_counted,
+    destroying_leaves_nothing,
+]
+
+
+def explain(lab):
+    for node in lab.nodes:
+        print(f"--- {node.name}", topology.hostile_counts(node))
+        print(output(node.director, "ipvsadm", "-Ln"))
+    node = lab.nodes[0]
+    print(output(node.name, "nft", "list", "table", "inet", node.director))
+    print(output(node.director, "nft", "list", "table", "inet", node.director))
+    print(output(node.director, "ip", "addr"))
+
+
+def main(program, *names):
+    lab = Lab(program)
+    failed = 0
+    for test in TESTS:
+        if names and test.__name__ not in names:
+            continue
+        t0 = time.monotonic()
+        try:
+            test(lab)
+            print(f"ok    {test.__name__} ({time.monotonic() - t0:.1f} s)")
+        except Exception:           # pylint: disable=broad-except
+            failed += 1
+            print(f"FAIL  {test.__name__}")
+            traceback.print_exc(file=sys.stdout)
+            if failed == 1:
+                explain(lab)
+    for node in lab.nodes:
+        counts = topology.hostile_counts(node)
+        if any(counts.values()):
+            print(f"note  {node.name}: hostile rules saw {counts}")
+    print(f"{failed} failed")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
