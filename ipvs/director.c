@@ -33,9 +33,10 @@ struct director {
 	struct ipvs_nl *ipvs;
 	struct nft_io *nft_host, *nft_inside;
 	uint16_t mtu;			/* of the node's links; 0: look again */
-	bool	was_synced;
 	bool	is_net_known;		/* links and routes were looked at */
-	bool	is_table_known;		/* have is what the kernel has */
+	bool	is_table_known;		/* have.table is what the kernel has */
+	bool	is_table_complete;	/* the last sync had no failure: what differs
+					   from have.table is others' work */
 	struct goal have;		/* what the last sync brought about */
 	struct ip *failed;		/* VIPs that are not complete, unsorted */
 	size_t	nfailed, failed_cap;
@@ -84,7 +85,7 @@ open_ipvs(struct director *d, struct director_error *ret_err)
 		    strerror(-r));
 	r = ipvs_nl_open(&d->ipvs, ret_err);
 	netns_leave(&v);
-	return r < 0 ? r : net_ensure_ipvs(&d->net, ret_err);
+	return r;
 }
 
 int
@@ -104,6 +105,8 @@ director_open(const struct director_conf *conf, struct director **ret,
 	if (r == 0)
 		r = open_ipvs(d, ret_err);
 	if (r == 0)
+		r = net_ensure_ipvs(&d->net, ret_err);
+	if (r >= 0)
 		r = open_nft(d, ret_err);
 	if (r < 0) {
 		director_close(d);
@@ -291,13 +294,26 @@ run_ops(struct sync *s, const struct ipvs_op *ops, size_t n)
 			count_op(s->changes, &ops[i]);
 			continue;
 		}
-		d->is_table_known = false;
+		d->is_table_known = d->is_table_complete = false;
 		/* One message a service: what follows is mostly its consequence. */
 		if (ops[i].vs != last_failed)
 			op_failed(s, &ops[i], errors[i]);
 		last_failed = ops[i].vs;
 	}
 	free(errors);
+}
+
+/* How many operations lie between what we left and what is there now. */
+static unsigned
+count_repairs(const struct ipvs_table *left, const struct ipvs_table *found)
+{
+	struct ipvs_ops ops;
+	size_t nup, n;
+
+	ipvs_diff(left, found, &ops, &nup);
+	n = ops.n;
+	ipvs_ops_fini(&ops);
+	return (unsigned)n;
 }
 
 /* Know what is in the kernel's table. */
@@ -312,6 +328,10 @@ table_examine(struct sync *s, struct director_error *ret_err)
 		return 0;
 	r = open_ipvs(d, ret_err);
 	if (r == 0)
+		r = net_ensure_ipvs(&d->net, ret_err);
+	if (r > 0 && d->is_table_complete)
+		s->changes->repairs += (unsigned)r;
+	if (r >= 0)
 		r = ipvs_nl_read(d->ipvs, &t, ret_err);
 	if (r < 0) {
 		/* Answers may still be under way on it. */
@@ -319,9 +339,11 @@ table_examine(struct sync *s, struct director_error *ret_err)
 		d->ipvs = NULL;
 		return r;
 	}
+	if (d->is_table_complete)
+		s->changes->repairs += count_repairs(&d->have.table, &t);
 	ipvs_table_fini(&d->have.table);
 	d->have.table = t;
-	d->is_table_known = true;
+	d->is_table_known = d->is_table_complete = true;
 	return 0;
 }
 
@@ -413,6 +435,7 @@ sync_parts(struct sync *s)
 	sync_nft(s, NFT_DIRECTOR, NFT_ADD_ONLY);
 	s->changes->vips_added += net_vips_add(&d->net, w->vips, w->nvips,
 	    on_vip_fail, s);
+	s->changes->repairs += d->net.nlost;
 	sync_nft(s, NFT_HOST, NFT_EXACT);
 	s->changes->vips_removed += net_vips_remove(&d->net, w->vips, w->nvips,
 	    on_vip_fail, s);
@@ -442,7 +465,6 @@ director_sync(struct director *d, const struct director_want *want,
 		sync_parts(&s);
 		goal_fini(&d->have);
 		d->have = s.goal;
-		d->was_synced = true;
 	}
 	*ret_changes = changes;
 	return s.has_failed ? -EAGAIN : 0;
@@ -458,10 +480,7 @@ director_has_vip(const struct director *d, const struct ip *vip)
 	for (i = 0; i < d->nfailed; i++)
 		if (ip_eq(&d->failed[i], vip))
 			return false;
-	for (i = 0; i < set->n; i++)
-		if (ip_eq(&set->elem[i].addr, vip))
-			return true;
-	return false;
+	return nft_set_has(set, &(struct nft_elem){ .addr = *vip });
 }
 
 struct each {

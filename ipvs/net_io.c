@@ -225,6 +225,11 @@ net_ensure(struct director_net *n, const struct director_conf *conf,
 	unsigned count = 0;
 	int r;
 
+	r = netns_keep(conf->name, n->ns);
+	if (r < 0)
+		return director_fail(ret_err, r, "cannot mount the director's network "
+		    "namespace on its name %s again: %s", conf->name, strerror(-r));
+	count += (unsigned)r;
 	r = rtnl_link_find(n->inside, "lo", &lo);
 	if (r < 0)
 		return director_fail(ret_err, r, "no lo in the director: %s",
@@ -267,7 +272,7 @@ net_ensure_ipvs(struct director_net *n, struct director_error *ret_err)
 		    "namespace: %s", strerror(-r));
 	r = sysctl_apply(sysctl_director_ipvs, "", ret_err);
 	netns_leave(&v);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int
@@ -371,10 +376,15 @@ vip_note(void *arg, const struct ip *a, unsigned len)
 static void
 vips_examine(struct director_net *n)
 {
+	size_t nhad = n->nvips;
+
+	n->nlost = 0;
 	if (n->is_known)
 		return;
 	n->nvips = 0;
 	n->is_known = rtnl_addr_each(n->inside, LO_INDEX, vip_note, n) == 0;
+	if (n->is_known && n->nvips < nhad)
+		n->nlost = (unsigned)(nhad - n->nvips);
 	if (n->nvips > 1)
 		qsort(n->vips, n->nvips, sizeof(n->vips[0]), ip_qsort_cmp);
 }

@@ -24,6 +24,7 @@ struct director_net {
 	struct ip *vips;	/* addresses on the director's lo, sorted */
 	size_t	nvips, cap;
 	bool	is_known;	/* vips is what the kernel has */
+	unsigned nlost;		/* VIPs that others had removed, at the last look */
 };
 
 /*
@@ -41,7 +42,7 @@ void net_close(struct director_net *n);
 int net_ensure(struct director_net *n, const struct director_conf *conf,
     unsigned *ret_made, struct director_error *ret_err);
 
-/* With ip_vs loaded: its parameters. */
+/* With ip_vs loaded: its parameters; how many had to be put right, or -errno. */
 int net_ensure_ipvs(struct director_net *n, struct director_error *ret_err);
 
 /* Let the host forward IPv6, as the first IPv6 VIP needs; keeps accepting RAs. */

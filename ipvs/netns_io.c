@@ -75,6 +75,18 @@ dir_prepare(void)
 	return 0;
 }
 
+/* A file to mount on; one that is there already and is no mount will do. */
+static int
+file_make(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0444);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 /* Step into a new namespace, mount it on path, step back. */
 static int
 ns_make(const char *path)
@@ -99,19 +111,14 @@ int
 netns_create(const char *name, struct director_error *ret_err)
 {
 	char path[PATH_LEN];
-	int fd, r;
+	int r;
 
 	if (path_of(name, path) < 0)
 		return director_fail(ret_err, -EINVAL,
 		    "director name '%s' is no plain file name", name);
 	r = dir_prepare();
-	if (r == 0) {
-		/* What is there is no namespace (netns_open() said so): reuse it. */
-		fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0444);
-		r = fd < 0 ? -errno : 0;
-		if (fd >= 0)
-			close(fd);
-	}
+	if (r == 0)
+		r = file_make(path);
 	if (r == 0)
 		r = ns_make(path);
 	if (r < 0)
@@ -120,6 +127,29 @@ netns_create(const char *name, struct director_error *ret_err)
 		    "; CAP_SYS_ADMIN is needed, and in a container " NETNS_DIR
 		    " from the host with mountPropagation: Bidirectional" : "");
 	return netns_open(name);
+}
+
+int
+netns_keep(const char *name, int fd)
+{
+	char path[PATH_LEN], self[64];
+	struct stat ours, there;
+	int r = path_of(name, path);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &ours) < 0)
+		return -errno;
+	if (stat(path, &there) == 0 && there.st_ino == ours.st_ino &&
+	    there.st_dev == ours.st_dev)
+		return 0;
+	r = dir_prepare();
+	if (r == 0)
+		r = file_make(path);
+	snprintf(self, sizeof(self), "/proc/thread-self/fd/%d", fd);
+	if (r == 0 && mount(self, path, "none", MS_BIND, NULL) < 0)
+		r = -errno;
+	return r < 0 ? r : 1;
 }
 
 int

@@ -27,6 +27,12 @@ int netns_open(const char *name);
  */
 int netns_create(const char *name, struct director_error *ret_err);
 
+/*
+ * See that name still stands for fd, and mount it there again where somebody
+ * has taken the name away: 1 then, 0 where nothing was to do, or -errno.
+ */
+int netns_keep(const char *name, int fd);
+
 /* Unmount and remove the name; fine where there is none. */
 int netns_remove(const char *name);
 

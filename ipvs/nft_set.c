@@ -112,6 +112,13 @@ nft_state_fini(struct nft_state *s)
 }
 
 bool
+nft_set_has(const struct nft_set *set, const struct nft_elem *e)
+{
+	return set->n > 0 && bsearch(e, set->elem, set->n, sizeof(*e),
+	    elem_qsort_cmp) != NULL;
+}
+
+bool
 nft_state_is_equal(const struct nft_state *a, const struct nft_state *b,
     enum nft_side side)
 {

@@ -85,6 +85,9 @@ void nft_state_add(struct nft_state *s, enum nft_set_id id,
 void nft_state_sort(struct nft_state *s);
 void nft_state_fini(struct nft_state *s);
 
+/* Is that element in the set, which is sorted? */
+bool nft_set_has(const struct nft_set *set, const struct nft_elem *e);
+
 /* Compare one side's sets. */
 bool nft_state_is_equal(const struct nft_state *a, const struct nft_state *b,
     enum nft_side side);
