@@ -330,7 +330,7 @@ speaker_leave(struct speaker *s)
 	ev_timer_start(s->loop, &s->leave);
 }
 
-/* The engines and shells, data plane first; 0 or -1 with err filled. */
+/* The source first: where it is misspelt, nothing of the node is touched. */
 static int
 open_parts(struct speaker *s, char err[512])
 {
@@ -363,6 +363,11 @@ open_parts(struct speaker *s, char err[512])
 	struct kube_error kube_err;
 	char text[256] = "";
 
+	s->source = kube_source_open(s->loop, &source, s->store, &handler, &kube_err);
+	if (s->source == NULL) {
+		snprintf(err, 512, "%s", kube_err.text);
+		return -1;
+	}
 	if (director_open(&conf->director, &s->director, &director_err) != 0) {
 		snprintf(err, 512, "%s", director_err.text);
 		return -1;
@@ -382,11 +387,6 @@ open_parts(struct speaker *s, char err[512])
 	if (s->worker == NULL) {
 		snprintf(err, 512, "no thread can be started; raise the limit on "
 		    "processes (ulimit -u, pids.max)");
-		return -1;
-	}
-	s->source = kube_source_open(s->loop, &source, s->store, &handler, &kube_err);
-	if (s->source == NULL) {
-		snprintf(err, 512, "%s", kube_err.text);
 		return -1;
 	}
 	return 0;
