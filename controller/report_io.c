@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metrics.h"
+#include "lib/stamp.h"
 
 enum { WRITE_SEC = 1 };		/* least time between two rounds of writes */
 
@@ -18,7 +19,7 @@ struct written {
 	char	*uid;
 	char	*patch;			/* with an empty time: for comparison */
 	bool	was_refused;
-	char	since[CLOCK_RFC3339_LEN];	/* of the condition */
+	char	since[STAMP_LEN];	/* of the condition */
 	UT_hash_handle hh;
 };
 
@@ -203,7 +204,7 @@ write_one(struct report *r, const struct kube_object *o,
 		return;
 	}
 	if (w->patch == NULL || w->was_refused != (refusal != NULL))
-		(void)clock_rfc3339_sec(clock_wall_ns(), w->since);
+		(void)stamp_sec(clock_wall_ns(), w->since);
 	w->was_refused = refusal != NULL;
 	free(w->patch);
 	w->patch = patch;

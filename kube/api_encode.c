@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "kube/api_encode.h"
-#include "lib/clock.h"
 #include "lib/mem.h"
+#include "lib/stamp.h"
 
 /* Print, free the tree, and give a string that plain free() takes. */
 static char *
@@ -49,10 +49,10 @@ api_event_encode(const struct kube_event *ev, const char *api_version,
 	const char *ns = ev->ns != NULL && ev->ns[0] != '\0' ? ev->ns : "default";
 	char *message = cut(ev->message, API_EVENT_MESSAGE_MAX);
 	char *name = cut(ev->name, API_EVENT_NAME_MAX), *generate;
-	char when[CLOCK_RFC3339_LEN];
+	char when[STAMP_LEN];
 	cJSON *root = cJSON_CreateObject(), *o;
 
-	clock_rfc3339_sec(now_ns, when);
+	stamp_sec(now_ns, when);
 	generate = mem_printf("%s.", name);
 	add_string(root, "apiVersion", "v1");
 	add_string(root, "kind", "Event");

@@ -5,15 +5,16 @@
 #include <time.h>
 
 #include "kube/lease_encode.h"
-#include "lib/clock.h"
+#include "lib/mono.h"
+#include "lib/stamp.h"
 
 static void
 add_time(cJSON *spec, const char *name, int64_t wall_ns)
 {
-	char text[CLOCK_RFC3339_LEN];
+	char text[STAMP_LEN];
 
 	if (wall_ns != 0)
-		cJSON_AddStringToObject(spec, name, clock_rfc3339(wall_ns, text));
+		cJSON_AddStringToObject(spec, name, stamp_micro(wall_ns, text));
 }
 
 char *

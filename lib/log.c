@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/hash.h"
 #include "lib/log.h"
+#include "lib/stamp.h"
 
 enum {
 	LINE_MAX_LEN = 2048,	/* longer messages are cut */
@@ -109,9 +110,9 @@ static void
 put_line(FILE *f, enum log_level level, const char *const *obj, size_t nobj,
     const char *message, unsigned held)
 {
-	char stamp[CLOCK_RFC3339_LEN];
+	char stamp[STAMP_LEN];
 
-	clock_rfc3339(clock_wall_ns(), stamp);
+	stamp_micro(clock_wall_ns(), stamp);
 	if (is_json) {
 		fprintf(f, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":", stamp,
 		    level_names[level]);
