@@ -1,5 +1,5 @@
 /*
- * bfd_io.c - many BFD sessions over two sockets and one event loop.
+ * bfd_io.c - many BFD sessions over few sockets and one event loop.
  *
  * Packet in: ev_io -> bfd_udp_recv() -> session by discriminator, else by
  * address -> bfd_rx() -> send what bfd_tx() has -> report. Timer: each session
@@ -46,27 +46,38 @@ static const struct metric m_dropped = {
 	METRIC_COUNTER,
 };
 
+/* Bytes only, so that it can be hashed. */
+struct key {
+	struct ip addr;
+	uint8_t	scope[4];		/* interface of a link-local address, else 0 */
+};
+
 struct peer {
 	struct bfd_io *io;
-	struct ip addr;			/* key of by_addr */
+	struct key key;			/* of by_key */
+	struct bfd_io_peer conf;	/* with what is the same for all filled in */
 	struct bfd bfd;			/* conf.local_discr is the key of by_discr */
 	ev_timer timer;
 	enum bfd_peer_state reported;	/* as `changed` was last told */
 	bool	is_wanted;		/* scratch of bfd_io_set_peers() */
 	bool	is_queued;		/* on io->changed_peers */
 	int	send_err;		/* -errno of the last send, 0 well */
-	UT_hash_handle hh_addr, hh_discr;
+	UT_hash_handle hh_key, hh_discr;
 	struct peer *prev, *next;	/* io->changed_peers */
 };
 
 struct bfd_io {
 	struct ev_loop *loop;
-	struct bfd_io_conf conf;	/* key is not used past bfd_io_new() */
+	struct bfd_io_conf conf;	/* key and device: not past bfd_io_new() */
 	struct bfd_conf session;	/* of every session, but for its own fields */
 	bfd_io_changed_fn *changed;
 	void	*arg;
-	ev_io	watch4, watch6;		/* fd -1 where the family is not there */
-	struct peer *by_addr, *by_discr;
+	/*
+	 * By family, fd -1 where that is not there. What is sent goes out of
+	 * `out`, which is `in` unless the source port is another one.
+	 */
+	ev_io	in[2], out[2];
+	struct peer *by_key, *by_discr;
 	bool	is_leaving;		/* bfd_io_admin_down() was called */
 	struct peer *changed_peers;	/* to be reported at the end of a callback */
 };
@@ -83,12 +94,23 @@ bfd_peer_state_name(enum bfd_peer_state s)
 	return s < nitems(names) ? names[s] : "?";
 }
 
-static struct peer *
-peer_by_addr(const struct bfd_io *b, const struct ip *addr)
+static struct key
+key_of(const struct ip *addr, unsigned scope)
 {
+	uint32_t n = ip_is_link_local(addr) && !ip_is_v4(addr) ? scope : 0;
+	struct key k = { .addr = *addr };
+
+	memcpy(k.scope, &n, sizeof(k.scope));
+	return k;
+}
+
+static struct peer *
+peer_by_key(const struct bfd_io *b, const struct ip *addr, unsigned scope)
+{
+	struct key k = key_of(addr, scope);
 	struct peer *p;
 
-	HASH_FIND(hh_addr, b->by_addr, addr, sizeof(*addr), p);
+	HASH_FIND(hh_key, b->by_key, &k, sizeof(k), p);
 	return p;
 }
 
@@ -121,18 +143,20 @@ static void
 peer_flush(struct peer *p, struct mono now)
 {
 	struct bfd_io *b = p->io;
-	bool is_v4 = ip_is_v4(&p->addr);
-	int fd = is_v4 ? b->watch4.fd : b->watch6.fd;
-	const struct ip *src = is_v4 ? &b->conf.source4 : &b->conf.source6;
+	bool is_v4 = ip_is_v4(&p->conf.addr);
+	int fd = b->out[!is_v4].fd;
+	const struct ip *src = ip_is_set(&p->conf.source) ? &p->conf.source :
+	    is_v4 ? &b->conf.source4 : &b->conf.source6;
+	struct bfd_udp_dst dst = { p->conf.addr, p->conf.scope, b->conf.port };
 	uint8_t buf[BFD_PKT_MAX];
 	size_t len;
 
 	while ((len = bfd_tx(&p->bfd, now, buf)) > 0) {
 		int e = fd < 0 ? -EAFNOSUPPORT :
-		    bfd_udp_send(fd, src, &p->addr, b->conf.port, buf, len);
+		    bfd_udp_send(fd, src, &dst, buf, len);
 
 		if (e != p->send_err && e < 0)
-			log_warn(LOG_OBJ("peer", IP_STR(&p->addr), "source",
+			log_warn(LOG_OBJ("peer", IP_STR(&p->conf.addr), "source",
 			    ip_is_set(src) ? IP_STR(src) : NULL),
 			    "BFD cannot send: %s", strerror(-e));
 		p->send_err = e;
@@ -180,10 +204,10 @@ log_change(const struct peer *p, enum bfd_peer_state s)
 
 	if (s == BFD_PEER_UP) {
 		snprintf(text, sizeof(text), "%g", (double)detect_us / 1e3);
-		log_info(LOG_OBJ("peer", IP_STR(&p->addr), "bfd", state),
+		log_info(LOG_OBJ("peer", IP_STR(&p->conf.addr), "bfd", state),
 		    "BFD session up, failure detected within %s ms", text);
 	} else {
-		log_warn(LOG_OBJ("peer", IP_STR(&p->addr), "bfd", state),
+		log_warn(LOG_OBJ("peer", IP_STR(&p->conf.addr), "bfd", state),
 		    "BFD session is %s: %s", state,
 		    s == BFD_PEER_REFUSED ? "no speaker listens there" :
 		    s == BFD_PEER_ADMIN_DOWN ? "the peer is leaving" :
@@ -199,7 +223,7 @@ report(struct bfd_io *b)
 	char labels[128];
 
 	while ((p = b->changed_peers) != NULL) {
-		struct ip addr = p->addr;
+		struct ip addr = p->conf.addr;
 		enum bfd_peer_state s = peer_state(p);
 
 		DL_DELETE(b->changed_peers, p);
@@ -235,18 +259,18 @@ on_datagram(void *arg, const struct bfd_datagram *d)
 	struct peer *p;
 	int e;
 
-	if (d->ttl < b->conf.min_ttl) {
-		dropped("ttl");
-		return;
-	}
 	if (bfd_pkt_decode(d->buf, d->len, &pkt) < 0) {
 		dropped("malformed");
 		return;
 	}
 	p = pkt.your_discr != 0 ? peer_by_discr(b, pkt.your_discr) :
-	    peer_by_addr(b, &d->from);
-	if (p == NULL || !ip_eq(&p->addr, &d->from)) {
+	    peer_by_key(b, &d->from, d->scope);
+	if (p == NULL || p != peer_by_key(b, &d->from, d->scope)) {
 		dropped("unknown_peer");
+		return;
+	}
+	if (d->ttl < p->conf.min_ttl) {
+		dropped("ttl");
 		return;
 	}
 	e = bfd_rx(&p->bfd, d->buf, d->len, now);
@@ -254,7 +278,7 @@ on_datagram(void *arg, const struct bfd_datagram *d)
 		dropped(e == -ESTALE ? "replayed" : e == -EACCES ? "unauthentic" :
 		    "malformed");
 		if (e == -EACCES)
-			log_warn(LOG_OBJ("peer", IP_STR(&p->addr)),
+			log_warn(LOG_OBJ("peer", IP_STR(&p->conf.addr)),
 			    "BFD packets fail authentication: "
 			    "do all speakers have the same key?");
 		return;
@@ -267,7 +291,7 @@ static void
 on_refused(void *arg, const struct bfd_datagram *d)
 {
 	struct bfd_io *b = arg;
-	struct peer *p = peer_by_addr(b, &d->to);
+	struct peer *p = peer_by_key(b, &d->to, d->scope);
 
 	if (p == NULL || !ip_eq(&d->from, &d->to))
 		return;
@@ -313,25 +337,59 @@ new_discr(const struct bfd_io *b)
 	return discr;
 }
 
+/* c with what it leaves open as it is for all. */
+static struct bfd_io_peer
+filled_in(const struct bfd_io *b, const struct bfd_io_peer *c)
+{
+	struct bfd_io_peer full = *c;
+
+	if (full.min_tx_us == 0)
+		full.min_tx_us = b->session.min_tx_us;
+	if (full.min_rx_us == 0)
+		full.min_rx_us = b->session.min_rx_us;
+	if (full.detect_mult == 0)
+		full.detect_mult = b->session.detect_mult;
+	return full;
+}
+
 static void
-peer_add(struct bfd_io *b, const struct ip *addr)
+peer_add(struct bfd_io *b, const struct bfd_io_peer *c)
 {
 	struct peer *p = mem_zalloc(sizeof(*p));
 	struct bfd_conf conf = b->session;
 
+	p->io = b;
+	p->key = key_of(&c->addr, c->scope);
+	p->conf = filled_in(b, c);
+	p->is_wanted = true;
+	conf.min_tx_us = p->conf.min_tx_us;
+	conf.min_rx_us = p->conf.min_rx_us;
+	conf.detect_mult = p->conf.detect_mult;
+	conf.is_passive = p->conf.is_passive;
 	conf.local_discr = new_discr(b);
 	conf.seq_first = bfd_seq_of_wall(clock_wall_ns());
 	conf.random = clock_random();
-	p->io = b;
-	p->addr = *addr;
-	p->is_wanted = true;
 	bfd_init(&p->bfd, &conf, clock_mono());
 	ev_timer_init(&p->timer, on_timer, 0., 0.);
 	p->timer.data = p;
-	HASH_ADD(hh_addr, b->by_addr, addr, sizeof(p->addr), p);
+	HASH_ADD(hh_key, b->by_key, key, sizeof(p->key), p);
 	HASH_ADD(hh_discr, b->by_discr, bfd.conf.local_discr,
 	    sizeof(p->bfd.conf.local_discr), p);
 	ev_timer_start(b->loop, &p->timer);	/* due: the first packet goes out */
+}
+
+static void
+peer_change(struct peer *p, const struct bfd_io_peer *c)
+{
+	struct bfd_io_peer full = filled_in(p->io, c);
+
+	if (full.min_tx_us != p->conf.min_tx_us || full.min_rx_us != p->conf.min_rx_us)
+		bfd_set_intervals(&p->bfd, full.min_tx_us, full.min_rx_us);
+	p->bfd.conf.detect_mult = full.detect_mult;
+	p->bfd.conf.is_passive = full.is_passive;
+	p->conf = full;
+	p->is_wanted = true;
+	peer_settle(p, clock_mono());
 }
 
 static void
@@ -343,10 +401,10 @@ peer_remove(struct peer *p)
 	ev_timer_stop(b->loop, &p->timer);
 	if (p->is_queued)
 		DL_DELETE(b->changed_peers, p);
-	HASH_DELETE(hh_addr, b->by_addr, p);
+	HASH_DELETE(hh_key, b->by_key, p);
 	HASH_DELETE(hh_discr, b->by_discr, p);
 	metrics_drop(&m_up, metrics_labels(labels, sizeof(labels), "peer",
-	    IP_STR(&p->addr), NULL));
+	    IP_STR(&p->conf.addr), NULL));
 	free(p);
 }
 
@@ -354,7 +412,7 @@ peer_remove(struct peer *p)
 static void
 adapt_rate(struct bfd_io *b)
 {
-	uint64_t n = HASH_CNT(hh_addr, b->by_addr);
+	uint64_t n = HASH_CNT(hh_key, b->by_key);
 	uint32_t tx_us = b->conf.min_tx_us, rx_us = b->conf.min_rx_us;
 	struct peer *p, *tmp;
 
@@ -369,7 +427,9 @@ adapt_rate(struct bfd_io *b)
 	    (unsigned)n, tx_us);
 	b->session.min_tx_us = tx_us;
 	b->session.min_rx_us = rx_us;
-	HASH_ITER(hh_addr, b->by_addr, p, tmp) {
+	HASH_ITER(hh_key, b->by_key, p, tmp) {
+		p->conf.min_tx_us = tx_us;
+		p->conf.min_rx_us = rx_us;
 		bfd_set_intervals(&p->bfd, tx_us, rx_us);
 		peer_settle(p, clock_mono());
 	}
@@ -383,43 +443,72 @@ bfd_io_set_source(struct bfd_io *b, const struct ip *source4, const struct ip *s
 }
 
 void
-bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n)
+bfd_io_set_peer_confs(struct bfd_io *b, const struct bfd_io_peer *peers, size_t n)
 {
 	struct peer *p, *tmp;
 
-	HASH_ITER(hh_addr, b->by_addr, p, tmp)
+	HASH_ITER(hh_key, b->by_key, p, tmp)
 		p->is_wanted = false;
 	for (size_t i = 0; i < n; i++) {
-		p = peer_by_addr(b, &peers[i]);
+		p = peer_by_key(b, &peers[i].addr, peers[i].scope);
 		if (p != NULL)
-			p->is_wanted = true;
+			peer_change(p, &peers[i]);
 		else
 			peer_add(b, &peers[i]);
 	}
-	HASH_ITER(hh_addr, b->by_addr, p, tmp)
+	HASH_ITER(hh_key, b->by_key, p, tmp)
 		if (!p->is_wanted)
 			peer_remove(p);
+}
+
+void
+bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n)
+{
+	struct bfd_io_peer *confs = mem_zalloc((n + 1) * sizeof(*confs));
+
+	for (size_t i = 0; i < n; i++)
+		confs[i] = (struct bfd_io_peer){
+			.addr = peers[i], .min_ttl = b->conf.min_ttl,
+		};
+	bfd_io_set_peer_confs(b, confs, n);
+	free(confs);
 	adapt_rate(b);
+}
+
+bool
+bfd_io_view(const struct bfd_io *b, const struct ip *addr, unsigned scope,
+    struct bfd_io_view *ret)
+{
+	const struct peer *p = peer_by_key(b, addr, scope);
+	uint64_t us;
+
+	if (p == NULL)
+		return false;
+	us = p->bfd.state == BFD_UP ? bfd_detect_us(&p->bfd) : 0;
+	*ret = (struct bfd_io_view){
+		.state = peer_state(p),
+		.detect_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
+		.is_independent = p->bfd.is_remote_cpi,
+	};
+	return true;
 }
 
 enum bfd_peer_state
 bfd_io_state(const struct bfd_io *b, const struct ip *addr)
 {
-	const struct peer *p = peer_by_addr(b, addr);
+	struct bfd_io_view v = { .state = BFD_PEER_UNKNOWN };
 
-	return p != NULL ? peer_state(p) : BFD_PEER_UNKNOWN;
+	bfd_io_view(b, addr, 0, &v);
+	return v.state;
 }
 
 uint32_t
 bfd_io_detect_us(const struct bfd_io *b, const struct ip *addr)
 {
-	const struct peer *p = peer_by_addr(b, addr);
-	uint64_t us;
+	struct bfd_io_view v = { .state = BFD_PEER_UNKNOWN };
 
-	if (p == NULL || p->bfd.state != BFD_UP)
-		return 0;
-	us = bfd_detect_us(&p->bfd);
-	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+	bfd_io_view(b, addr, 0, &v);
+	return v.detect_us;
 }
 
 void
@@ -429,7 +518,7 @@ bfd_io_admin_down(struct bfd_io *b)
 	struct peer *p, *tmp;
 
 	b->is_leaving = true;
-	HASH_ITER(hh_addr, b->by_addr, p, tmp) {
+	HASH_ITER(hh_key, b->by_key, p, tmp) {
 		bfd_admin_down(&p->bfd);
 		peer_settle(p, now);
 	}
@@ -469,29 +558,62 @@ conf_check(const struct bfd_io_conf *c, char err[256])
 	return 0;
 }
 
+/* The sockets of one family; -errno with err filled. */
+static int
+open_family(struct bfd_io *b, int i, char err[256])
+{
+	static const int families[2] = { AF_INET, AF_INET6 };
+	int in = bfd_udp_open(families[i], b->conf.port, b->conf.device, err);
+	int out = in;
+
+	if (in < 0)
+		return in;
+	if (b->conf.is_ephemeral)
+		out = bfd_udp_open(families[i], BFD_UDP_EPHEMERAL, b->conf.device, err);
+	if (out < 0) {
+		close(in);
+		return out;
+	}
+	ev_io_set(&b->in[i], in, EV_READ);
+	ev_io_set(&b->out[i], out, EV_READ);
+	ev_io_start(b->loop, &b->in[i]);
+	if (out != in)
+		ev_io_start(b->loop, &b->out[i]);	/* for ICMP errors */
+	return 0;
+}
+
+static void
+close_sockets(struct bfd_io *b)
+{
+	for (int i = 0; i < 2; i++) {
+		ev_io_stop(b->loop, &b->in[i]);
+		ev_io_stop(b->loop, &b->out[i]);
+		if (b->out[i].fd >= 0 && b->out[i].fd != b->in[i].fd)
+			close(b->out[i].fd);
+		if (b->in[i].fd >= 0)
+			close(b->in[i].fd);
+	}
+}
+
 /* A host without IPv6 is fine; one with neither family is not. */
 static int
 open_sockets(struct bfd_io *b, char err[256])
 {
-	int fd4 = bfd_udp_open(AF_INET, b->conf.port, err);
-	int fd6 = fd4 >= 0 || fd4 == -EAFNOSUPPORT ?
-	    bfd_udp_open(AF_INET6, b->conf.port, err) : -1;
+	int e[2];
 
-	if ((fd4 < 0 && fd4 != -EAFNOSUPPORT) || (fd6 < 0 && fd6 != -EAFNOSUPPORT) ||
-	    (fd4 < 0 && fd6 < 0)) {
-		if (fd4 >= 0)
-			close(fd4);
-		return -1;
-	}
-	ev_io_init(&b->watch4, on_readable, fd4 >= 0 ? fd4 : -1, EV_READ);
-	ev_io_init(&b->watch6, on_readable, fd6 >= 0 ? fd6 : -1, EV_READ);
 	for (int i = 0; i < 2; i++) {
-		ev_io *w = i == 0 ? &b->watch4 : &b->watch6;
-
-		w->data = b;
-		ev_set_priority(w, EV_MAXPRI);
-		if (w->fd >= 0)
-			ev_io_start(b->loop, w);
+		ev_io_init(&b->in[i], on_readable, -1, EV_READ);
+		ev_io_init(&b->out[i], on_readable, -1, EV_READ);
+		b->in[i].data = b->out[i].data = b;
+		ev_set_priority(&b->in[i], EV_MAXPRI);
+		ev_set_priority(&b->out[i], EV_MAXPRI);
+	}
+	for (int i = 0; i < 2; i++) {
+		e[i] = open_family(b, i, err);
+		if ((e[i] < 0 && e[i] != -EAFNOSUPPORT) || (i > 0 && e[0] < 0 && e[1] < 0)) {
+			close_sockets(b);
+			return -1;
+		}
 	}
 	return 0;
 }
@@ -507,6 +629,8 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	b = mem_zalloc(sizeof(*b));
 	b->loop = loop;
 	b->conf = *conf;
+	if (b->conf.device == NULL)
+		b->conf.device = "";
 	b->changed = changed;
 	b->arg = arg;
 	if (open_sockets(b, err) < 0) {
@@ -525,6 +649,7 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	if (conf->key != NULL)
 		memcpy(b->session.auth_key, conf->key, conf->key_len);
 	b->conf.key = NULL;
+	b->conf.device = NULL;
 	if (conf->is_realtime)
 		go_realtime();
 	return b;
@@ -537,15 +662,9 @@ bfd_io_free(struct bfd_io *b)
 
 	if (b == NULL)
 		return;
-	HASH_ITER(hh_addr, b->by_addr, p, tmp)
+	HASH_ITER(hh_key, b->by_key, p, tmp)
 		peer_remove(p);
-	for (int i = 0; i < 2; i++) {
-		ev_io *w = i == 0 ? &b->watch4 : &b->watch6;
-
-		ev_io_stop(b->loop, w);
-		if (w->fd >= 0)
-			close(w->fd);
-	}
+	close_sockets(b);
 	explicit_bzero(b, sizeof(*b));
 	free(b);
 }

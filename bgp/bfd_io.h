@@ -1,8 +1,9 @@
 /*
  * bfd_io.h - the BFD shell: sockets and timers around bgp/bfd.h sessions.
  *
- * One instance is the liveness mesh among speakers; its caller declares the
- * peers and is told when one goes up or down and what kind of down it is.
+ * One instance is the liveness mesh among speakers, others have the sessions
+ * of BGP peers; the caller declares the peers and is told when one goes up or
+ * down and what kind of down it is.
  */
 #ifndef HERALD_BGP_BFD_IO_H
 #define HERALD_BGP_BFD_IO_H
@@ -17,7 +18,11 @@ struct ev_loop;
 struct bfd_io;
 
 struct bfd_io_conf {
-	uint16_t port;			/* UDP, both source and destination */
+	uint16_t port;			/* UDP; of what we send both source and
+					   destination, but for ... */
+	bool	is_ephemeral;		/* ... sending from a port of 49152 and above,
+					   as routers want it (RFC 5881, 4) */
+	const char *device;		/* bind to it (a VRF); NULL or "": none */
 	uint32_t min_tx_us;		/* desired min TX interval once up */
 	uint32_t min_rx_us;		/* required min RX interval */
 	uint8_t	detect_mult;		/* 1..255 */
@@ -67,7 +72,32 @@ void bfd_io_set_source(struct bfd_io *b, const struct ip *source4,
 /* Have sessions with exactly these peers; sessions that stay are untouched. */
 void bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n);
 
+/* A peer with a configuration of its own. */
+struct bfd_io_peer {
+	struct ip addr;
+	unsigned scope;			/* interface of a link-local address, else 0 */
+	struct ip source;		/* IP_NONE: as for all */
+	uint32_t min_tx_us, min_rx_us;	/* 0: as for all */
+	uint8_t	detect_mult;		/* 0: as for all */
+	uint8_t	min_ttl;		/* in place of the instance's */
+	bool	is_passive;		/* silent until the peer is heard */
+};
+
+/* As bfd_io_set_peers(); what changed of a peer takes effect in its session. */
+void bfd_io_set_peer_confs(struct bfd_io *b, const struct bfd_io_peer *peers,
+    size_t n);
+
 enum bfd_peer_state bfd_io_state(const struct bfd_io *b, const struct ip *peer);
+
+/* All there is to know of a session; false where there is none. */
+struct bfd_io_view {
+	enum bfd_peer_state state;
+	uint32_t detect_us;		/* as bfd_io_detect_us() */
+	bool	is_independent;		/* the peer's C bit: its BFD outlives its
+					   control plane */
+};
+bool bfd_io_view(const struct bfd_io *b, const struct ip *peer, unsigned scope,
+    struct bfd_io_view *ret);
 
 /*
  * Tell every peer AdminDown, now, detect_mult times; before a planned exit.

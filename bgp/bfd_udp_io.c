@@ -18,6 +18,7 @@ enum {
 	BATCH		= 64,		/* datagrams a system call */
 	DATAGRAM_MAX	= 128,		/* the longest BFD packet there is has 52 */
 	CONTROL_MAX	= 128,
+	EPHEMERAL_FIRST	= 49152,
 	CLASS_CS6	= 0xc0,		/* network control (RFC 2474) */
 	RCVBUF		= 4 << 20,	/* a second of a full mesh while we sleep */
 };
@@ -69,8 +70,19 @@ bind_any(int fd, int family, uint16_t port)
 	return e < 0 ? -errno : 0;
 }
 
+/* RFC 5881, 4: the source port is 49152 or above. The kernel's range is not. */
+static int
+bind_ephemeral(int fd, int family)
+{
+	int e = -EADDRINUSE;
+
+	for (unsigned i = 0; e == -EADDRINUSE && i <= UINT16_MAX - EPHEMERAL_FIRST; i++)
+		e = bind_any(fd, family, (uint16_t)(EPHEMERAL_FIRST + i));
+	return e;
+}
+
 int
-bfd_udp_open(int family, uint16_t port, char err[256])
+bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
 {
 	int size = RCVBUF, e;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -93,7 +105,15 @@ bfd_udp_open(int family, uint16_t port, char err[256])
 	/* Beyond net.core.rmem_max only with CAP_NET_ADMIN; less will do. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	e = bind_any(fd, family, port);
+	if (device[0] != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+	    (socklen_t)strlen(device)) < 0) {
+		e = -errno;
+		snprintf(err, 256, "BFD: cannot bind to device %s: %s", device,
+		    strerror(-e));
+		goto out;
+	}
+	e = port == BFD_UDP_EPHEMERAL ? bind_ephemeral(fd, family) :
+	    bind_any(fd, family, port);
 	if (e == -EADDRINUSE)
 		snprintf(err, 256, "BFD: %s UDP port %u is in use, by another speaker "
 		    "on this host perhaps: stop that or set another port on every "
@@ -107,6 +127,15 @@ out:
 		return e;
 	}
 	return fd;
+}
+
+static unsigned
+scope_of(const struct sockaddr_storage *ss)
+{
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)ss;
+
+	return ss->ss_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&sin6->sin6_addr) ?
+	    sin6->sin6_scope_id : 0;
 }
 
 /* Our address and the TTL of a received datagram. */
@@ -161,6 +190,7 @@ recv_batch(int fd, unsigned max, bfd_datagram_fn *fn, void *arg)
 	for (int i = 0; i < n; i++) {
 		struct bfd_datagram d = {
 			.from = ip_from_sockaddr((struct sockaddr *)&from[i]),
+			.scope = scope_of(&from[i]),
 			.buf = buf[i], .len = msgs[i].msg_len,
 		};
 
@@ -229,6 +259,7 @@ bfd_udp_refused(int fd, unsigned max, bfd_datagram_fn *fn, void *arg)
 		fn(arg, &(struct bfd_datagram){
 			.from = ip_from_sockaddr(offender),
 			.to = ip_from_sockaddr((struct sockaddr *)&to),
+			.scope = scope_of(&to),
 			.buf = buf, .len = (size_t)n,
 		});
 	}
@@ -259,17 +290,19 @@ put_source(struct msghdr *m, const struct ip *src)
 }
 
 int
-bfd_udp_send(int fd, const struct ip *src, const struct ip *dst, uint16_t port,
+bfd_udp_send(int fd, const struct ip *src, const struct bfd_udp_dst *dst,
     const uint8_t *buf, size_t len)
 {
 	struct sockaddr_storage to;
 	_Alignas(struct cmsghdr) char control[CONTROL_MAX] = { 0 };
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
 	struct msghdr m = {
-		.msg_name = &to, .msg_namelen = ip_to_sockaddr(dst, port, &to),
+		.msg_name = &to, .msg_namelen = ip_to_sockaddr(&dst->addr, dst->port, &to),
 		.msg_iov = &iov, .msg_iovlen = 1,
 	};
 
+	if (dst->scope != 0)
+		((struct sockaddr_in6 *)&to)->sin6_scope_id = dst->scope;
 	if (ip_is_set(src)) {
 		m.msg_control = control;
 		m.msg_controllen = sizeof(control);

@@ -15,6 +15,8 @@
 struct bfd_datagram {
 	struct ip from;			/* the sender; of an error, who refused */
 	struct ip to;			/* our address; of an error, the peer's */
+	unsigned scope;			/* interface where the peer's address is
+					   link-local, else 0 */
 	uint8_t	ttl;			/* as received; of an error 0 */
 	const uint8_t *buf;		/* valid during the call only */
 	size_t	len;
@@ -23,10 +25,12 @@ typedef void bfd_datagram_fn(void *arg, const struct bfd_datagram *d);
 
 /*
  * A non-blocking socket bound to port on every address of family (AF_INET or
- * AF_INET6), sending with TTL 255 and class CS6. Returns the descriptor, or
- * -errno with the reason and the remedy in err.
+ * AF_INET6), of device unless that is "", sending with TTL 255 and class CS6.
+ * Port BFD_UDP_EPHEMERAL: any free one that RFC 5881 allows as source. Returns
+ * the descriptor, or -errno with the reason and the remedy in err.
  */
-int bfd_udp_open(int family, uint16_t port, char err[256]);
+enum { BFD_UDP_EPHEMERAL = 0 };
+int bfd_udp_open(int family, uint16_t port, const char *device, char err[256]);
 
 /*
  * Give fn everything that has arrived, at most max datagrams. Returns how
@@ -40,11 +44,18 @@ unsigned bfd_udp_recv(int fd, unsigned max, bfd_datagram_fn *fn, void *arg);
  */
 void bfd_udp_refused(int fd, unsigned max, bfd_datagram_fn *fn, void *arg);
 
+/* Whom a packet is for. */
+struct bfd_udp_dst {
+	struct ip addr;
+	unsigned scope;			/* interface of a link-local address, else 0 */
+	uint16_t port;
+};
+
 /*
- * Send from src (IP_NONE: the kernel's choice) to dst:port. 0, or -errno;
- * -EAGAIN where the socket is full and the packet is lost.
+ * Send from src (IP_NONE: the kernel's choice). 0, or -errno; -EAGAIN where
+ * the socket is full and the packet is lost.
  */
-int bfd_udp_send(int fd, const struct ip *src, const struct ip *dst, uint16_t port,
+int bfd_udp_send(int fd, const struct ip *src, const struct bfd_udp_dst *dst,
     const uint8_t *buf, size_t len);
 
 #endif

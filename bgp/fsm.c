@@ -43,8 +43,11 @@ hold_restart(struct bgp_fsm *f, struct mono now)
 static void
 keepalive_restart(struct bgp_fsm *f, struct mono now)
 {
-	f->keepalive_due = f->hold_sec > 0 ? jittered(f, now, f->hold_sec / 3) :
-	    MONO_NEVER;
+	uint16_t sec = f->hold_sec / 3;
+
+	if (f->conf.keepalive_sec > 0 && f->conf.keepalive_sec < sec)
+		sec = f->conf.keepalive_sec;
+	f->keepalive_due = f->hold_sec > 0 ? jittered(f, now, sec) : MONO_NEVER;
 }
 
 static void

@@ -67,6 +67,8 @@ struct bgp_fsm_conf {
 	bool	is_passive;		/* never dials */
 	bool	is_accepted;		/* the peer's connection: ends in Idle for good */
 	uint16_t hold_sec;		/* ours, as in the OPEN: 0, or at least 3 */
+	uint16_t keepalive_sec;		/* 0, or more than a third: a third of the hold
+					   time agreed on */
 	uint16_t connect_sec;		/* ConnectRetryTimer, at least 1 */
 	uint64_t random;		/* seed for the jitter of timers (10) */
 };

@@ -29,7 +29,8 @@ bgp_peer_init(struct bgp_peer *p, const struct bgp_peer_conf *conf)
 {
 	struct bgp_fsm_conf fsm = {
 		.is_passive = conf->is_passive, .hold_sec = conf->hold_sec,
-		.connect_sec = conf->connect_sec, .random = conf->random,
+		.keepalive_sec = conf->keepalive_sec, .connect_sec = conf->connect_sec,
+		.random = conf->random,
 	};
 
 	assert(conf->local_as != 0 && conf->router_id != 0 && conf->families != 0);
@@ -55,6 +56,7 @@ static struct bgp_open
 our_open(const struct bgp_peer *p)
 {
 	const struct bgp_peer_conf *c = &p->conf;
+	bool was_up = p->counts.established > 0;
 
 	return (struct bgp_open){
 		.asn = c->local_as, .router_id = c->router_id,
@@ -65,9 +67,9 @@ our_open(const struct bgp_peer *p)
 		.has_extended = c->has_extended,
 		.has_gr = c->restart_sec != 0, .restart_sec = c->restart_sec,
 		.has_gr_notification = c->restart_sec != 0,
-		.is_restarting = c->is_restarting,
+		.is_restarting = c->is_restarting && !was_up,
 		.gr_families = c->restart_sec != 0 ? c->families : 0,
-		.gr_forwarding = c->is_restarting ? c->families : 0,
+		.gr_forwarding = c->is_restarting || was_up ? c->families : 0,
 	};
 }
 

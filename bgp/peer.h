@@ -41,10 +41,13 @@ struct bgp_peer_conf {
 	uint32_t peer_as;		/* for BGP_AS_EXACT */
 	uint32_t router_id;		/* host order, not 0 */
 	uint16_t hold_sec;		/* 0, or at least 3 */
+	uint16_t keepalive_sec;		/* 0: a third of the hold time */
 	uint16_t connect_sec;		/* at least 1 */
 	uint16_t restart_sec;		/* graceful restart, 1..4095; 0 not offered */
-	bool	is_restarting;		/* first session of a process that adopted its
-					   forwarding: the R and F bits */
+	bool	is_restarting;		/* the process adopted its forwarding: the R bit
+					   until a session is up, the F bit always. An
+					   other process has the F bit once a session
+					   was up, for forwarding outlives sessions */
 	bool	is_passive;
 	bool	is_strict_role;
 	bool	has_extended;		/* offer messages of up to 65535 bytes */

@@ -1,0 +1,568 @@
+/*
+ * bgp_nbr_io.c - one neighbour: its engine's wishes become sockets, timers,
+ * log lines and metrics.
+ *
+ * Whatever happens goes into the engine first; bgp_nbr_settle() then does what
+ * the engine says until it has no more to say. Nothing else opens or closes.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bgp/bgp_link_io.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/metrics.h"
+
+enum {
+	/* Calls taken of one peer in CALLS_SEC; more are hung up on. */
+	CALLS_MAX	= 10,
+	CALLS_SEC	= 10,
+};
+
+static const struct metric m_up = {
+	"herald_bgp_session_up", "BGP session state, 1 is Established", METRIC_GAUGE,
+};
+static const struct metric m_prefixes = {
+	"herald_bgp_prefixes_announced", "Prefixes a BGP peer has from us", METRIC_GAUGE,
+};
+static const struct metric m_messages = {
+	"herald_bgp_messages_total", "BGP messages by direction and type",
+	METRIC_COUNTER,
+};
+static const struct metric m_established = {
+	"herald_bgp_sessions_established_total", "Times a BGP session came up",
+	METRIC_COUNTER,
+};
+static const struct metric m_malformed = {
+	"herald_bgp_malformed_updates_total",
+	"Received UPDATEs with an error, by what was done about it", METRIC_COUNTER,
+};
+
+#define NBR_OBJ(n) LOG_OBJ("peer", (n)->conf.name, "addr", \
+    ip_is_set(&(n)->addr) ? IP_STR(&(n)->addr) : NULL, \
+    "iface", (n)->conf.ifname[0] != '\0' ? (n)->conf.ifname : NULL)
+
+static bool
+is_external(const struct bgp_peer_conf *c)
+{
+	return c->as_rule == BGP_AS_EXTERNAL ||
+	    (c->as_rule == BGP_AS_EXACT && c->peer_as != c->local_as);
+}
+
+uint8_t
+bgp_nbr_hops(const struct bgp_nbr *n)
+{
+	if (n->conf.hops != 0)
+		return n->conf.hops;
+	return is_external(&n->conf.session) ? 1 : 255;
+}
+
+struct bgp_tcp_key
+bgp_nbr_key(const struct bgp_nbr *n)
+{
+	struct bgp_tcp_key key = { .auth = n->conf.auth, .id = n->conf.key_id };
+
+	if (key.auth != BGP_IO_AUTH_NONE) {
+		key.len = (uint8_t)strlen(n->conf.password);
+		memcpy(key.key, n->conf.password, key.len);
+	}
+	return key;
+}
+
+static struct bgp_tcp_conf
+tcp_conf(const struct bgp_nbr *n)
+{
+	uint8_t hops = bgp_nbr_hops(n);
+
+	return (struct bgp_tcp_conf){
+		.addr = n->addr, .scope = n->scope, .source = n->conf.source,
+		.port = n->conf.port != 0 ? n->conf.port : BGP_PORT,
+		.device = n->conf.vrf,
+		.ttl = n->conf.has_gtsm ? 255 : hops,
+		.min_ttl = (uint8_t)(n->conf.has_gtsm ? 256 - hops : 0),
+		.key = bgp_nbr_key(n),
+	};
+}
+
+/* Why a connection ended, for people: "they said: ...". */
+static void
+note_end(struct bgp_nbr *n, enum bgp_slot slot)
+{
+	const struct bgp_fsm *f = &n->engine.conn[slot].fsm;
+	const struct bgp_error *e = &f->err;
+	unsigned code = e->code, subcode = e->subcode;
+	char text[BGP_ERROR_DATA_MAX];
+
+	/* Of two connections one had to go: no news. TCP's own end is noted. */
+	if (code == 0 || (code == BGP_ERR_CEASE && subcode == BGP_CEASE_COLLISION))
+		return;
+	if (code == BGP_ERR_CEASE && subcode == BGP_CEASE_HARD_RESET && e->len >= 2) {
+		code = e->data[0];
+		subcode = e->data[1];
+	}
+	bgp_error_text(e, text);
+	snprintf(n->reason, sizeof(n->reason), "%s %s (%u/%u)%s%s",
+	    f->is_err_theirs ? "the peer said" : "we said",
+	    bgp_error_name(code, subcode), code, subcode, text[0] != '\0' ? ": " : "",
+	    text);
+}
+
+/* The peer shares a link with us, so it knows our link-local address too. */
+static void
+set_next_hops(struct bgp_nbr *n, const struct bgp_tcp_ends *ends)
+{
+	struct bgp_hops h = bgp_hops_of(&ends->local, ends->scope);
+	bool can_v4_by_v6 = n->conf.session.has_v6_next_hop &&
+	    n->engine.conn[n->engine.up].theirs.v6_next_hops & 1u << BGP_IPV4_UNICAST;
+
+	if (ends->local.family == IP_V6 && can_v4_by_v6)
+		h.v4 = (struct ip){ 0 };
+	if (ip_is_set(&n->conf.next_hop4))
+		h.v4 = n->conf.next_hop4;
+	if (ip_is_set(&n->conf.next_hop6))
+		h.v6 = n->conf.next_hop6;
+	if (bgp_nbr_hops(n) > 1 && ends->scope == 0)
+		h.v6_link_local = (struct ip){ 0 };
+	if (!ip_is_set(&h.v6)) {
+		/* There is no other: it takes the place of the global one. */
+		h.v6 = h.v6_link_local;
+		h.v6_link_local = (struct ip){ 0 };
+	}
+	bgp_peer_set_next_hops(&n->engine, &h.v4, &h.v6, &h.v6_link_local);
+}
+
+static void
+on_up(struct bgp_nbr *n, enum bgp_slot slot)
+{
+	const struct bgp_open *theirs = &n->engine.conn[slot].theirs;
+	struct ip router_id = ip_from_v4(theirs->router_id);
+	struct bgp_tcp_ends ends = { 0 };
+
+	bgp_tcp_ends(n->links[slot].rd.fd, &ends);
+	n->local = ends.local;
+	set_next_hops(n, &ends);
+	n->reason[0] = '\0';
+	n->since_wall_ns = clock_wall_ns();
+	log_info(NBR_OBJ(n), "BGP session up with AS %u, router ID %s, hold time %u s",
+	    theirs->asn, IP_STR(&router_id),
+	    n->engine.conn[slot].fsm.hold_sec);
+	for (unsigned f = 0; f < BGP_NFAMILIES; f++)
+		if (n->engine.session.families & 1u << f &&
+		    !ip_is_set(&n->engine.session.next_hop[f]))
+			log_warn(NBR_OBJ(n), "nothing of family %s is announced: the "
+			    "interface of %s has no address for its next hop",
+			    bgp_family_name(f), IP_STR(&ends.local));
+}
+
+static void
+on_down(struct bgp_nbr *n)
+{
+	n->local = (struct ip){ 0 };
+	n->since_wall_ns = clock_wall_ns();
+	log_warn(NBR_OBJ(n), "BGP session down: %s", n->reason);
+}
+
+static void
+dial(struct bgp_nbr *n)
+{
+	struct bgp_tcp_conf c;
+	char err[256];
+	int fd;
+
+	if (n->conf.ifname[0] != '\0')
+		n->scope = if_nametoindex(n->conf.ifname);
+	c = tcp_conf(n);
+	if (ip_is_link_local(&n->addr) && !ip_is_v4(&n->addr) && n->scope == 0) {
+		snprintf(err, sizeof(err), "there is no interface %s", n->conf.ifname);
+		fd = -ENODEV;
+	} else {
+		fd = bgp_tcp_dial(&c, err);
+	}
+	if (fd < 0) {
+		snprintf(n->reason, sizeof(n->reason), "%s", err);
+		bgp_peer_tcp_down(&n->engine, BGP_DIALLED, clock_mono());
+		return;
+	}
+	bgp_link_open(&n->links[BGP_DIALLED], fd, true);
+}
+
+static void
+do_todo(struct bgp_nbr *n, enum bgp_slot slot, unsigned todo)
+{
+	struct bgp_link *l = &n->links[slot];
+
+	if (todo & (BGP_DO_ABORT | BGP_DO_CLOSE | BGP_DO_DOWN))
+		note_end(n, slot);
+	if (todo & BGP_DO_CLOSE)
+		bgp_link_end(l);
+	if (todo & BGP_DO_ABORT)
+		bgp_link_cut(l);
+	if (todo & BGP_DO_DOWN)
+		on_down(n);
+	else if (todo & (BGP_DO_ABORT | BGP_DO_CLOSE) && n->engine.up < 0 &&
+	    n->reason[0] != '\0')
+		log_info(NBR_OBJ(n), "BGP session not up: %s", n->reason);
+	if (todo & BGP_DO_DIAL)
+		dial(n);
+	if (todo & BGP_DO_UP && n->engine.up == (int)slot)
+		on_up(n, slot);
+	bgp_io_mark_changed(n->io);
+}
+
+void
+bgp_nbr_settle(struct bgp_nbr *n)
+{
+	struct mono now;
+	bool is_done;
+
+	if (n->is_refused)
+		return;
+	do {
+		is_done = true;
+		for (unsigned i = 0; i < BGP_NSLOTS; i++) {
+			unsigned todo = bgp_peer_todo(&n->engine, i);
+
+			if (todo != 0) {
+				do_todo(n, i, todo);
+				is_done = false;
+			}
+		}
+		for (unsigned i = 0; i < BGP_NSLOTS; i++)
+			is_done &= bgp_link_send(&n->links[i]);
+	} while (!is_done);
+	now = clock_mono();
+	ev_timer_stop(n->io->loop, &n->timer);
+	ev_timer_set(&n->timer, mono_delay_sec(now, bgp_peer_deadline(&n->engine)), 0.);
+	ev_now_update(n->io->loop);
+	if (bgp_peer_deadline(&n->engine).ns != MONO_NEVER.ns)
+		ev_timer_start(n->io->loop, &n->timer);
+	bgp_io_mark_counted(n->io);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct bgp_nbr *n = w->data;
+
+	(void)loop;
+	(void)revents;
+	bgp_peer_tick(&n->engine, clock_mono());
+	bgp_nbr_settle(n);
+}
+
+/* s or "", ours. */
+static char *
+copy(const char *s)
+{
+	return mem_strdup(s != NULL ? s : "");
+}
+
+static void
+conf_copy(struct bgp_io_peer *to, const struct bgp_io_peer *from)
+{
+	*to = *from;
+	to->name = copy(from->name);
+	to->ifname = copy(from->ifname);
+	to->vrf = copy(from->vrf);
+	to->password = copy(from->auth != BGP_IO_AUTH_NONE ? from->password : NULL);
+}
+
+static void
+conf_free(struct bgp_io_peer *c)
+{
+	char *password = (char *)(uintptr_t)c->password;
+
+	explicit_bzero(password, strlen(password));
+	free(password);
+	free((char *)(uintptr_t)c->name);
+	free((char *)(uintptr_t)c->ifname);
+	free((char *)(uintptr_t)c->vrf);
+}
+
+static bool
+is_same_text(const char *ours, const char *theirs)
+{
+	return strcmp(ours, theirs != NULL ? theirs : "") == 0;
+}
+
+static bool
+is_same_session(const struct bgp_peer_conf *a, const struct bgp_peer_conf *b)
+{
+	return a->local_as == b->local_as && a->as_rule == b->as_rule &&
+	    (a->as_rule != BGP_AS_EXACT || a->peer_as == b->peer_as) &&
+	    a->router_id == b->router_id && a->hold_sec == b->hold_sec &&
+	    a->keepalive_sec == b->keepalive_sec && a->connect_sec == b->connect_sec &&
+	    a->restart_sec == b->restart_sec && a->is_passive == b->is_passive &&
+	    a->is_strict_role == b->is_strict_role &&
+	    a->has_extended == b->has_extended && a->role == b->role &&
+	    a->families == b->families && a->has_v6_next_hop == b->has_v6_next_hop;
+}
+
+bool
+bgp_nbr_differs(const struct bgp_nbr *n, const struct bgp_io_peer *c)
+{
+	return !is_same_session(&n->conf.session, &c->session) ||
+	    !ip_eq(&n->conf.addr, &c->addr) || !ip_eq(&n->conf.source, &c->source) ||
+	    !is_same_text(n->conf.ifname, c->ifname) ||
+	    !is_same_text(n->conf.vrf, c->vrf) || n->conf.port != c->port ||
+	    n->conf.hops != c->hops || n->conf.has_gtsm != c->has_gtsm ||
+	    n->conf.auth != c->auth || n->conf.key_id != c->key_id ||
+	    (c->auth != BGP_IO_AUTH_NONE && !is_same_text(n->conf.password, c->password));
+}
+
+struct bgp_nbr *
+bgp_nbr_new(struct bgp_io *b, const struct bgp_io_peer *conf)
+{
+	struct bgp_nbr *n = mem_zalloc(sizeof(*n));
+	struct bgp_peer_conf engine = conf->session;
+
+	n->io = b;
+	conf_copy(&n->conf, conf);
+	n->addr = conf->addr;
+	n->since_wall_ns = clock_wall_ns();
+	if (n->conf.ifname[0] != '\0')
+		n->scope = if_nametoindex(n->conf.ifname);
+	engine.is_restarting = b->conf.is_restarting;
+	engine.random = clock_random();
+	bgp_peer_init(&n->engine, &engine);
+	for (unsigned i = 0; i < BGP_NSLOTS; i++)
+		bgp_link_init(&n->links[i], n, i);
+	ev_timer_init(&n->timer, on_timer, 0., 0.);
+	n->timer.data = n;
+	return n;
+}
+
+static void
+drop_metrics(const struct bgp_nbr *n)
+{
+	char labels[256];
+
+	metrics_labels(labels, sizeof(labels), "peer", n->conf.name, NULL);
+	metrics_drop(&m_up, labels);
+	for (unsigned f = 0; f < BGP_NFAMILIES; f++) {
+		metrics_labels(labels, sizeof(labels), "peer", n->conf.name, "family",
+		    bgp_family_name(f), NULL);
+		metrics_drop(&m_prefixes, labels);
+	}
+}
+
+void
+bgp_nbr_free(struct bgp_nbr *n)
+{
+	ev_timer_stop(n->io->loop, &n->timer);
+	for (unsigned i = 0; i < BGP_NSLOTS; i++)
+		bgp_link_cut(&n->links[i]);
+	drop_metrics(n);
+	bgp_peer_fini(&n->engine);
+	conf_free(&n->conf);
+	free(n);
+}
+
+void
+bgp_nbr_change(struct bgp_nbr *n, const struct bgp_io_peer *conf)
+{
+	struct bgp_io_peer old = n->conf;
+	struct bgp_tcp_ends ends;
+
+	conf_copy(&n->conf, conf);
+	conf_free(&old);
+	if (n->engine.up < 0 || bgp_tcp_ends(n->links[n->engine.up].rd.fd, &ends) < 0)
+		return;
+	set_next_hops(n, &ends);
+	bgp_nbr_settle(n);
+}
+
+void
+bgp_nbr_start(struct bgp_nbr *n)
+{
+	if (n->is_refused || !n->has_routes || n->engine.is_started)
+		return;
+	if (!ip_is_set(&n->addr)) {
+		snprintf(n->reason, sizeof(n->reason), "no router advertisement was "
+		    "heard on %s yet", n->conf.ifname);
+		return;
+	}
+	n->reason[0] = '\0';
+	bgp_peer_start(&n->engine, clock_mono());
+	bgp_nbr_settle(n);
+}
+
+/* A Cease; the text of RFC 9003 goes with those that may have one. */
+static struct bgp_error
+cease(unsigned code, unsigned subcode, const char *text)
+{
+	uint8_t data[BGP_ERROR_DATA_MAX];
+	size_t len = text != NULL ? strlen(text) : 0;
+	struct bgp_error err;
+
+	/* Not in the middle of a character of UTF-8. */
+	if (len > UINT8_MAX)
+		for (len = UINT8_MAX; len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80; )
+			len--;
+	data[0] = (uint8_t)len;
+	if (len > 0)
+		memcpy(data + 1, text, len);
+	bgp_error_set(&err, code, subcode, data, len > 0 ? len + 1 : 0);
+	return err;
+}
+
+void
+bgp_nbr_stop(struct bgp_nbr *n, unsigned code, unsigned subcode, const char *text)
+{
+	struct bgp_error err = cease(code, subcode, text);
+
+	if (n->is_refused)
+		return;
+	bgp_peer_stop(&n->engine, &err, clock_mono());
+	bgp_nbr_settle(n);
+}
+
+void
+bgp_nbr_reset(struct bgp_nbr *n, unsigned subcode, const char *text)
+{
+	struct bgp_error err = cease(BGP_ERR_CEASE, subcode, text);
+
+	if (n->is_refused)
+		return;
+	bgp_peer_reset(&n->engine, &err, clock_mono());
+	bgp_nbr_settle(n);
+}
+
+void
+bgp_nbr_found(struct bgp_nbr *n, const struct ip *addr)
+{
+	if (ip_eq(addr, &n->addr) || n->engine.up >= 0)
+		return;
+	n->addr = *addr;
+	n->scope = if_nametoindex(n->conf.ifname);
+	bgp_nbr_start(n);
+}
+
+static bool
+is_call_allowed(struct bgp_nbr *n, struct mono now)
+{
+	if (n->ncalls == 0 || mono_reached(now, mono_add_sec(n->calls_at, CALLS_SEC))) {
+		n->calls_at = now;
+		n->ncalls = 0;
+	}
+	return n->ncalls++ < CALLS_MAX;
+}
+
+void
+bgp_nbr_call(struct bgp_nbr *n, int fd)
+{
+	struct mono now = clock_mono();
+	struct bgp_tcp_conf c = tcp_conf(n);
+
+	if (n->is_refused || !is_call_allowed(n, now) || bgp_tcp_adopt(fd, &c) < 0 ||
+	    !bgp_peer_accept(&n->engine, now)) {
+		bgp_tcp_abort(fd);
+		return;
+	}
+	bgp_nbr_settle(n);
+	bgp_link_open(&n->links[BGP_ACCEPTED], fd, false);
+	bgp_peer_tcp_up(&n->engine, BGP_ACCEPTED, now);
+	bgp_nbr_settle(n);
+}
+
+/*
+ * Only a fall from Up is a failure. Where the peer's BFD shares the fate of its
+ * control plane (no C bit) and it may be restarting gracefully, the session
+ * ends without a NOTIFICATION, so that the restart is not cut short (RFC 5882,
+ * 4.3.2); else the peer is told (RFC 9384).
+ */
+void
+bgp_nbr_bfd_changed(struct bgp_nbr *n)
+{
+	struct bfd_io_view v = { .state = BFD_PEER_UNKNOWN };
+	struct bgp_bfd_want want = { .vrf = n->conf.vrf,
+		.is_multihop = bgp_nbr_hops(n) > 1,
+		.peer = { .addr = n->addr, .scope = n->scope } };
+	bool was_up = n->bfd == BFD_PEER_UP;
+
+	if (n->conf.bfd.detect_mult == 0) {
+		n->bfd = BFD_PEER_UNKNOWN;
+		return;
+	}
+	if (!bgp_bfd_view(&n->io->bfd, &want, &v) || v.state == n->bfd)
+		return;
+	n->bfd = v.state;
+	bgp_io_mark_changed(n->io);
+	if (!was_up || v.state == BFD_PEER_ADMIN_DOWN || n->engine.up < 0)
+		return;
+	if (n->engine.session.has_gr && n->conf.session.restart_sec > 0 &&
+	    !v.is_independent) {
+		snprintf(n->reason, sizeof(n->reason), "BFD session down");
+		bgp_peer_tcp_down(&n->engine, (enum bgp_slot)n->engine.up, clock_mono());
+		bgp_nbr_settle(n);
+	} else {
+		bgp_nbr_reset(n, BGP_CEASE_BFD_DOWN, NULL);
+	}
+}
+
+enum { COMMUNITY_GRACEFUL_SHUTDOWN = (int)0xffff0000 };
+
+void
+bgp_nbr_drain(struct bgp_nbr *n)
+{
+	const struct bgp_rib *rib = &n->engine.rib;
+	struct bgp_attrs *attrs = mem_zalloc((rib->nattrs + 1) * sizeof(*attrs));
+	struct bgp_route *routes = mem_zalloc((rib->n + 1) * sizeof(*routes));
+	size_t nroutes = 0;
+
+	for (size_t i = 0; i < rib->nattrs; i++) {
+		struct bgp_attrs *a = &attrs[i];
+
+		if (rib->attrs[i] == NULL)
+			continue;
+		*a = *rib->attrs[i];
+		a->local_pref = 0;
+		if (a->ncommunities < BGP_COMMUNITIES_MAX)
+			a->communities[a->ncommunities++] =
+			    (uint32_t)COMMUNITY_GRACEFUL_SHUTDOWN;
+	}
+	for (size_t i = 0; i < rib->n; i++) {
+		const struct bgp_rib_entry *e = &rib->entries[i];
+
+		if (e->want != 0)
+			routes[nroutes++] = (struct bgp_route){ e->prefix,
+				&attrs[e->want - 1] };
+	}
+	bgp_peer_set_routes(&n->engine, routes, nroutes);
+	free(routes);
+	free(attrs);
+	bgp_nbr_settle(n);
+}
+
+void
+bgp_nbr_publish(struct bgp_nbr *n)
+{
+	const struct bgp_counts *c = &n->engine.counts;
+	const char *name = n->conf.name;
+	char l[256];
+
+	metrics_set(&m_up, metrics_labels(l, sizeof(l), "peer", name, NULL),
+	    n->engine.up >= 0);
+	metrics_set(&m_established, l, (double)c->established);
+	for (unsigned f = 0; f < BGP_NFAMILIES; f++)
+		metrics_set(&m_prefixes, metrics_labels(l, sizeof(l), "peer", name,
+		    "family", bgp_family_name(f), NULL),
+		    n->engine.up >= 0 ? (double)n->engine.rib.nsent[f] : 0.);
+	for (unsigned t = BGP_OPEN; t <= BGP_REFRESH; t++) {
+		metrics_set(&m_messages, metrics_labels(l, sizeof(l), "peer", name,
+		    "direction", "received", "type", bgp_msg_type_name(t), NULL),
+		    (double)c->rx[t]);
+		metrics_set(&m_messages, metrics_labels(l, sizeof(l), "peer", name,
+		    "direction", "sent", "type", bgp_msg_type_name(t), NULL),
+		    (double)c->tx[t]);
+	}
+	metrics_set(&m_malformed, metrics_labels(l, sizeof(l), "peer", name, "verdict",
+	    "discard", NULL), (double)c->discarded);
+	metrics_set(&m_malformed, metrics_labels(l, sizeof(l), "peer", name, "verdict",
+	    "withdraw", NULL), (double)c->withdrawn);
+}
