@@ -8,6 +8,7 @@
 static const char *const core_v1[] = { "v1", NULL };
 static const char *const discovery[] = { "v1", "v1beta1", NULL };
 static const char *const custom[] = { "v1beta1", NULL };
+static const char *const custom_v2[] = { "v1beta2", NULL };
 
 static const struct {
 	const char *group;		/* NULL: that of our custom resources */
@@ -21,6 +22,10 @@ static const struct {
 	[KUBE_POD] = { "", "pods", core_v1 },
 	[KUBE_IP_ADDRESS_POOL] = { NULL, "ipaddresspools", custom },
 	[KUBE_L2_ADVERTISEMENT] = { NULL, "l2advertisements", custom },
+	[KUBE_BGP_ADVERTISEMENT] = { NULL, "bgpadvertisements", custom },
+	[KUBE_BGP_PEER] = { NULL, "bgppeers", custom_v2 },
+	[KUBE_COMMUNITY] = { NULL, "communities", custom },
+	[KUBE_BFD_PROFILE] = { NULL, "bfdprofiles", custom },
 };
 
 const char *

@@ -1,6 +1,7 @@
 /*
  * decode.c - see decode.h: text to tree, which kind it is, its metadata. The
- * kinds themselves are in decode_core.c, decode_discovery.c, decode_crd.c.
+ * kinds themselves are in decode_core.c, decode_discovery.c, decode_crd.c and
+ * decode_bgp.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,15 +29,20 @@ static const struct {
 	{ KUBE_ENDPOINT_SLICE, "discovery.k8s.io", "v1beta1", dec_slice },
 	{ KUBE_IP_ADDRESS_POOL, NULL, "v1beta1", dec_pool },
 	{ KUBE_L2_ADVERTISEMENT, NULL, "v1beta1", dec_l2adv },
+	{ KUBE_BGP_ADVERTISEMENT, NULL, "v1beta1", dec_bgpadv },
+	{ KUBE_BGP_PEER, NULL, "v1beta2", dec_bgp_peer },
+	{ KUBE_COMMUNITY, NULL, "v1beta1", dec_community },
+	{ KUBE_BFD_PROFILE, NULL, "v1beta1", dec_bfd_profile },
 };
 
-/* Groups whose pools and advertisements have the form we read. */
+/* Groups whose resources have the form we read. */
 static bool
 is_pool_group(const char *group, size_t len)
 {
-	return (len == strlen("heraldlb.io") &&
-	    memcmp(group, "heraldlb.io", len) == 0) ||
-	    (len == strlen("metallb.io") && memcmp(group, "metallb.io", len) == 0);
+	return (len == strlen(KUBE_API_GROUP_DEFAULT) &&
+	    memcmp(group, KUBE_API_GROUP_DEFAULT, len) == 0) ||
+	    (len == strlen(KUBE_API_GROUP_METALLB) &&
+	    memcmp(group, KUBE_API_GROUP_METALLB, len) == 0);
 }
 
 /*
@@ -228,7 +234,8 @@ dec_tree(const cJSON *tree, const struct dec_opts *opts,
 	struct kube_object *o = mem_zalloc(sizeof(*o));
 	struct dec_at root = { .node = tree };
 	struct dec d = { .arena = &o->arena, .err = ret_err,
-		.has_lines = opts->has_lines };
+		.has_lines = opts->has_lines,
+		.is_metallb = strcmp(own, KUBE_API_GROUP_METALLB) == 0 };
 	int row = -EINVAL;
 
 	*ret_id = (struct kube_ident){ .kind = opts->kind };

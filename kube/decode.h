@@ -18,6 +18,8 @@
 #include "kube/error.h"
 #include "kube/types.h"
 
+#define KUBE_API_GROUP_METALLB "metallb.io"	/* MetalLB's objects, as they are */
+
 enum {
 	KUBE_RV_LEN = 128,		/* a resourceVersion, NUL included */
 	KUBE_NAME_LEN = 254,		/* a DNS subdomain, NUL included */
@@ -33,8 +35,9 @@ struct kube_ident {
 };
 
 /*
- * Decode one object. api_group is the group of IPAddressPool and
- * L2Advertisement, NULL for "heraldlb.io".
+ * Decode one object. api_group is the group of IPAddressPool, L2Advertisement,
+ * BGPPeer and their like, NULL for "heraldlb.io". Where it is MetalLB's, what
+ * MetalLB does by default is the default.
  * Returns 0 and a heap object in *ret_obj for kube_object_free(); -ENOTSUP
  * for a kind Herald does not read; -EPROTONOSUPPORT for one it almost reads
  * (another version, a misspelt kind of our API group); -EINVAL where the

@@ -1,6 +1,6 @@
 /*
  * decode_crd.c - our own resources, in MetalLB's v1beta1 form: IPAddressPool
- * and L2Advertisement.
+ * and L2Advertisement. Those of BGP are in decode_bgp.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,6 +39,19 @@ pool_entry(struct dec *d, const struct dec_at *at)
 	return e;
 }
 
+static struct kube_pool_entry *
+pool_entries(struct dec *d, const struct dec_at *at, size_t *ret_n)
+{
+	size_t n = dec_count(d, at, DEC_LIST_MAX);
+	struct kube_pool_entry *e = arena_array(d->arena, n, sizeof(*e));
+
+	for (struct dec_at it = dec_first(at); it.node != NULL && !d->is_bad;
+	     it = dec_next(&it))
+		e[it.index] = pool_entry(d, &it);
+	*ret_n = n;
+	return e;
+}
+
 static void
 pool_allocation(struct dec *d, const struct dec_at *at,
     struct kube_ip_address_pool *p)
@@ -59,6 +72,90 @@ pool_allocation(struct dec *d, const struct dec_at *at,
 	    &p->nservice_selectors);
 }
 
+static const struct dec_word strategies[] = {
+	{ "lowest", KUBE_STRATEGY_LOWEST },
+	{ "spread", KUBE_STRATEGY_SPREAD },
+	{ "sticky", KUBE_STRATEGY_STICKY },
+	{ NULL, 0 },
+};
+
+static const struct dec_word sharings[] = {
+	{ "SameNamespace", KUBE_SHARING_SAME_NAMESPACE },
+	{ "AnyNamespace", KUBE_SHARING_ANY_NAMESPACE },
+	{ NULL, 0 },
+};
+
+/* What is ours alone; MetalLB's CRDs drop these fields, and its users expect
+   the defaults they know. */
+static void
+pool_extras(struct dec *d, const struct dec_at *spec, struct kube_ip_address_pool *p)
+{
+	struct dec_at reserved = dec_field(spec, "reserved");
+	struct dec_at strategy = dec_field(spec, "strategy");
+	struct dec_at sharing = dec_field(spec, "sharing");
+
+	p->reserved = pool_entries(d, &reserved, &p->nreserved);
+	p->strategy = (enum kube_pool_strategy)dec_word(d, &strategy, strategies,
+	    KUBE_STRATEGY_LOWEST);
+	p->sharing = (enum kube_pool_sharing)dec_word(d, &sharing, sharings,
+	    d->is_metallb ? KUBE_SHARING_ANY_NAMESPACE : KUBE_SHARING_SAME_NAMESPACE);
+}
+
+/* Status is no user's input: what makes no sense there is not there. */
+static int64_t
+status_count(const struct dec_at *status, const char *key)
+{
+	struct dec_at at = dec_field(status, key);
+	double v = cJSON_IsNumber(at.node) ? at.node->valuedouble : -1;
+
+	return v >= 0 && v < 0x1p53 ? (int64_t)v : -1;
+}
+
+static const char *
+status_text(struct dec *d, const struct dec_at *at, const char *key)
+{
+	struct dec_at it = dec_field(at, key);
+
+	return cJSON_IsString(it.node) ? arena_strdup(d->arena, it.node->valuestring) :
+	    NULL;
+}
+
+struct kube_condition
+dec_accepted(struct dec *d, const struct dec_at *root)
+{
+	struct dec_at status = dec_field(root, "status");
+	struct dec_at list = dec_field(&status, "conditions");
+	struct kube_condition c = { .status = NULL };
+
+	for (struct dec_at it = dec_first(&list); it.node != NULL; it = dec_next(&it)) {
+		struct dec_at type = dec_field(&it, "type");
+		int64_t generation = status_count(&it, "observedGeneration");
+
+		if (!cJSON_IsString(type.node) ||
+		    strcmp(type.node->valuestring, "Accepted") != 0)
+			continue;
+		c.status = status_text(d, &it, "status");
+		c.reason = status_text(d, &it, "reason");
+		c.message = status_text(d, &it, "message");
+		c.since = status_text(d, &it, "lastTransitionTime");
+		c.observed_generation = generation > 0 ? generation : 0;
+		break;
+	}
+	return c;
+}
+
+static void
+pool_status(struct dec *d, const struct dec_at *root, struct kube_ip_address_pool *p)
+{
+	struct dec_at status = dec_field(root, "status");
+
+	p->assigned[0] = status_count(&status, "assignedIPv4");
+	p->assigned[1] = status_count(&status, "assignedIPv6");
+	p->available[0] = status_count(&status, "availableIPv4");
+	p->available[1] = status_count(&status, "availableIPv6");
+	p->accepted = dec_accepted(d, root);
+}
+
 void
 dec_pool(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
@@ -70,18 +167,16 @@ dec_pool(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct kube_ip_address_pool *p = &o->pool;
 
 	(void)dec_is_object(d, &spec);
-	p->naddresses = dec_count(d, &addresses, DEC_LIST_MAX);
+	p->addresses = pool_entries(d, &addresses, &p->naddresses);
 	if (p->naddresses == 0) {
 		dec_fail(d, &addresses, "a pool needs at least one block or range");
 		return;
 	}
-	p->addresses = arena_array(d->arena, p->naddresses, sizeof(*p->addresses));
-	for (struct dec_at it = dec_first(&addresses); it.node != NULL && !d->is_bad;
-	     it = dec_next(&it))
-		p->addresses[it.index] = pool_entry(d, &it);
 	p->auto_assign = dec_bool(d, &auto_assign, true);
 	p->avoid_buggy_ips = dec_bool(d, &avoid, false);
+	pool_extras(d, &spec, p);
 	pool_allocation(d, &allocation, p);
+	pool_status(d, root, p);
 }
 
 void
@@ -103,4 +198,5 @@ dec_l2adv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	a->service_selectors = dec_selectors(d, &svc_selectors,
 	    &a->nservice_selectors);
 	a->interfaces = dec_strings(d, &interfaces, DEC_LIST_MAX, &a->ninterfaces);
+	a->accepted = dec_accepted(d, root);
 }

@@ -2,9 +2,11 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kube/decode_impl.h"
+#include "lib/mem.h"
 
 const struct dec_word dec_protos[] = {
 	{ "TCP", KUBE_TCP },
@@ -231,6 +233,73 @@ dec_ip(struct dec *d, const struct dec_at *at)
 		dec_fail(d, at, "is no IPv4 or IPv6 address; write it as "
 		    "192.0.2.1 or 2001:db8::1, without leading zeros");
 	return a;
+}
+
+/* The length of a unit of Go's durations at s, and its nanoseconds. */
+static size_t
+duration_unit(const char *s, double *ret_ns)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = { { "ns", 1 }, { "us", 1e3 }, { "\u00b5s", 1e3 }, { "ms", 1e6 },
+	    { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 } };
+
+	for (size_t i = 0; i < nitems(units); i++) {
+		size_t len = strlen(units[i].unit);
+
+		if (strncmp(s, units[i].unit, len) == 0) {
+			*ret_ns = units[i].ns;
+			return len;
+		}
+	}
+	return 0;
+}
+
+/* Numbers with units ("1m30s", "1.5s"), or a bare 0; -1 where it is none. */
+static double
+duration_ns(const char *s)
+{
+	double sum = 0, unit;
+
+	if (strcmp(s, "0") == 0)
+		return 0;
+	do {
+		size_t digits = strspn(s, "0123456789."), len;
+		char *end;
+		double v;
+
+		/* 18 digits are 31 years of nanoseconds. */
+		if (digits == 0 || digits > 18 || *s == '.')
+			return -1;
+		v = strtod(s, &end);
+		if (end != s + digits)
+			return -1;
+		len = duration_unit(end, &unit);
+		if (len == 0)
+			return -1;
+		sum += v * unit;
+		s = end + len;
+	} while (*s != '\0');
+	return sum;
+}
+
+uint32_t
+dec_duration_ms(struct dec *d, const struct dec_at *at, uint32_t min_ms,
+    uint32_t max_ms)
+{
+	const char *s = dec_peek(d, at);
+	double ms;
+
+	if (at->node == NULL)
+		return 0;
+	ms = s != NULL ? duration_ns(s) / 1e6 : -1;
+	if (!(ms >= min_ms && ms <= max_ms)) {
+		dec_fail(d, at, "a time from %gs to %gs belongs here, as in \"90s\" or "
+		    "\"1m30s\"", min_ms / 1e3, max_ms / 1e3);
+		return 0;
+	}
+	return (uint32_t)ms;
 }
 
 size_t

@@ -30,6 +30,7 @@ struct dec {
 	struct arena *arena;		/* what is kept goes here */
 	struct kube_error *err;		/* may be NULL */
 	bool	has_lines;		/* nodes carry their line in valueint */
+	bool	is_metallb;		/* our resources are MetalLB's: its defaults */
 	bool	is_bad;
 	unsigned line;			/* of the failure; 0 unknown */
 };
@@ -91,12 +92,23 @@ struct kube_selector dec_selector(struct dec *d, const struct dec_at *at);
 struct kube_selector *dec_selectors(struct dec *d, const struct dec_at *at,
     size_t *ret_n);
 
+/*
+ * A metav1.Duration ("90s", "1m30s", "500ms") in milliseconds, from min_ms to
+ * max_ms; 0 where absent.
+ */
+uint32_t dec_duration_ms(struct dec *d, const struct dec_at *at, uint32_t min_ms,
+    uint32_t max_ms);
+
+/* The condition Accepted of root's status. Fails never: see types.h. */
+struct kube_condition dec_accepted(struct dec *d, const struct dec_at *root);
+
 extern const struct dec_word dec_protos[];
 
 /* One kind each: root is the object, o->meta and o->kind are there. */
 typedef void dec_kind_fn(struct dec *d, const struct dec_at *root,
     struct kube_object *o);
-dec_kind_fn dec_service, dec_node, dec_pod, dec_slice, dec_pool, dec_l2adv;
+dec_kind_fn dec_service, dec_node, dec_pod, dec_slice, dec_pool, dec_l2adv,
+    dec_bgpadv, dec_bgp_peer, dec_community, dec_bfd_profile;
 
 /* How a tree is to be read. */
 struct dec_opts {

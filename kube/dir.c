@@ -316,8 +316,7 @@ static bool
 is_wanted(const struct load *l, const struct kube_manifest_item *item)
 {
 	const struct dir_conf *conf = &l->d->conf;
-	bool is_own = item->id.kind == KUBE_IP_ADDRESS_POOL ||
-	    item->id.kind == KUBE_L2_ADVERTISEMENT;
+	bool is_own = kube_kind_is_custom(item->id.kind);
 
 	if ((conf->kinds & 1u << item->id.kind) == 0)
 		return false;

@@ -16,6 +16,10 @@ kube_kind_name(enum kube_kind kind)
 		[KUBE_POD] = "Pod",
 		[KUBE_IP_ADDRESS_POOL] = "IPAddressPool",
 		[KUBE_L2_ADVERTISEMENT] = "L2Advertisement",
+		[KUBE_BGP_ADVERTISEMENT] = "BGPAdvertisement",
+		[KUBE_BGP_PEER] = "BGPPeer",
+		[KUBE_COMMUNITY] = "Community",
+		[KUBE_BFD_PROFILE] = "BFDProfile",
 	};
 
 	return (unsigned)kind < KUBE_NKINDS ? names[kind] : "unknown kind";
@@ -25,6 +29,54 @@ bool
 kube_kind_is_namespaced(enum kube_kind kind)
 {
 	return kind != KUBE_NODE && kind != KUBE_NAMESPACE;
+}
+
+bool
+kube_kind_is_custom(enum kube_kind kind)
+{
+	switch (kind) {
+	case KUBE_IP_ADDRESS_POOL:
+	case KUBE_L2_ADVERTISEMENT:
+	case KUBE_BGP_ADVERTISEMENT:
+	case KUBE_BGP_PEER:
+	case KUBE_COMMUNITY:
+	case KUBE_BFD_PROFILE:
+		return true;
+	case KUBE_SERVICE:
+	case KUBE_ENDPOINT_SLICE:
+	case KUBE_NODE:
+	case KUBE_NAMESPACE:
+	case KUBE_POD:
+	case KUBE_NKINDS:
+		break;
+	}
+	return false;
+}
+
+const char *
+kube_strategy_name(enum kube_pool_strategy s)
+{
+	switch (s) {
+	case KUBE_STRATEGY_LOWEST:
+		return "lowest";
+	case KUBE_STRATEGY_SPREAD:
+		return "spread";
+	case KUBE_STRATEGY_STICKY:
+		return "sticky";
+	}
+	return "unknown";
+}
+
+const char *
+kube_sharing_name(enum kube_pool_sharing s)
+{
+	switch (s) {
+	case KUBE_SHARING_SAME_NAMESPACE:
+		return "SameNamespace";
+	case KUBE_SHARING_ANY_NAMESPACE:
+		return "AnyNamespace";
+	}
+	return "unknown";
 }
 
 const char *

@@ -25,6 +25,10 @@ enum kube_kind {
 	KUBE_POD,
 	KUBE_IP_ADDRESS_POOL,
 	KUBE_L2_ADVERTISEMENT,
+	KUBE_BGP_ADVERTISEMENT,
+	KUBE_BGP_PEER,
+	KUBE_COMMUNITY,
+	KUBE_BFD_PROFILE,
 	KUBE_NKINDS,
 };
 
@@ -151,15 +155,46 @@ struct kube_pod {
 	bool	is_host_network;
 };
 
-struct kube_ip_address_pool {		/* MetalLB's v1beta1 IPAddressPool */
-	struct kube_pool_entry {
-		const char *text;	/* as written */
-		struct ip_range range;
-		bool	is_cidr;	/* for avoidBuggyIPs: .0 and .255 */
-	} *addresses;
+/*
+ * The condition Accepted in a status of ours, as it was last written. All of
+ * it may be absent, or made up by somebody: it says what need not be written
+ * again and is never a reason to refuse the object.
+ */
+struct kube_condition {
+	const char *status;		/* "True", "False"; NULL: none is there */
+	const char *reason;
+	const char *message;
+	const char *since;		/* lastTransitionTime, as written */
+	int64_t	observed_generation;	/* 0 where absent */
+};
+
+enum kube_pool_strategy {		/* which free address a Service gets */
+	KUBE_STRATEGY_LOWEST,
+	KUBE_STRATEGY_SPREAD,
+	KUBE_STRATEGY_STICKY,
+};
+
+enum kube_pool_sharing {		/* how far a sharing key reaches */
+	KUBE_SHARING_SAME_NAMESPACE,	/* the default in our own API group */
+	KUBE_SHARING_ANY_NAMESPACE,	/* MetalLB's, and so that of its group */
+};
+
+struct kube_pool_entry {
+	const char *text;		/* as written */
+	struct ip_range range;
+	bool	is_cidr;
+};
+
+/* MetalLB's v1beta1 IPAddressPool, and what is marked as ours. */
+struct kube_ip_address_pool {
+	struct kube_pool_entry *addresses;
 	size_t	naddresses;
+	struct kube_pool_entry *reserved;	/* ours: never handed out */
+	size_t	nreserved;
 	bool	auto_assign;		/* default true */
 	bool	avoid_buggy_ips;
+	enum kube_pool_strategy strategy;	/* ours */
+	enum kube_pool_sharing sharing;		/* ours */
 	bool	has_allocation;		/* spec.serviceAllocation is present */
 	int64_t	priority;		/* 0: last */
 	const char **namespaces;
@@ -168,6 +203,9 @@ struct kube_ip_address_pool {		/* MetalLB's v1beta1 IPAddressPool */
 	size_t	nnamespace_selectors;
 	struct kube_selector *service_selectors;
 	size_t	nservice_selectors;
+	int64_t	assigned[2];		/* status: IPv4, IPv6; -1 where absent */
+	int64_t	available[2];		/* likewise */
+	struct kube_condition accepted;
 };
 
 struct kube_l2_advertisement {		/* MetalLB's v1beta1 L2Advertisement */
@@ -181,6 +219,89 @@ struct kube_l2_advertisement {		/* MetalLB's v1beta1 L2Advertisement */
 	size_t	nservice_selectors;
 	const char **interfaces;	/* none: every eligible one */
 	size_t	ninterfaces;
+	struct kube_condition accepted;
+};
+
+/* A BGP community: two numbers of 16 bits (RFC 1997) or three of 32 (RFC 8092). */
+struct kube_bgp_community {
+	bool	is_large;
+	uint32_t part[3];		/* part[2] of large ones only */
+};
+
+struct kube_bgp_advertisement {		/* MetalLB's v1beta1 BGPAdvertisement */
+	const char **pools;
+	size_t	npools;
+	struct kube_selector *pool_selectors;
+	size_t	npool_selectors;
+	struct kube_selector *node_selectors;
+	size_t	nnode_selectors;
+	struct kube_selector *service_selectors;
+	size_t	nservice_selectors;
+	uint8_t	aggregation_len;	/* IPv4: 1..32, default 32 */
+	uint8_t	aggregation_len_v6;	/* 1..128, default 128 */
+	bool	has_local_pref;
+	uint32_t local_pref;		/* LOCAL_PREF to internal peers */
+	struct kube_community_ref {
+		const char *name;	/* of a Community's entry; NULL: a value */
+		struct kube_bgp_community value;
+	} *communities;
+	size_t	ncommunities;
+	const char **peers;		/* names of BGPPeers; none: all */
+	size_t	npeers;
+	struct kube_condition accepted;
+};
+
+enum kube_bgp_dynamic_asn {
+	KUBE_ASN_FIXED,			/* peer_asn says it */
+	KUBE_ASN_INTERNAL,		/* whoever has ours */
+	KUBE_ASN_EXTERNAL,		/* whoever has another than ours */
+};
+
+struct kube_bgp_peer {			/* MetalLB's v1beta2 BGPPeer */
+	uint32_t my_asn;
+	uint32_t local_asn;		/* what this peer is shown; 0: my_asn */
+	uint32_t peer_asn;		/* 0 unless KUBE_ASN_FIXED */
+	enum kube_bgp_dynamic_asn dynamic_asn;
+	struct ip address;		/* IP_NONE where interface is set */
+	const char *interface;		/* unnumbered peering; NULL none */
+	struct ip source;		/* IP_NONE: the system's choice */
+	uint16_t port;			/* default 179 */
+	bool	has_hold_time;
+	uint32_t hold_ms;		/* 0 (no keepalives) or >= 3000 */
+	bool	has_keepalive_time;
+	uint32_t keepalive_ms;
+	uint32_t connect_sec;		/* between attempts; 0: our default */
+	struct ip router_id;		/* IPv4; IP_NONE: our choice */
+	struct kube_selector *node_selectors;
+	size_t	nnode_selectors;
+	const char *password;		/* TCP MD5; NULL none */
+	const char *password_secret;	/* name of a Secret; NULL none */
+	const char *password_secret_ns;	/* NULL: the peer's namespace */
+	const char *bfd_profile;	/* NULL: no BFD */
+	const char *vrf;		/* NULL none */
+	bool	ebgp_multi_hop;
+	bool	graceful_restart;
+	bool	disable_mp;		/* deprecated in MetalLB, without effect */
+	bool	is_dual_stack;		/* both families over this session */
+	struct kube_condition accepted;
+};
+
+struct kube_community {			/* MetalLB's v1beta1 Community */
+	struct kube_community_alias {
+		const char *name;
+		struct kube_bgp_community value;
+	} *aliases;
+	size_t	naliases;
+};
+
+struct kube_bfd_profile {		/* MetalLB's v1beta1 BFDProfile */
+	uint32_t receive_ms;		/* 10..60000, default 300 */
+	uint32_t transmit_ms;		/* likewise */
+	uint32_t echo_ms;		/* 10..60000, default 50 */
+	uint8_t	detect_multiplier;	/* 2..255, default 3 */
+	uint8_t	minimum_ttl;		/* 1..254 of multi-hop sessions, default 254 */
+	bool	echo_mode;
+	bool	passive_mode;
 };
 
 struct kube_object {
@@ -195,6 +316,10 @@ struct kube_object {
 		struct kube_pod pod;
 		struct kube_ip_address_pool pool;
 		struct kube_l2_advertisement l2adv;
+		struct kube_bgp_advertisement bgpadv;
+		struct kube_bgp_peer bgp_peer;
+		struct kube_community community;
+		struct kube_bfd_profile bfd_profile;
 	};
 };
 
@@ -203,6 +328,16 @@ const char *kube_kind_name(enum kube_kind kind);
 
 /* False for Node and Namespace. */
 bool kube_kind_is_namespaced(enum kube_kind kind);
+
+/*
+ * True for the kinds of our own API group, or MetalLB's: they are read from one
+ * namespace only, and are there only once their CRDs are.
+ */
+bool kube_kind_is_custom(enum kube_kind kind);
+
+/* "lowest", "spread", "sticky"; "SameNamespace", "AnyNamespace": as in a spec. */
+const char *kube_strategy_name(enum kube_pool_strategy s);
+const char *kube_sharing_name(enum kube_pool_sharing s);
 
 /* "TCP", "UDP", "SCTP". */
 const char *kube_proto_name(enum kube_proto proto);
