@@ -125,6 +125,10 @@ add_service_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mar
 			add_addr(n, NFT_DIR_ENDPOINTS, &s->endpoints[i].ip);
 		}
 	add_masq(n, s);
+	if (s->nendpoints == 0)
+		nft_state_add(n, NFT_DIR_EMPTY, &e);
+	else if (s->is_local_only && count_local(s) == 0)
+		nft_state_add(n, NFT_DIR_ELSEWHERE, &e);
 	if (s->nsource_ranges > 0)
 		nft_state_add(n, NFT_DIR_RESTRICTED, &e);
 	for (i = 0; i < s->nsource_ranges; i++) {

@@ -181,6 +181,28 @@ director_steer(FILE *o)
 }
 
 /*
+ * Where IPVS has nowhere to send a packet it answers with ICMP, which an open
+ * connection survives, should endpoints come back, and a TCP client that has
+ * just begun may miss; so a SYN is refused with a reset. Clients of a service
+ * with policy Local that come to a node without endpoints, as while its VIP
+ * moves, are left to try again.
+ */
+static void
+director_refuse(FILE *o)
+{
+	fputs("\tchain refuse {\n"
+	    "\t\ttype filter hook input priority filter\n", o);
+	EACH_FAMILY(f) {
+		fprintf(o, "\t\ttcp flags & (syn | ack) == syn"
+		    " %s daddr . meta l4proto . th dport @empty%d"
+		    " reject with tcp reset\n", f->ip, f->digit);
+		fprintf(o, "\t\t%s daddr . meta l4proto . th dport @elsewhere%d"
+		    " drop\n", f->ip, f->digit);
+	}
+	fputs("\t}\n", o);
+}
+
+/*
  * What clients send travels through a tunnel, so they are told, by the
  * SYN-ACK, to leave room for its header. nft only ever lowers the value.
  */
@@ -217,6 +239,7 @@ write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
 	} else {
 		director_raw(o);
 		director_steer(o);
+		director_refuse(o);
 		director_out(o, r);
 	}
 	fputs("}\n", o);

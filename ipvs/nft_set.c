@@ -18,6 +18,8 @@ const struct nft_set_def nft_set_defs[NFT_NSETS] = {
 	[NFT_DIR_MARKS] = { "marks", NFT_DIRECTOR, NFT_MARK },
 	[NFT_DIR_RESTRICTED] = { "restricted", NFT_DIRECTOR, NFT_PORT },
 	[NFT_DIR_ALLOWED] = { "allowed", NFT_DIRECTOR, NFT_SOURCE },
+	[NFT_DIR_EMPTY] = { "empty", NFT_DIRECTOR, NFT_PORT },
+	[NFT_DIR_ELSEWHERE] = { "elsewhere", NFT_DIRECTOR, NFT_PORT },
 };
 
 static int

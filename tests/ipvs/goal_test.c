@@ -183,7 +183,24 @@ START_TEST(no_endpoints_still_has_a_service)
 	s.nendpoints = 0;
 	g = build(&s);
 	ck_assert_msg(g.table.n == 1 && g.table.vs[0].nrs == 0,
-	    "IPVS rejects what it cannot schedule, at once");
+	    "open connections get ICMP, and may live to see endpoints again");
+	ck_assert_msg(g.nft.set[NFT_DIR_EMPTY * 2].n == 1, "new ones get a reset");
+	ck_assert_uint_eq(g.nft.set[NFT_DIR_ELSEWHERE * 2].n, 0);
+	goal_fini(&g);
+}
+END_TEST
+
+START_TEST(policy_local_without_local_endpoints_is_silent)
+{
+	struct ipvs_service s = web();
+	struct goal g;
+
+	s.is_local_only = true;
+	s.endpoints = eps + 1;
+	s.nendpoints = 2;
+	g = build(&s);
+	ck_assert_uint_eq(g.nft.set[NFT_DIR_EMPTY * 2].n, 0);
+	ck_assert_uint_eq(g.nft.set[NFT_DIR_ELSEWHERE * 2].n, 1);
 	goal_fini(&g);
 }
 END_TEST
@@ -205,6 +222,8 @@ static const struct {
 	{ NFT_DIR_MASQ, 1, "the one without a director" },
 	{ NFT_DIR_MARKS, 1, "second tier" },
 	{ NFT_DIR_RESTRICTED, 1, "has ranges" },
+	{ NFT_DIR_EMPTY, 0, "it has endpoints" },
+	{ NFT_DIR_ELSEWHERE, 0, "and its policy is Cluster" },
 	{ NFT_DIR_ALLOWED, 1, "a range of the VIP's family; the other is no use" },
 };
 
@@ -251,6 +270,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, affinity_hashes_the_client_alone);
 	tcase_add_test(tc, policy_local_has_one_tier_and_local_endpoints);
 	tcase_add_test(tc, no_endpoints_still_has_a_service);
+	tcase_add_test(tc, policy_local_without_local_endpoints_is_silent);
 	tcase_add_loop_test(tc, set_holds, 0, nitems(sets));
 	tcase_add_test(tc, ranges_of_the_other_family_alone_let_nobody_in);
 }
