@@ -7,7 +7,14 @@
  *
  * No clock is compared with another machine's: a holder has lost the Lease
  * when this process has seen it unchanged for its whole duration. The leader
- * stops leading, by its own clock, before anybody else may begin.
+ * stops leading, by its own clock, before anybody else may begin: it counts
+ * from when it sent its last good write, the others from when they may have
+ * seen it at the earliest.
+ *
+ * Beyond client-go: who stands by looks more often, so that a clean handover
+ * takes no time; who has seen a holder does not take the Lease at once when
+ * somebody deletes it (who has not cannot know better); and a stop waits for
+ * the write that is under way, or its release would come to nothing.
  *
  * The caller asks lease_next() what to send, sends it (kube_source_lease()),
  * and gives the answer back with lease_got() or lease_wrote().
@@ -23,23 +30,25 @@
 
 enum {
 	LEASE_ID_LEN = 256,		/* holderIdentity, NUL included */
-	/* client-go's and so kube-controller-manager's defaults. */
+	/* client-go's and so kube-controller-manager's default. */
 	LEASE_DURATION_MS = 15000,
-	LEASE_RENEW_DEADLINE_MS = 10000,
-	LEASE_RETRY_MS = 2000,
 };
 
 struct lease_conf {
 	const char *identity;		/* of this process; outlives the engine */
 	int64_t	duration_ms;		/* others may take over after this */
 	int64_t	renew_deadline_ms;	/* we stop leading after this; less than it */
-	int64_t	retry_ms;		/* between tries; less again */
+	int64_t	retry_ms;		/* between tries of the holder; less again */
+	int64_t	poll_ms;		/* between looks of the others; less again */
 };
+
+/* client-go's proportions: 15 s give 10 s, 2 s, and (ours) 0.5 s. */
+struct lease_conf lease_conf_of(const char *identity, int64_t duration_ms);
 
 /* The Lease as the server has it, or is to have it. */
 struct lease_record {
 	char	holder[LEASE_ID_LEN];	/* "" nobody */
-	uint32_t duration_sec;
+	uint32_t duration_sec;		/* 0 not given */
 	uint32_t transitions;		/* changes of holder so far */
 	int64_t	acquired_ns;		/* wall clock, 0 not given */
 	int64_t	renewed_ns;
@@ -56,15 +65,20 @@ enum lease_do {
 struct lease {
 	struct lease_conf conf;
 	bool	is_waiting;		/* for the answer to what was sent */
+	bool	has_looked;		/* a GET or a write was answered once */
 	bool	is_absent;		/* the last GET found no Lease */
 	bool	is_stale;		/* seen is not what the server has: GET */
+	bool	is_unsure;		/* a claim's answer was lost */
 	bool	is_held;		/* by us, as far as we know */
-	struct lease_record seen;
-	struct mono seen_at;		/* when its holder or renewal last changed */
+	bool	is_stopping;
+	struct lease_record seen;	/* the last one, though absent now */
+	struct mono seen_at;		/* its claim changed no later than then... */
+	struct mono looked_at;		/* ...and not before: the last look began */
 	struct lease_record sent;	/* the write under way */
-	struct mono sent_at;
+	struct mono sent_at;		/* what is under way was sent */
 	struct mono renewed_at;		/* when the last good write was sent */
 	struct mono due;		/* the next try */
+	uint64_t term;			/* grows whenever leading begins; see below */
 	uint64_t rng;			/* for jitter */
 };
 
@@ -85,19 +99,25 @@ void lease_got(struct lease *l, int error, const struct lease_record *record,
 
 /*
  * The answer to a CREATE or UPDATE: 0 and the record as the server now has it,
- * -ESTALE or -EEXIST (somebody was first), or another error.
+ * -ESTALE or -EEXIST (somebody was first), or another error, after which it
+ * may have been written or not.
  */
 void lease_wrote(struct lease *l, int error, const struct lease_record *record,
     struct mono now);
 
-/* Do we lead at this moment? */
+/*
+ * Do we lead at this moment? Where that was so, was not so and is again, even
+ * unseen by the caller, l->term has grown: what was known of the world while
+ * leading may have been changed by another leader.
+ */
 bool lease_is_leader(const struct lease *l, struct mono now);
 
 /*
- * A clean stop: we lead no more. Returns true where *ret_record is to be
- * written with an UPDATE, so that the next one need not wait.
+ * A clean stop: we lead no more. lease_next() goes on to say what must be
+ * sent so that the next leader need not wait, until lease_is_over().
  */
-bool lease_release(struct lease *l, int64_t wall_ns, struct lease_record *ret_record);
+void lease_stop(struct lease *l, struct mono now);
+bool lease_is_over(const struct lease *l);
 
 /*
  * When lease_next() or lease_is_leader() may have something new to say, or

@@ -1,6 +1,5 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -58,19 +57,33 @@ number_of(const cJSON *o, const char *name)
 	    (uint32_t)v->valuedouble : 0;
 }
 
-/* A MicroTime; 0 where it is none. Only compared for being the same. */
+/* The fraction behind the seconds, ".5" or ".000123", in nanoseconds. */
+static int64_t
+fraction_of(const char *s)
+{
+	int64_t unit = NSEC_PER_SEC / 10, ns = 0;
+
+	if (*s++ != '.')
+		return 0;
+	for (; *s >= '0' && *s <= '9' && unit >= NSEC_PER_USEC; s++, unit /= 10)
+		ns += (*s - '0') * unit;
+	return ns;
+}
+
+/*
+ * A MicroTime in UTC; 0 where it is none, or of no year that nanoseconds can
+ * hold. Compared only for being the same.
+ */
 static int64_t
 time_of(const cJSON *o, const char *name)
 {
-	const char *s = text_of(o, name), *rest;
+	const char *rest;
 	struct tm tm = { 0 };
-	unsigned usec = 0;
 
-	rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (rest == NULL)
+	rest = strptime(text_of(o, name), "%Y-%m-%dT%H:%M:%S", &tm);
+	if (rest == NULL || tm.tm_year < 70 || tm.tm_year >= 300)
 		return 0;
-	sscanf(rest, ".%6u", &usec);
-	return (int64_t)timegm(&tm) * NSEC_PER_SEC + usec * NSEC_PER_USEC;
+	return (int64_t)timegm(&tm) * NSEC_PER_SEC + fraction_of(rest);
 }
 
 int
