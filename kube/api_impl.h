@@ -44,6 +44,7 @@ struct api_kind {
 	ev_timer timer;			/* reflect.deadline */
 	char	*cont;			/* continue token of the next page */
 	struct api_marks marks;
+	bool	is_denied;		/* the server has none, or none for us */
 	enum reflect_ev why_cut;	/* set by the stream when it ends itself */
 	int64_t	asked_ms;
 	struct kube_error complaint;	/* said last; "" once all is well */
@@ -70,6 +71,7 @@ struct api {
 	char	*host;			/* this machine's name, for Events */
 	char	*origin;		/* kubeconfig and context, for messages */
 	unsigned kinds;			/* 1u << kind, those asked for */
+	unsigned spare_kinds;		/* those among them that need not be there */
 	unsigned dirty;			/* 1u << kind, not yet told */
 	bool	is_synced;		/* and told so */
 	ev_prepare notify;		/* runs while dirty or newly synced */

@@ -30,7 +30,8 @@ static bool
 all_listed(const struct api *api)
 {
 	for (unsigned i = 0; i < KUBE_NKINDS; i++)
-		if ((api->kinds & 1u << i) && !api->kind[i].reflect.is_listed)
+		if ((api->kinds & 1u << i) && !api->kind[i].reflect.is_listed &&
+		    !((api->spare_kinds & 1u << i) && api->kind[i].is_denied))
 			return false;
 	return true;
 }
@@ -224,6 +225,7 @@ api_source_open(struct ev_loop *loop, const struct kube_source_conf *conf,
 	api->component = mem_strdup(conf->component);
 	api->host = mem_strdup(conf->node_name != NULL ? conf->node_name : host);
 	api->kinds = conf->kinds;
+	api->spare_kinds = conf->spare_kinds;
 	ev_prepare_init(&api->notify, notify_cb);
 	api->notify.data = api;
 	for (unsigned i = 0; i < KUBE_NKINDS; i++)

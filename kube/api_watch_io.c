@@ -206,6 +206,10 @@ step_failed(struct api_kind *k, const char *verb, const struct http_answer *ans)
 	if (ev.type != REFLECT_EV_GONE && (ev.type != REFLECT_EV_ABSENT || is_last))
 		complain(k, &why);
 	step(k, &ev);
+	if (is_last && (ans->status == 404 || ans->status == 403)) {
+		k->is_denied = true;
+		api_check_synced(k->api);
+	}
 }
 
 static void

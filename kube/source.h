@@ -27,6 +27,11 @@ struct kube_source_conf {
 	 */
 	const char *spec;
 	unsigned kinds;			/* 1u << KUBE_SERVICE | ... */
+	/*
+	 * Those among them to do without where the server has no such resource
+	 * or does not let us read it: `synced` does not wait for them.
+	 */
+	unsigned spare_kinds;
 	const char *node_name;		/* KUBE_POD: only this node's; NULL all */
 	const char *ns;			/* namespace of our custom resources */
 	const char *api_group;		/* NULL: "heraldlb.io" */

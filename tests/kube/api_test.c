@@ -220,7 +220,8 @@ synced(void *arg)
 }
 
 static struct kube_source *
-open_source(struct rig *rig, struct kube_store *store, unsigned kinds)
+open_source(struct rig *rig, struct kube_store *store, unsigned kinds,
+    unsigned spare_kinds)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET,
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -244,7 +245,7 @@ open_source(struct rig *rig, struct kube_store *store, unsigned kinds)
 	close(config);
 	spec = mem_printf("kubeconfig:%s", path);
 	src = kube_source_open(rig->loop, &(struct kube_source_conf){ .spec = spec,
-	    .kinds = kinds, .component = "test" }, store,
+	    .kinds = kinds, .spare_kinds = spare_kinds, .component = "test" }, store,
 	    &(struct kube_source_handler){ .synced = synced, .arg = rig }, &err);
 	ck_assert_msg(src != NULL, "%s", err.text);
 	unlink(path);
@@ -283,7 +284,7 @@ START_TEST(script)
 	char names[256] = "";
 
 	rig_init(&rig, rows[_i].lines);
-	src = open_source(&rig, store, 1u << KUBE_NAMESPACE);
+	src = open_source(&rig, store, 1u << KUBE_NAMESPACE, 0);
 	ev_run(rig.loop, 0);
 	l = kube_store_list(store, KUBE_NAMESPACE);
 	for (size_t i = 0; i < l.n; i++) {
@@ -297,6 +298,32 @@ START_TEST(script)
 	    "%s: the log says %s", rows[_i].why, rig.log);
 	ck_assert_msg(rig.nsynced == 1, "%s: synced %u times", rows[_i].why, rig.nsynced);
 	ck_assert(kube_source_is_synced(src));
+	kube_source_close(src);
+	kube_store_free(store);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* A kind that is not there is waited for, unless it is one to do without. */
+START_TEST(not_there)
+{
+	static const char *const answers[] = { FAIL_HEAD("404 Not Found"),
+	    FAIL_HEAD("403 Forbidden"), FAIL_HEAD("500 Internal Server Error") };
+	const struct line lines[LINES_MAX] = {
+		{ "/apis/heraldlb.io/v1beta2/bgppeers?", answers[_i / 2] },
+		{ "/apis/heraldlb.io/v1beta2/bgppeers?", answers[_i / 2] },
+	};
+	bool is_spare = _i % 2 == 1;
+	struct kube_store *store = kube_store_new();
+	struct kube_source *src;
+	struct rig rig;
+
+	rig_init(&rig, lines);
+	src = open_source(&rig, store, 1u << KUBE_BGP_PEER,
+	    is_spare ? 1u << KUBE_BGP_PEER : 0);
+	ev_run(rig.loop, 0);
+	ck_assert_msg(rig.nsynced == (is_spare && _i / 2 < 2), "case %d: synced %u times",
+	    _i, rig.nsynced);
 	kube_source_close(src);
 	kube_store_free(store);
 	rig_fini(&rig);
@@ -319,7 +346,7 @@ START_TEST(closed_at_work)
 	struct rig rig;
 
 	rig_init(&rig, none);
-	src = open_source(&rig, store, 1u << KUBE_NAMESPACE);
+	src = open_source(&rig, store, 1u << KUBE_NAMESPACE, 0);
 	for (int i = 0; i < 40; i++)
 		kube_source_patch_status(src, KUBE_SERVICE, "default", "a", NULL,
 		    "{\"status\":{}}", never_done, NULL);
@@ -385,6 +412,7 @@ main(void)
 
 	tcase_set_timeout(tc, 2 * WAIT_SEC);
 	tcase_add_loop_test(tc, script, 0, (int)nitems(rows));
+	tcase_add_loop_test(tc, not_there, 0, 6);
 	tcase_add_test(tc, closed_at_work);
 	tcase_add_test(tc, paths);
 	suite_add_tcase(s, tc);
