@@ -23,21 +23,37 @@ plan_warn(struct plan *p, const char *fmt, ...)
 	p->warnings[p->nwarnings++] = arena_strdup(&p->arena, text);
 }
 
-/* The pool that holds ip, NULL for none. Pools do not overlap. */
+static bool
+entries_hold(const struct kube_pool_entry *e, size_t n, const struct ip *ip)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ip_range_contains(&e[i].range, ip))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The pool that holds ip, NULL for none. Pools do not overlap but for what one
+ * of them reserves; where ip is reserved by all, it was given before that, and
+ * the controller is about to take it back.
+ */
 static const struct kube_object *
 pool_of(const struct kube_store *store, const struct ip *ip)
 {
 	struct kube_list pools = kube_store_list(store, KUBE_IP_ADDRESS_POOL);
+	const struct kube_object *reserving = NULL;
 
 	for (size_t i = 0; i < pools.n; i++) {
 		const struct kube_ip_address_pool *p = &pools.items[i]->pool;
 
-		for (size_t j = 0; j < p->naddresses; j++) {
-			if (ip_range_contains(&p->addresses[j].range, ip))
-				return pools.items[i];
-		}
+		if (!entries_hold(p->addresses, p->naddresses, ip))
+			continue;
+		if (!entries_hold(p->reserved, p->nreserved, ip))
+			return pools.items[i];
+		reserving = pools.items[i];
 	}
-	return NULL;
+	return reserving;
 }
 
 static int
