@@ -1,8 +1,4 @@
-"""cluster.py - Herald on the lab's nodes, and the objects it is given.
-
-The objects are manifests in one directory that all nodes share; they are
-written beside and renamed into place, as an editor or a deployer does it.
-"""
+"""cluster.py - Herald on the lab's nodes: its programs, and what a report shows."""
 import json
 import os
 import re
@@ -10,17 +6,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 
-import echo
+import objects
 import topology
-from measure import Failed, Not, arp_answers, ipvs_table, until
+from measure import Not, until
 from netns import inside, output
+from service import Service
 
-SOURCE = "/run/lab/source"
 LOGS = "/run/lab/logs"
 RESULTS = "/run/lab/results"
-TCP_PORT, UDP_PORT = 80, 7      # the Service's; the pods' are echo.py's
 HTTP_PORT = 7472
 
 
@@ -57,11 +51,19 @@ class Process:
             return "(no log)\n"
 
     def memory_mb(self):
-        """Resident in all, and what is its own: no library or program text."""
-        with open(f"/proc/{self.popen.pid}/status") as f:
-            text = f.read()
-        return [int(re.search(rf"{key}:\s+(\d+)", text)[1]) / 1024
-                for key in ("VmRSS", "RssAnon")]
+        """{"Rss", "Anonymous", "Pss"}: all that is resident; what is its own and no
+        file's; its own and its share of what it shares (libraries, program text)."""
+        with open(f"/proc/{self.popen.pid}/smaps_rollup") as f:
+            kb = dict(re.findall(r"^(\w+):\s+(\d+) kB", f.read(), re.M))
+        return {key: int(kb[key]) / 1024 for key in ("Rss", "Anonymous", "Pss")}
+
+    def cpu_sec(self):
+        """Time on a processor, of the main thread and the others."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.popen.pid}/task"):
+            with open(f"/proc/{self.popen.pid}/task/{task}/schedstat") as f:
+                total += int(f.read().split()[0])
+        return total / 1e9
 
     def get(self, path):
         """The body of an answer of its HTTP server."""
@@ -97,31 +99,36 @@ def pcap_tail(data, packets=300):
 class Lab:
     """The whole of it: network, programs and objects."""
 
-    def __init__(self, bin_dir):
-        for d in (SOURCE, LOGS):
-            os.makedirs(d)
+    def __init__(self, bin_dir, source):
+        """source: an objects.Folder, or what has its verbs."""
+        os.makedirs(LOGS)
         self.nodes = topology.build()
         self.by_name = {n.name: n for n in self.nodes}
-        self.bin_dir = bin_dir
+        self.objects = source
         self.controller = Process("controller", "router", [
-            f"{bin_dir}/herald-controller", "--source", f"dir:{SOURCE}",
-            "--namespace", "herald-system", "--http", f"127.0.0.1:{HTTP_PORT}"])
+            f"{bin_dir}/herald-controller", "--source", source.source("controller"),
+            "--namespace", objects.NAMESPACE, "--http", f"127.0.0.1:{HTTP_PORT}"])
         self.speakers = {n.name: Process(f"{n.name}-speaker", n.name, [
             f"{bin_dir}/herald-speaker", "--node-name", n.name,
-            "--source", f"dir:{SOURCE}", "--namespace", "herald-system",
+            "--source", source.source("speaker"), "--namespace", objects.NAMESPACE,
             "--director-name", n.director, "--director-link", "herald0",
             "--liveness", "3x100ms", "--http", f"127.0.0.1:{HTTP_PORT}"])
             for n in self.nodes}
         self.captures = []
-        self.members = [pod for n in self.nodes for pod in n.pods
-                        if pod[-1] in topology.PODS_PER_NODE]
+        self.services = {4: Service(self, "web", "IPv4"), 6: Service(self, "web6", "IPv6")}
 
     def start(self):
         for node in self.nodes:
-            self.write_node(node)
+            self.objects.put(objects.node(node))
+            for pod in node.pods:
+                self.objects.put(objects.pod(node, pod))
         self.controller.start()
         for speaker in self.speakers.values():
             speaker.start()
+
+    def write_pool(self):
+        self.objects.put(objects.pool([topology.POOL, topology.POOL6]))
+        self.objects.put(objects.advertisement())
 
     def capture(self):
         """Record packets on the client and the nodes, for failure reports."""
@@ -132,141 +139,6 @@ class Lab:
                      "-w", f"{LOGS}/{name}.pcap"],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL))
-
-    def pod_ip(self, pod):
-        return self.by_name[pod[:2]].pods[pod]
-
-    # --- objects
-
-    def write(self, name, obj):
-        """Put an object into place; returns the moment of the rename."""
-        hidden = f"{SOURCE}/.{name}.new"
-        with open(hidden, "w") as f:
-            json.dump(obj, f, indent=1)
-        os.rename(hidden, f"{SOURCE}/{name}.json")
-        return time.monotonic()
-
-    def write_text(self, name, text):
-        hidden = f"{SOURCE}/.{name}.new"
-        with open(hidden, "w") as f:
-            f.write(text)
-        os.rename(hidden, f"{SOURCE}/{name}.yaml")
-
-    def delete(self, name):
-        os.unlink(f"{SOURCE}/{name}.json")
-        return time.monotonic()
-
-    def write_node(self, node):
-        self.write(f"node-{node.name}", {
-            "apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": node.name, "labels": {"kubernetes.io/hostname": node.name}},
-            "spec": {"podCIDRs": [f"10.244.{node.index}.0/24", f"fd00:{node.index}::/64"]},
-            "status": {
-                "addresses": [{"type": "InternalIP", "address": node.ip},
-                              {"type": "InternalIP", "address": node.ip6},
-                              {"type": "Hostname", "address": node.name}],
-                "conditions": [{"type": "Ready", "status": "True"}]}})
-        for pod, ip in node.pods.items():
-            self.write(f"pod-{pod}", {
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": pod, "namespace": "default", "labels": {"app": "web"}},
-                "spec": {"nodeName": node.name},
-                "status": {"phase": "Running", "podIP": ip,
-                           "podIPs": [{"ip": ip}, {"ip": topology.pod_ip6(node, ip)}]}})
-
-    def write_pool(self):
-        self.write_text("pool", f"""\
-apiVersion: heraldlb.io/v1beta1
-kind: IPAddressPool
-metadata:
-  name: lan
-  namespace: herald-system
-spec:
-  addresses:
-  - {topology.POOL}
----
-apiVersion: heraldlb.io/v1beta1
-kind: L2Advertisement
-metadata:
-  name: lan
-  namespace: herald-system
-spec:
-  ipAddressPools: [lan]
-""")
-
-    def write_service(self, name="web"):
-        return self.write(f"service-{name}", {
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}"},
-            "spec": {
-                "type": "LoadBalancer", "clusterIP": "10.96.0.10",
-                "clusterIPs": ["10.96.0.10"], "ipFamilies": ["IPv4"],
-                "ipFamilyPolicy": "SingleStack", "externalTrafficPolicy": "Cluster",
-                "selector": {"app": "web"},
-                "ports": [
-                    {"name": "tcp", "protocol": "TCP", "port": TCP_PORT,
-                     "targetPort": echo.TCP_PORT},
-                    {"name": "udp", "protocol": "UDP", "port": UDP_PORT,
-                     "targetPort": echo.UDP_PORT}]}})
-
-    def write_slice(self, members=None, name="web"):
-        """The EndpointSlice of a Service; returns the moment of the rename."""
-        if members is not None:
-            self.members = list(members)
-        return self.write(f"slice-{name}", {
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"name": f"{name}-x1", "namespace": "default",
-                         "labels": {"kubernetes.io/service-name": name}},
-            "addressType": "IPv4",
-            "ports": [{"name": "tcp", "protocol": "TCP", "port": echo.TCP_PORT},
-                      {"name": "udp", "protocol": "UDP", "port": echo.UDP_PORT}],
-            "endpoints": [{"addresses": [self.pod_ip(pod)], "nodeName": pod[:2],
-                           "conditions": {"ready": True, "serving": True,
-                                          "terminating": False}}
-                          for pod in self.members]})
-
-    # --- what is so
-
-    def vip(self, name="web"):
-        """The address in the Service's status, or None."""
-        for folder, _dirs, files in os.walk(f"{SOURCE}/.status"):
-            for file in files:
-                with open(f"{folder}/{file}", errors="replace") as f:
-                    text = f.read()
-                if name in f"{folder}/{file}" and "ingress" in text:
-                    found = re.search(r'"?ip"?:\s*"?([0-9a-f.:]+)"?', text)
-                    if found:
-                        return found[1]
-        return None
-
-    def programmed(self, node, vip, members=None):
-        """True, or a Not that says what IPVS of the node's director lacks."""
-        want = sorted(self.pod_ip(p) for p in (self.members if members is None else members))
-        table = ipvs_table(node.director)
-        for proto, port in (("TCP", TCP_PORT), ("UDP", UDP_PORT)):
-            have = table.get((proto, vip, port))
-            if have is None:
-                return Not(f"{node.name}: IPVS has no {proto} {vip}:{port}")
-            if sorted(d.ip for d in have) != want:
-                return Not(f"{node.name}: IPVS {proto} {vip}:{port} has "
-                           f"{[d.ip for d in have]}, want {want}")
-        return True
-
-    def owners(self, vip, wait_sec=0.25):
-        """Names of the nodes that answer ARP for vip within wait_sec."""
-        macs = arp_answers("client", topology.lan_mac(100), topology.CLIENT_IP, vip, wait_sec)
-        names = {n.mac: n.name for n in self.nodes}
-        return {names.get(mac, mac) for mac in macs}
-
-    def owner(self, vip):
-        """The one node that answers for vip."""
-        def look():
-            who = self.owners(vip)
-            return list(who) if len(who) == 1 else Not(f"answered by {sorted(who) or 'nobody'}")
-        name = until(f"one node to answer ARP for {vip}", look, 10)[0]
-        if name not in self.by_name:
-            raise Failed("a node to answer ARP", f"{name} answered for {vip}")
-        return self.by_name[name]
 
     def wait_ready(self):
         """Wait until all programs run and the speakers see one another."""
@@ -281,38 +153,6 @@ spec:
             return True
         until("the controller and the speakers to be up", look, 20, every_sec=0.05)
 
-    def agreed_owner(self, vip):
-        """The node that all speakers, all up and of one mind, and ARP name; or a Not."""
-        said = {}
-        for name, speaker in self.speakers.items():
-            status = speaker.status()
-            down = [n["name"] for n in status.get("nodes", []) if n["state"] != "up"]
-            if down or len(status.get("nodes", [])) < len(self.nodes) - 1:
-                return Not(f"{name} does not see {down or 'the others'} up")
-            said[name] = [v.get("owner") for v in status["vips"] if v["ip"] == vip]
-        if len({str(owner) for owner in said.values()}) != 1:
-            return Not(f"the speakers disagree on the owner of {vip}: {said}")
-        who = self.owners(vip)
-        if [*who] != said[name]:
-            return Not(f"{said[name]} should answer ARP for {vip}, {sorted(who)} do")
-        return self.by_name[who.pop()]
-
-    def settle(self, limit_sec=15):
-        """Wait until every node is up and programmed and one owns the VIP.
-
-        Returns the VIP and its owner.
-        """
-        for node in self.nodes:
-            if not self.speakers[node.name].is_running():
-                raise Failed("the speaker to run", f"{node.name}'s has ended: "
-                             f"status {self.speakers[node.name].popen.returncode}", node)
-        vip = until("the Service to have an address", self.vip, limit_sec)
-        for node in self.nodes:
-            until(f"{node.name} to be programmed",
-                  lambda n=node: self.programmed(n, vip), limit_sec, node=node)
-        return vip, until("all speakers to agree", lambda: self.agreed_owner(vip), limit_sec,
-                          every_sec=0.05)
-
     # --- when it is not so
 
     def save_logs(self):
@@ -325,22 +165,27 @@ spec:
             ("IPVS", (node.director, "ipvsadm", "-Ln")),
             ("nft in the director", (node.director, "nft", "list", "ruleset")),
             ("nft on the node", (node.name, "nft", "list", "table", "inet", "herald")),
-            ("rules", (node.name, "ip", "rule"))]
+            ("rules", (node.name, "ip", "rule")), ("rules6", (node.name, "ip", "-6", "rule"))]
         if is_full:
             show += [
                 ("hostile rules", (node.name, "nft", "list", "table", "ip", "hostile")),
+                ("hostile rules6", (node.name, "nft", "list", "table", "ip6", "hostile")),
                 ("routes", (node.name, "ip", "route", "show", "table", "all")),
+                ("routes6", (node.name, "ip", "-6", "route", "show", "table", "all")),
                 ("links and addresses", (node.name, "ip", "-br", "address")),
                 ("director's addresses", (node.director, "ip", "-br", "address"))]
         text = "".join(f"--- {node.name}: {title}\n{output(*what)}" for title, what in show)
         return text + (f"--- {node.name}: speaker's log\n"
                        f"{self.speakers[node.name].log_tail()}")
 
-    def packets_seen(self, where, vip, lines=30):
-        """The last packets to or from vip that a capture holds."""
+    def packets_seen(self, where, lines=30):
+        """The last packets that a capture holds: to or from a VIP, tunnelled, ARP, NDP."""
+        vips = [v for v in (s.vip() for s in self.services.values()) if v]
+        wanted = " or ".join([*(f"host {v}" for v in vips), "arp", "ip proto 4", "ip6 proto 41",
+                              "icmp6[0] == 135", "icmp6[0] == 136"])
         with open(f"{LOGS}/{where}.pcap", "rb") as f:
             done = subprocess.run(
-                ["tcpdump", "-n", "-r", "-", f"host {vip} or arp or ip proto 4"],
+                ["tcpdump", "-n", "-r", "-", wanted],
                 input=pcap_tail(f.read()), capture_output=True)
         kept = done.stdout.decode().splitlines()[-lines:]
         return f"--- packets at {where}\n" + "\n".join(kept or ["(none)"]) + "\n"

@@ -3,8 +3,8 @@ import os
 import time
 
 import topology
-from cluster import TCP_PORT
 from measure import Connections
+from objects import TCP_PORT
 from scenarios import Takeover, bring_back, first_light, ms
 
 NCONNS = 100
@@ -38,22 +38,23 @@ def _pods(lab, conns):
 
 def run(lab):
     began = time.monotonic()
+    web = lab.services[4]
     print("Herald: a LoadBalancer for bare metal. This is a whole small network in one")
     print("virtual machine, with the real programs and the kernel's own IPVS.")
     _picture()
 
     _step("1. A pool of addresses and a Service of type LoadBalancer appear")
-    vip, named, answered = first_light(lab)
+    vip, named, answered = first_light(web)
     _row("IPAddressPool lan", topology.POOL)
     _row("Service default/web", f"port {TCP_PORT}, six endpoints")
     _row("controller gave it", f"{vip}, {ms(named)} after the Service was written")
     _row("first answer on it", f"after {ms(answered)}")
 
     _step("2. One node owns the address: its speaker answers ARP for it")
-    _vip, owner = lab.settle()
+    _vip, owner = web.settle()
     _row("owner", owner.name)
     _row(f"who has {vip}?", f"{owner.mac}, {owner.name}'s own card")
-    _row("memory per speaker", ", ".join(f"{n} {p.memory_mb()[1]:.1f} MB"
+    _row("own memory per speaker", ", ".join(f"{n} {p.memory_mb()['Anonymous']:.1f} MB"
                                          for n, p in lab.speakers.items()))
 
     _step("3. A client connects: all pods on all nodes serve, and see who it is")
@@ -67,7 +68,7 @@ def run(lab):
 
     _step(f"4. {NCONNS} connections are open when {owner.name} dies "
           "(cable pulled, speaker killed)")
-    t = Takeover(lab, vip, owner, NCONNS)
+    t = Takeover(web, NCONNS)
     _row("new owner", f"{t.new_owner.name}, {t.new_owner.mac}")
     _row("the address answers again", f"after {ms(t.outage_sec)} "
          "(3 x 100 ms of silence to be sure, then the move)")
@@ -78,7 +79,7 @@ def run(lab):
 
     _step(f"5. {owner.name} returns")
     bring_back(lab, owner)
-    _vip, now = lab.settle(20)
+    _vip, now = web.settle(20)
     alive = t.conns.socks and _still_alive(t)
     _row("owner", now.name)
     _row("the same connections", f"{alive} of {len(t.alive)} still alive after the move back"

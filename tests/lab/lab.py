@@ -8,12 +8,15 @@ import time
 import traceback
 
 import demo
+import objects
 from cluster import RESULTS, Lab
 from measure import Failed
 from scenarios import SCENARIOS
 
-# Makes what all the others need.
-ALWAYS = ("allocate",)
+SOURCE = "/run/lab/source"
+
+# They make what all the others need.
+ALWAYS = ("allocate", "allocate6")
 
 
 def load_modules():
@@ -27,13 +30,12 @@ def load_modules():
 def report(lab, name, failure):
     """Print the state of the node concerned; all of all nodes goes to a file."""
     lab.flush_captures()
-    vip = lab.vip() or "10.0.0.50"
     shown = [failure.node] if failure.node else []
     short = "".join(lab.state_of(n) for n in shown)
     full = "".join(lab.state_of(n, is_full=True) for n in lab.nodes)
     time.sleep(1.2)     # tcpdump hands over what it holds within a second
     for where in ["client", *lab.by_name]:
-        packets = lab.packets_seen(where, vip)
+        packets = lab.packets_seen(where)
         full += packets
         if where == "client" or where in [n.name for n in shown]:
             short += packets
@@ -48,12 +50,12 @@ def report(lab, name, failure):
 
 def run(lab, only):
     passed = failed = 0
-    for name, fn in SCENARIOS:
+    for name, fn, family in SCENARIOS:
         if only and name not in only and name not in ALWAYS:
             continue
         since = time.monotonic()
         try:
-            figures = fn(lab)
+            figures = fn(lab.services[family])
             passed += 1
             print(f"ok {name} ({time.monotonic() - since:.1f} s) {figures}", flush=True)
         except Failed as e:
@@ -61,7 +63,7 @@ def run(lab, only):
             report(lab, name, e)
             print(f"FAIL {name}: {e} ({time.monotonic() - since:.1f} s)", flush=True)
             if name in ALWAYS:      # nothing else can be true
-                rest = [n for n, _fn in SCENARIOS if n != name and (not only or n in only)]
+                rest = [n for n, _fn, _f in SCENARIOS if n != name and (not only or n in only)]
                 failed += len(rest)
                 print(f"not run, for want of {name}: {', '.join(rest)}")
                 break
@@ -91,14 +93,14 @@ def main():
     args.add_argument("--only", action="append")
     args.add_argument("--shell", action="store_true")
     args = args.parse_args()
-    names = [name for name, _fn in SCENARIOS]
+    names = [name for name, _fn, _family in SCENARIOS]
     for name in args.only or []:
         if name not in names:
             sys.exit(f"lab: no scenario {name}; there are {', '.join(names)}")
     # The measuring thread must not wait for its turn for 5 ms, the default.
     sys.setswitchinterval(0.0005)
     load_modules()
-    lab = Lab(args.bin)
+    lab = Lab(args.bin, objects.Folder(SOURCE))
     if not args.demo:
         lab.capture()
     lab.start()

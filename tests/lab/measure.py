@@ -1,18 +1,16 @@
 """measure.py - look at the data plane from outside, and time it.
 
 A Prober tells for how long a VIP did not answer and what was lost; Connections
-tells which of many TCP connections live; arp_answers() who claims an address;
-ipvs_table() what the kernel of a node's director holds.
+tells which of many TCP connections live. Both are for IPv4 and IPv6, as the VIP
+is.
 """
 import collections
-import ipaddress
 import select
 import socket
-import struct
 import threading
 import time
 
-from netns import exists, inside, read
+from netns import inside
 
 
 class Failed(Exception):
@@ -42,65 +40,9 @@ def until(expected, look, limit_sec=10.0, every_sec=0.01, node=None):
         time.sleep(every_sec)
 
 
-# --- IPVS ----------------------------------------------------------------
-
-Destination = collections.namedtuple("Destination", "ip port forward weight")
-
-
-def _address(hexa):
-    if hexa.startswith("["):
-        host, port = hexa[1:].split("]:")
-        return str(ipaddress.ip_address(host)), int(port, 16)
-    host, port = hexa.split(":")
-    return str(ipaddress.ip_address(int(host, 16))), int(port, 16)
-
-
-def ipvs_table(netns):
-    """{("TCP", ip, port) or ("FWM", mark): [Destination, ...]}, in table order."""
-    table = {}
-    if not exists(netns):
-        return table
-    try:
-        text = read(netns, "/proc/thread-self/net/ip_vs")
-    except FileNotFoundError:
-        return table
-    for line in text.splitlines()[3:]:
-        word = line.split()
-        if word[0] == "->":
-            ip, port = _address(word[1])
-            current.append(Destination(ip, port, word[2], int(word[3])))
-        elif word[0] == "FWM":
-            current = table[("FWM", int(word[1], 16))] = []
-        else:
-            current = table[(word[0], *_address(word[1]))] = []
-    return table
-
-
-# --- ARP -----------------------------------------------------------------
-
-ETH_P_ARP = 0x0806
-
-
-def arp_answers(netns, mac, sender_ip, target_ip, wait_sec=0.25):
-    """Ask the LAN who has target_ip; returns the set of MACs that answered."""
-    with inside(netns):
-        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
-        s.bind(("eth0", ETH_P_ARP))
-    hw = bytes.fromhex(mac.replace(":", ""))
-    target = socket.inet_aton(target_ip)
-    s.send(b"\xff" * 6 + hw + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6, 4, 1)
-           + hw + socket.inet_aton(sender_ip) + b"\0" * 6 + target)
-    answers = set()
-    deadline = time.monotonic() + wait_sec
-    with s:
-        while (left := deadline - time.monotonic()) > 0:
-            if not select.select([s], [], [], left)[0]:
-                break
-            frame = s.recv(2048)
-            is_reply = frame[20:22] == b"\0\2" and frame[28:32] == target
-            if is_reply and frame[:6] == hw:
-                answers.add(frame[22:28].hex(":"))
-    return answers
+def family(ip):
+    """AF_INET or AF_INET6."""
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
 
 
 # --- UDP probes ----------------------------------------------------------
@@ -119,7 +61,7 @@ class Prober:
         self._thread = None
         with inside(netns):
             for _ in range(nflows):
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                s = socket.socket(family(vip), socket.SOCK_DGRAM)
                 s.connect(self.vip)
                 self.socks.append(s)
         self._ask_pods()
@@ -207,7 +149,7 @@ class Connections:
         self._backlog = {}
         for _ in range(count):
             with inside(netns):
-                s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                s = socket.socket(family(vip), socket.SOCK_STREAM)
             s.settimeout(limit_sec)
             try:
                 s.connect((vip, port))

@@ -4,7 +4,8 @@
 # Boots the virtual machine of vm.sh and runs lab.py in it, which makes three
 # nodes, their pods, clients and a router, starts the built programs on them and
 # goes through scenarios.py. Logs, packet captures and reports of failures are
-# left in build/lab. --shell: start everything and give a shell in the guest.
+# left in build/lab, or in LAB_RESULTS where that is set: two runs at once must
+# not share a folder. --shell: start everything and give a shell in the guest.
 set -eu
 cd "$(dirname "$0")/../.."
 results=build/lab limit=900
@@ -12,10 +13,17 @@ for arg; do
 	[ "$arg" != --shell ] || limit=86400
 	[ "$arg" != --demo ] || results=build/demo
 done
+results=${LAB_RESULTS:-$results}
 bin=$PWD/build/${VARIANT:-release}
 for program in herald-controller herald-speaker; do
 	[ -x "$bin/$program" ] || { echo "run.sh: no $bin/$program; run make first" >&2; exit 1; }
 done
+mkdir -p "$(dirname "$results")"
+exec 9>"$results.lock"
+flock -n 9 || {
+	echo "run.sh: another run is at work in $results; set LAB_RESULTS to a folder of your own" >&2
+	exit 1
+}
 rm -rf "${results:?}"
 mkdir -p "$results"
 # Compiling the Python here takes a tenth of what it takes in the guest.

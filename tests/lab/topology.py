@@ -1,7 +1,7 @@
 """topology.py - the lab's network: three nodes, their pods, a client, a router.
 
     far ---- router ---+--- client        LAN 10.0.0.0/24, fd00:a::/64
-  203.0.113.2   .254   |     .100
+  203.0.113.2   .254   |     .100         (far fd00:f::2, router ::fe, client ::64)
           +------------+------------+
          n1 .1        n2 .2        n3 .3      pods 10.244.N.0/24, fd00:N::/64
         a  b  c      a  b  c      a  b  c     .2 .3 .4; routed, no overlay
@@ -23,6 +23,7 @@ SPARE_POD = "c"                 # joins later
 POOL = "10.0.0.50-10.0.0.59"
 POOL6 = "fd00:a::50-fd00:a::59"
 CLIENT_IP, FAR_IP, ROUTER_IP = "10.0.0.100", "203.0.113.2", "10.0.0.254"
+CLIENT_IP6, FAR_IP6, ROUTER_IP6 = "fd00:a::64", "fd00:f::2", "fd00:a::fe"
 
 
 class Node:
@@ -50,25 +51,41 @@ def pod_ip6(node, ip):
 
 
 def hostile_rules(node):
-    """kube-proxy, CNI and firewall; named counters, so that tests can look."""
-    first = f"""
-    table ip hostile {{
+    """kube-proxy, CNI and firewall; named counters, so that tests can look.
+
+    The masquerade leaves out what a node's own bridge says to routers: it reports
+    the group of all snoopers (224.0.0.106) to 224.0.0.22 by IGMP, from an address
+    of the pods' net. Over IPv6 such reports come from link-local addresses.
+    """
+    k = node.index
+    return _hostile_table("ip", POOL, "10.244.99.9:9", f"10.244.{k}.0/24", "10.244.0.0/16",
+                          f"ip saddr 10.244.{k}.1 ip daddr 224.0.0.22 ip protocol igmp return"
+                          ) + _hostile_table(
+        "ip6", POOL6, "[fd00:99::9]:9", f"fd00:{k}::/64",
+        "{ fd00:1::/64, fd00:2::/64, fd00:3::/64 }", "")
+
+
+def _hostile_table(ip, vips, elsewhere, own_pods, all_pods, exempt):
+    dnat = "\n".join(f"{ip} daddr {vips} meta l4proto {proto} "
+                     f"counter name kube_proxy_dnat dnat to {elsewhere}"
+                     for proto in ("tcp", "udp"))
+    return f"""
+    table {ip} hostile {{
         counter kube_proxy_dnat {{ }}
         counter cni_masquerade {{ }}
         counter invalid_drop {{ }}
         chain kube_proxy {{
             type nat hook prerouting priority dstnat;
-            ip daddr {POOL} meta l4proto tcp counter name kube_proxy_dnat dnat to 10.244.99.9:9
-            ip daddr {POOL} meta l4proto udp counter name kube_proxy_dnat dnat to 10.244.99.9:9
+            {dnat}
         }}
         chain kube_proxy_local {{
             type nat hook output priority -100;
-            ip daddr {POOL} meta l4proto tcp counter name kube_proxy_dnat dnat to 10.244.99.9:9
-            ip daddr {POOL} meta l4proto udp counter name kube_proxy_dnat dnat to 10.244.99.9:9
+            {dnat}
         }}
         chain cni {{
             type nat hook postrouting priority srcnat;
-            ip saddr 10.244.{node.index}.0/24 ip daddr != {{ 10.244.0.0/16, 224.0.0.0/4 }} counter name cni_masquerade masquerade
+            {exempt}
+            {ip} saddr {own_pods} {ip} daddr != {all_pods} counter name cni_masquerade masquerade
         }}
         chain firewall {{
             type filter hook forward priority filter;
@@ -76,13 +93,6 @@ def hostile_rules(node):
         }}
     }}
     """
-    second = first.replace("table ip ", "table ip6 ").replace(POOL, POOL6)
-    second = second.replace("10.244.99.9:9", "[fd00:99::9]:9")
-    second = second.replace("ip daddr != { 10.244.0.0/16, 224.0.0.0/4 }",
-                            "ip6 daddr != { fd00::/32, ff00::/8 }")
-    second = second.replace(f"ip saddr 10.244.{node.index}.0/24",
-                            f"ip6 saddr fd00:{node.index}::/64")
-    return first + second.replace(" ip daddr", " ip6 daddr")
 
 
 def hostile_counts(node):
@@ -103,15 +113,18 @@ def _build_lan(nodes):
                   f" netns {name}", f"link set e-{name} master br0 up"]
     ip_batch("lan", lines)
     ip_batch("client", [
-        f"addr add {CLIENT_IP}/24 dev eth0", "addr add fd00:a::64/64 dev eth0 nodad",
-        "link set eth0 up", f"route add default via {ROUTER_IP}"])
+        f"addr add {CLIENT_IP}/24 dev eth0", f"addr add {CLIENT_IP6}/64 dev eth0 nodad",
+        "link set eth0 up", f"route add default via {ROUTER_IP}",
+        f"route add ::/0 via {ROUTER_IP6}"])
     ip_batch("router", [
-        f"addr add {ROUTER_IP}/24 dev eth0", "addr add fd00:a::fe/64 dev eth0 nodad",
+        f"addr add {ROUTER_IP}/24 dev eth0", f"addr add {ROUTER_IP6}/64 dev eth0 nodad",
         "link set eth0 up", "link add eth1 type veth peer name eth0 netns far",
-        "addr add 203.0.113.1/24 dev eth1", "link set eth1 up"])
+        "addr add 203.0.113.1/24 dev eth1", "addr add fd00:f::1/64 dev eth1 nodad",
+        "link set eth1 up"])
     ip_batch("far", [
-        f"addr add {FAR_IP}/24 dev eth0", "link set eth0 up",
-        "route add default via 203.0.113.1"])
+        f"addr add {FAR_IP}/24 dev eth0", f"addr add {FAR_IP6}/64 dev eth0 nodad",
+        "link set eth0 up", "route add default via 203.0.113.1",
+        "route add ::/0 via fd00:f::1"])
     sysctl("router", {"ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1})
 
 
@@ -124,6 +137,7 @@ def _build_node(node, nodes):
     lines = [
         f"addr add {node.ip}/24 dev eth0", f"addr add {node.ip6}/64 dev eth0 nodad",
         "link set eth0 up", f"route add default via {ROUTER_IP}",
+        f"route add ::/0 via {ROUTER_IP6}",
         "link add cni0 type bridge", f"addr add 10.244.{k}.1/24 dev cni0",
         f"addr add fd00:{k}::1/64 dev cni0 nodad", "link set cni0 up"]
     for pod in node.pods:

@@ -1,0 +1,81 @@
+"""neighbour.py - ask the LAN who has an address, by ARP or neighbour solicitation.
+
+The question goes out of a packet socket, so that no kernel's neighbour table has
+a part in it, and every answer is told, not only the first.
+"""
+import ipaddress
+import select
+import socket
+import struct
+import time
+
+from netns import inside
+
+ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
+ICMPV6, ND_SOLICIT, ND_ADVERTISE, OPT_TARGET_MAC = 58, 135, 136, 2
+
+
+def _hw(mac):
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def _arp_request(mac, sender_ip, target_ip):
+    return (b"\xff" * 6 + mac + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6, 4, 1)
+            + mac + socket.inet_aton(sender_ip) + b"\0" * 6 + socket.inet_aton(target_ip))
+
+
+def _arp_reply(frame, target_ip):
+    """The MAC that claims target_ip in the frame, or None."""
+    if frame[20:22] == b"\0\2" and frame[28:32] == socket.inet_aton(target_ip):
+        return frame[22:28]
+    return None
+
+
+def _checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _solicitation(mac, sender_ip, target_ip):
+    """RFC 4861, section 4.3, to the target's solicited-node group."""
+    sender, target = (ipaddress.ip_address(ip).packed for ip in (sender_ip, target_ip))
+    group = ipaddress.ip_address("ff02::1:ff00:0").packed[:13] + target[13:]
+    body = struct.pack("!I", 0) + target + b"\1\1" + mac
+    pseudo = sender + group + struct.pack("!II", len(body) + 4, ICMPV6)
+    check = _checksum(pseudo + struct.pack("!BBH", ND_SOLICIT, 0, 0) + body)
+    return (b"\x33\x33" + group[12:] + mac + struct.pack("!HIHBB", ETH_P_IPV6, 6 << 28,
+            len(body) + 4, ICMPV6, 255) + sender + group
+            + struct.pack("!BBH", ND_SOLICIT, 0, check) + body)
+
+
+def _advertisement(frame, target_ip):
+    """The MAC that claims target_ip in the frame, or None."""
+    if frame[20] != ICMPV6 or frame[54] != ND_ADVERTISE:
+        return None
+    if frame[62:78] != ipaddress.ip_address(target_ip).packed:
+        return None
+    return frame[80:86] if frame[78:79] == bytes([OPT_TARGET_MAC]) else frame[6:12]
+
+
+def who_has(netns, mac, sender_ip, target_ip, wait_sec=0.25):
+    """Ask from netns, whose eth0 has mac; returns the set of MACs that answered."""
+    if ":" in target_ip:
+        proto, question, claim = ETH_P_IPV6, _solicitation, _advertisement
+    else:
+        proto, question, claim = ETH_P_ARP, _arp_request, _arp_reply
+    with inside(netns):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(proto))
+        s.bind(("eth0", proto))
+    answers = set()
+    with s:
+        s.send(question(_hw(mac), sender_ip, target_ip))
+        deadline = time.monotonic() + wait_sec
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([s], [], [], left)[0]:
+                break
+            frame = s.recv(2048)
+            if frame[:6] == _hw(mac) and (claimed := claim(frame, target_ip)):
+                answers.add(claimed.hex(":"))
+    return answers
