@@ -1,7 +1,8 @@
 /*
- * api_impl.h - what the three files of the API source share:
+ * api_impl.h - what the four files of the API source share:
  * api_io.c opens it and calls the owner back, api_watch_io.c keeps the store
- * in step kind by kind, api_write_io.c sends patches and Events.
+ * in step kind by kind, api_write_io.c sends patches and Events, api_lease_io.c
+ * the one request about the Lease.
  */
 #ifndef HERALD_KUBE_API_IMPL_H
 #define HERALD_KUBE_API_IMPL_H
@@ -47,6 +48,7 @@ struct api_kind {
 	bool	is_denied;		/* the server has none, or none for us */
 	enum reflect_ev why_cut;	/* set by the stream when it ends itself */
 	int64_t	asked_ms;
+	bool	is_refreshing;		/* until the next complete list */
 	struct kube_error complaint;	/* said last; "" once all is well */
 	struct mono complained;
 };
@@ -58,6 +60,16 @@ struct api_writes {
 	struct api_write *events;	/* waiting, oldest first */
 	struct api_write *active;	/* sent, or waiting to be sent again */
 	unsigned npatches, nevents, nactive;
+};
+
+/* The request about the Lease that is under way. */
+struct api_lease {
+	struct http_call *call;		/* NULL: none */
+	enum lease_do op;
+	char	*name;			/* "ns/name", for messages */
+	bool	is_troubled;		/* the last one got no answer */
+	kube_lease_fn *done;
+	void	*arg;
 };
 
 struct api {
@@ -77,6 +89,9 @@ struct api {
 	ev_prepare notify;		/* runs while dirty or newly synced */
 	struct api_kind kind[KUBE_NKINDS];
 	struct api_writes writes;
+	struct api_lease lease;
+	kube_refreshed_fn *refreshed;	/* NULL: nobody waits for it */
+	void	*refreshed_arg;
 };
 
 /* api_io.c: something in the store has changed; the owner is told soon. */
@@ -100,7 +115,16 @@ int64_t api_explain(const struct api *api, enum kube_kind kind, const char *verb
 void api_kind_start(struct api *api, enum kube_kind kind);
 void api_kind_stop(struct api_kind *k);
 
+/* List it anew; k->is_refreshing until that is done. */
+void api_kind_refresh(struct api_kind *k);
+
+/* api_lease_io.c */
+void api_lease(struct api *api, enum lease_do op, const char *ns, const char *name,
+    const struct lease_record *record, kube_lease_fn *done, void *arg);
+void api_lease_stop(struct api *api);
+
 /* api_write_io.c */
+int api_write_error(const struct http_answer *ans);
 void api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
     const char *name, const char *resource_version, const char *body,
     kube_done_fn *done, void *arg);

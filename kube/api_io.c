@@ -36,6 +36,26 @@ all_listed(const struct api *api)
 	return true;
 }
 
+static bool
+any_refreshing(const struct api *api)
+{
+	for (unsigned i = 0; i < KUBE_NKINDS; i++)
+		if ((api->kinds & 1u << i) && api->kind[i].is_refreshing)
+			return true;
+	return false;
+}
+
+static void
+tell_refreshed(struct api *api)
+{
+	kube_refreshed_fn *done = api->refreshed;
+
+	if (done == NULL || any_refreshing(api))
+		return;
+	api->refreshed = NULL;
+	done(api->refreshed_arg);
+}
+
 /* Runs once before the loop sleeps: many changes make one call a kind. */
 static void
 notify_cb(struct ev_loop *loop, ev_prepare *prepare, int revents)
@@ -54,6 +74,7 @@ notify_cb(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		if (api->handler.synced != NULL)
 			api->handler.synced(api->handler.arg);
 	}
+	tell_refreshed(api);
 }
 
 void
@@ -66,7 +87,7 @@ api_mark_dirty(struct api *api, enum kube_kind kind)
 void
 api_check_synced(struct api *api)
 {
-	if (!api->is_synced && all_listed(api))
+	if ((!api->is_synced && all_listed(api)) || api->refreshed != NULL)
 		ev_prepare_start(api->loop, &api->notify);
 }
 
@@ -127,6 +148,7 @@ api_close(struct kube_source *src)
 	struct api *api = (struct api *)src;
 
 	api_write_stop(api);
+	api_lease_stop(api);
 	for (unsigned i = 0; i < KUBE_NKINDS; i++)
 		if (api->kinds & 1u << i)
 			api_kind_stop(&api->kind[i]);
@@ -162,6 +184,32 @@ api_event(struct kube_source *src, const struct kube_event *ev)
 	api_write_event((struct api *)src, ev);
 }
 
+static void
+api_cancel_writes(struct kube_source *src)
+{
+	api_write_stop((struct api *)src);
+}
+
+static void
+api_refresh(struct kube_source *src, kube_refreshed_fn *done, void *arg)
+{
+	struct api *api = (struct api *)src;
+
+	api->refreshed = done;
+	api->refreshed_arg = arg;
+	for (unsigned i = 0; i < KUBE_NKINDS; i++)
+		if (api->kinds & 1u << i)
+			api_kind_refresh(&api->kind[i]);
+}
+
+static void
+api_source_lease(struct kube_source *src, enum lease_do op, const char *ns,
+    const char *name, const struct lease_record *record, kube_lease_fn *done,
+    void *arg)
+{
+	api_lease((struct api *)src, op, ns, name, record, done, arg);
+}
+
 static unsigned
 api_pending(const struct kube_source *src)
 {
@@ -173,6 +221,9 @@ static const struct kube_source_ops api_ops = {
 	.is_synced = api_is_synced,
 	.patch_status = api_patch_status,
 	.event = api_event,
+	.cancel_writes = api_cancel_writes,
+	.refresh = api_refresh,
+	.lease = api_source_lease,
 	.pending = api_pending,
 };
 

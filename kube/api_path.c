@@ -181,3 +181,15 @@ api_events_path(const char *ns)
 	free(esc);
 	return path;
 }
+
+char *
+api_lease_path(const char *ns, const char *name)
+{
+	char *ns_esc = escape(ns), *esc = escape(name != NULL ? name : ""), *path;
+
+	path = mem_printf("/apis/coordination.k8s.io/v1/namespaces/%s/leases%s%s", ns_esc,
+	    esc[0] != '\0' ? "/" : "", esc);
+	free(esc);
+	free(ns_esc);
+	return path;
+}

@@ -43,6 +43,9 @@ char *api_watch_path(enum kube_kind kind, uint8_t version, const struct api_scop
 char *api_status_path(enum kube_kind kind, uint8_t version,
     const struct api_scope *scope, const char *ns, const char *name);
 
+/* A Lease; name NULL: where Leases of the namespace are created; heap. */
+char *api_lease_path(const char *ns, const char *name);
+
 /* Where Events of a namespace are created; heap. */
 char *api_events_path(const char *ns);
 

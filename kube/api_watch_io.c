@@ -413,6 +413,7 @@ step(struct api_kind *k, const struct reflect_event *ev)
 		set_timer(k, now);
 	if (todo & REFLECT_DO_SWEEP) {
 		sweep(k);
+		k->is_refreshing = false;
 		all_is_well(k);
 		publish_objects(k);
 		api_check_synced(k->api);
@@ -452,6 +453,17 @@ api_kind_start(struct api *api, enum kube_kind kind)
 	ev_init(&k->timer, timer_cb);
 	k->timer.data = k;
 	set_timer(k, now);
+}
+
+void
+api_kind_refresh(struct api_kind *k)
+{
+	if (k->call != NULL)
+		http_cancel(k->call);
+	k->call = NULL;
+	watch_reset(&k->frames);
+	k->is_refreshing = true;
+	step(k, &(struct reflect_event){ .type = REFLECT_EV_ANEW });
 }
 
 void

@@ -2,8 +2,9 @@
  * api_write_io.c - status patches and Events to the API server; see api_impl.h.
  *
  * A bounded number is under way at a time. Patches of one object never
- * overtake one another; patches go before Events; Events are dropped, oldest
- * first, rather than pile up.
+ * overtake one another. Patches go before Events, so that a mass start is told
+ * of once it is done: Events wait in a small form and are encoded when their
+ * turn comes. Of more than EVENTS_MAX the oldest are dropped.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 enum {
 	ACTIVE_MAX = 16,
 	ACTIVE_EVENTS_MAX = 4,	/* of those, so that patches get through */
-	EVENTS_MAX = 256,
+	EVENTS_MAX = 16384,	/* some 300 bytes each */
 	PATCH_TRIES_MAX = 8,	/* about half a minute of a dead server */
 	EVENT_TRIES_MAX = 3,
 	BASE_MS = 200,
@@ -39,7 +40,8 @@ struct api_write {
 	struct api *api;
 	enum kube_kind kind;		/* of the object concerned */
 	char	*path, *body;		/* path is the object's identity, too */
-	bool	is_event;
+	struct kube_event *event;	/* in one block; NULL: a status patch */
+	int64_t	event_ns;		/* when it happened, wall clock */
 	unsigned ntries;
 	struct backoff backoff;
 	ev_timer timer;			/* until the next try */
@@ -58,6 +60,7 @@ write_free(struct api_write *w)
 		http_cancel(w->call);
 	free(w->path);
 	free(w->body);
+	free(w->event);
 	free(w);
 }
 
@@ -69,7 +72,7 @@ is_busy(const struct api_writes *ws, const char *path)
 	const struct api_write *w;
 
 	DL_FOREACH(ws->active, w)
-		if (!w->is_event && strcmp(w->path, path) == 0)
+		if (w->event == NULL && strcmp(w->path, path) == 0)
 			return true;
 	return false;
 }
@@ -97,7 +100,7 @@ next_event(struct api_writes *ws)
 	unsigned n = 0;
 
 	DL_FOREACH(ws->active, a)
-		n += a->is_event;
+		n += a->event != NULL;
 	if (w == NULL || n >= ACTIVE_EVENTS_MAX)
 		return NULL;
 	DL_DELETE(ws->events, w);
@@ -128,15 +131,15 @@ send_waiting(struct api *api)
 static const char *
 verb_of(const struct api_write *w)
 {
-	return w->is_event ? "create" : "patch";
+	return w->event != NULL ? "create" : "patch";
 }
 
-static int
-error_of(int status, const struct http_answer *ans)
+int
+api_write_error(const struct http_answer *ans)
 {
 	struct kube_status st;
 
-	switch (status) {
+	switch (ans->status) {
 	case 200:
 	case 201:
 		return 0;
@@ -161,7 +164,7 @@ error_of(int status, const struct http_answer *ans)
 static bool
 is_worth_retrying(const struct api_write *w, const struct http_answer *ans)
 {
-	unsigned max = w->is_event ? EVENT_TRIES_MAX : PATCH_TRIES_MAX;
+	unsigned max = w->event != NULL ? EVENT_TRIES_MAX : PATCH_TRIES_MAX;
 
 	return w->ntries < max &&
 	    (ans->status == 0 || ans->status == 429 || ans->status >= 500);
@@ -188,7 +191,7 @@ finish(struct api_write *w, int error, const char *text)
 
 	DL_DELETE(api->writes.active, w);
 	api->writes.nactive--;
-	if (w->is_event && error != 0 && error != -ENOENT) {
+	if (w->event != NULL && error != 0 && error != -ENOENT) {
 		metrics_add(&events_dropped, NULL, 1);
 		log_warn(LOG_NONE, "%s", text);
 	}
@@ -211,12 +214,12 @@ write_done(void *arg, const struct http_answer *ans)
 {
 	struct api_write *w = arg;
 	struct kube_error why = { "" };
-	int error = error_of(ans->status, ans);
+	int error = api_write_error(ans);
 	int64_t asked_ms = ans->retry_after_ms, wait_ms;
 
 	w->call = NULL;
 	api_count(verb_of(w), ans->status);
-	if (error != 0 && w->is_event)
+	if (error != 0 && w->event != NULL)
 		explain_event(ans, &why);
 	else if (error != 0)
 		asked_ms = api_explain(w->api, w->kind, "patch", "/status", ans, &why);
@@ -231,13 +234,27 @@ write_done(void *arg, const struct http_answer *ans)
 }
 
 static void
+encode_event(struct api_write *w)
+{
+	const struct kube_event *ev = w->event;
+	const char *ns = ev->ns != NULL && ev->ns[0] != '\0' ? ev->ns : "default";
+	char *version = api_version(ev->kind, 0, &w->api->scope);
+
+	w->path = api_events_path(ns);
+	w->body = api_event_encode(ev, version, w->api->component, w->api->host,
+	    w->event_ns);
+	free(version);
+}
+
+static void
 send_now(struct api_write *w)
 {
-	w->ntries++;
+	if (w->ntries++ == 0 && w->event != NULL)
+		encode_event(w);
 	w->call = http_start(w->api->http, &(struct http_request){
-		.method = w->is_event ? "POST" : "PATCH",
+		.method = w->event != NULL ? "POST" : "PATCH",
 		.path = w->path,
-		.content_type = w->is_event ? "application/json"
+		.content_type = w->event != NULL ? "application/json"
 		    : "application/merge-patch+json",
 		.body = w->body,
 		.timeout_sec = API_WRITE_SEC,
@@ -248,14 +265,12 @@ send_now(struct api_write *w)
 }
 
 static struct api_write *
-write_new(struct api *api, enum kube_kind kind, char *path, char *body)
+write_new(struct api *api, enum kube_kind kind)
 {
 	struct api_write *w = mem_zalloc(sizeof(*w));
 
 	w->api = api;
 	w->kind = kind;
-	w->path = path;
-	w->body = body;
 	w->backoff = (struct backoff){ .base_ms = BASE_MS, .cap_ms = CAP_MS };
 	ev_init(&w->timer, try_again_cb);
 	w->timer.data = w;
@@ -275,8 +290,9 @@ api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
 
 	if (text == NULL)	/* no JSON: never sent without its condition */
 		text = mem_strdup("");
-	w = write_new(api, kind, api_status_path(kind, version, &api->scope, ns, name),
-	    text);
+	w = write_new(api, kind);
+	w->path = api_status_path(kind, version, &api->scope, ns, name);
+	w->body = text;
 	w->done = done;
 	w->arg = arg;
 	DL_APPEND(api->writes.patches, w);
@@ -284,13 +300,47 @@ api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
 	send_waiting(api);
 }
 
+static size_t
+text_size(const char *s)
+{
+	return s != NULL ? strlen(s) + 1 : 0;
+}
+
+/* Append s behind *at, which moves on. */
+static const char *
+text_put(char **at, const char *s)
+{
+	char *start = *at;
+
+	if (s == NULL)
+		return NULL;
+	*at = stpcpy(start, s) + 1;
+	return start;
+}
+
+/* Event and strings in one block of the heap. */
+static struct kube_event *
+event_copy(const struct kube_event *ev)
+{
+	struct kube_event *copy = mem_zalloc(sizeof(*copy) + text_size(ev->ns) +
+	    text_size(ev->name) + text_size(ev->uid) + text_size(ev->reason) +
+	    text_size(ev->message));
+	char *at = (char *)(copy + 1);
+
+	*copy = *ev;
+	copy->ns = text_put(&at, ev->ns);
+	copy->name = text_put(&at, ev->name);
+	copy->uid = text_put(&at, ev->uid);
+	copy->reason = text_put(&at, ev->reason);
+	copy->message = text_put(&at, ev->message);
+	return copy;
+}
+
 void
 api_write_event(struct api *api, const struct kube_event *ev)
 {
-	const char *ns = ev->ns != NULL && ev->ns[0] != '\0' ? ev->ns : "default";
 	struct api_writes *ws = &api->writes;
 	struct api_write *w, *oldest = ws->events;
-	char *version;
 
 	if (ws->nevents >= EVENTS_MAX) {
 		DL_DELETE(ws->events, oldest);
@@ -298,11 +348,9 @@ api_write_event(struct api *api, const struct kube_event *ev)
 		ws->nevents--;
 		metrics_add(&events_dropped, NULL, 1);
 	}
-	version = api_version(ev->kind, 0, &api->scope);
-	w = write_new(api, ev->kind, api_events_path(ns), api_event_encode(ev, version,
-	    api->component, api->host, clock_wall_ns()));
-	w->is_event = true;
-	free(version);
+	w = write_new(api, ev->kind);
+	w->event = event_copy(ev);
+	w->event_ns = clock_wall_ns();
 	DL_APPEND(ws->events, w);
 	ws->nevents++;
 	send_waiting(api);
@@ -328,7 +376,10 @@ free_all(struct api_write **list)
 void
 api_write_stop(struct api *api)
 {
-	free_all(&api->writes.patches);
-	free_all(&api->writes.events);
-	free_all(&api->writes.active);
+	struct api_writes *ws = &api->writes;
+
+	free_all(&ws->patches);
+	free_all(&ws->events);
+	free_all(&ws->active);
+	ws->npatches = ws->nevents = ws->nactive = 0;
 }

@@ -1,6 +1,7 @@
 /*
  * dir_impl.h - the dir source's insides, shared by its shells: dir_io.c (the
- * source and its writes) and dir_watch_io.c (which files to read, and when).
+ * source and its writes), dir_watch_io.c (which files to read, and when) and
+ * dir_lease_io.c (the Lease).
  */
 #ifndef HERALD_KUBE_DIR_IMPL_H
 #define HERALD_KUBE_DIR_IMPL_H
@@ -59,9 +60,13 @@ struct dir_source {
 	struct dir_watch watch;
 	ev_timer writes_due;
 	struct dir_write *writes;	/* queued patches, oldest first */
+	struct dir_write *written;	/* done, and their owners not yet told */
 	unsigned nwrites;
 	bool	is_writer;		/* has patched a status: see orphaned() */
 	bool	is_synced;
+	kube_refreshed_fn *refreshed;	/* NULL: nobody waits for it */
+	void	*refreshed_arg;
+	struct dir_lease *lease;	/* the request about the Lease, or NULL */
 };
 
 /* Open and follow the directory; reading begins from the loop. */
@@ -74,7 +79,19 @@ int dir_watch_make_status(struct dir_source *s);
 /* Read one status, as it is on disk now. */
 void dir_watch_read_status(struct dir_source *s, const char *key);
 
+/* Read every status, and every manifest that is not being written, soon. */
+void dir_watch_refresh(struct dir_source *s);
+
+/* dir_lease_io.c: see kube_source_lease(). */
+void dir_lease(struct kube_source *src, enum lease_do op, const char *ns,
+    const char *name, const struct lease_record *record, kube_lease_fn *done,
+    void *arg);
+void dir_lease_stop(struct dir_source *s);
+
 /* Tell the handler what is new in the store. */
 void dir_source_report(struct dir_source *s);
+
+/* Everything has been read anew: tell whoever asked for it. */
+void dir_source_refreshed(struct dir_source *s);
 
 #endif

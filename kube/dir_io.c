@@ -5,6 +5,7 @@
  *	PATH/ANY.yaml, .yml, .json	manifests, read and followed
  *	PATH/.status/KIND_NS_NAME.json	{"status":...}, by kube_source_patch_status()
  *	PATH/.status/events.jsonl	Events, one a line
+ *	PATH/.status/NS_NAME.lease	which controller leads, by kube_source_lease()
  *
  * Several daemons share a directory: what one writes the others follow.
  */
@@ -88,6 +89,16 @@ dir_source_report(struct dir_source *s)
 	s->handler.synced(s->handler.arg);
 }
 
+void
+dir_source_refreshed(struct dir_source *s)
+{
+	kube_refreshed_fn *done = s->refreshed;
+
+	s->refreshed = NULL;
+	if (done != NULL)
+		done(s->refreshed_arg);
+}
+
 static void
 write_free(struct dir_write *w)
 {
@@ -134,7 +145,7 @@ static void
 on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct dir_source *s = timer->data;
-	struct dir_write *batch = NULL, *w, *next;
+	struct dir_write *w;
 
 	(void)revents;
 	if (!s->is_synced) {
@@ -147,7 +158,7 @@ on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 		w = s->writes;
 		DL_DELETE(s->writes, w);
 		w->error = write_status(s, w);
-		DL_APPEND(batch, w);
+		DL_APPEND(s->written, w);
 	}
 	/* One sync for all the renames. */
 	if (s->watch.status_fd >= 0)
@@ -156,7 +167,9 @@ on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 		ev_timer_set(timer, 0., 0.);
 		ev_timer_start(loop, timer);
 	}
-	DL_FOREACH_SAFE(batch, w, next) {
+	/* A done() may cancel those that follow. */
+	while ((w = s->written) != NULL) {
+		DL_DELETE(s->written, w);
 		s->nwrites--;
 		if (w->done != NULL)
 			w->done(w->arg, w->error, w->text.text);
@@ -234,14 +247,43 @@ dir_source_free(struct dir_source *s)
 }
 
 static void
+free_all(struct dir_write **list)
+{
+	struct dir_write *w, *next;
+
+	DL_FOREACH_SAFE(*list, w, next)
+		write_free(w);
+	*list = NULL;
+}
+
+static void
+dir_source_cancel_writes(struct kube_source *src)
+{
+	struct dir_source *s = dir_source(src);
+
+	ev_timer_stop(s->loop, &s->writes_due);
+	free_all(&s->writes);
+	free_all(&s->written);
+	s->nwrites = 0;
+}
+
+static void
+dir_source_refresh(struct kube_source *src, kube_refreshed_fn *done, void *arg)
+{
+	struct dir_source *s = dir_source(src);
+
+	s->refreshed = done;
+	s->refreshed_arg = arg;
+	dir_watch_refresh(s);
+}
+
+static void
 dir_source_close(struct kube_source *src)
 {
 	struct dir_source *s = dir_source(src);
-	struct dir_write *w, *next;
 
-	ev_timer_stop(s->loop, &s->writes_due);
-	DL_FOREACH_SAFE(s->writes, w, next)
-		write_free(w);
+	dir_source_cancel_writes(src);
+	dir_lease_stop(s);
 	dir_watch_stop(s);
 	dir_source_free(s);
 }
@@ -251,6 +293,9 @@ static const struct kube_source_ops dir_ops = {
 	.is_synced = dir_source_is_synced,
 	.patch_status = dir_source_patch_status,
 	.event = dir_source_event,
+	.cancel_writes = dir_source_cancel_writes,
+	.refresh = dir_source_refresh,
+	.lease = dir_lease,
 	.pending = dir_source_pending,
 };
 

@@ -434,6 +434,7 @@ on_settle(struct ev_loop *loop, ev_timer *timer, int revents)
 	w->scan_status = false;
 	names_clear(&w->dirty_status);
 	dir_source_report(s);
+	dir_source_refreshed(s);
 }
 
 static void
@@ -572,6 +573,18 @@ dir_watch_start(struct dir_source *s, struct kube_error *ret_err)
 	w->scan = DIR_SCAN_NOW;
 	wake_in(s, 0.);
 	return 0;
+}
+
+void
+dir_watch_refresh(struct dir_source *s)
+{
+	if (s->watch.scan == DIR_SCAN_NONE)
+		s->watch.scan = DIR_SCAN_LATER;
+	/* .status may be new, and inotify not have told yet. */
+	if (s->watch.dir_fd >= 0)
+		(void)open_status(s);
+	s->watch.scan_status = true;
+	wake_in(s, 0.);
 }
 
 void

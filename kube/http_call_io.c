@@ -188,6 +188,7 @@ set_request(struct http_call *c)
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
 		    (curl_off_t)strlen(c->body));
 	}
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, c->req.is_apart ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, c->http->agent);
 	/* Compression would cost more memory than it saves on a LAN. */
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)c->req.timeout_sec);

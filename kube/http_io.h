@@ -7,6 +7,7 @@
 #ifndef HERALD_KUBE_HTTP_IO_H
 #define HERALD_KUBE_HTTP_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,8 @@ struct http_request {
 	const char *body;		/* NULL none; copied */
 	uint32_t timeout_sec;		/* for the whole call */
 	size_t	max_body;		/* of a 2xx body that is not streamed */
+	bool	is_apart;		/* over a new connection: the others' may be
+					   dead, and nobody have noticed yet */
 	http_data_fn *data;		/* NULL: the body comes with the answer */
 	http_done_fn *done;
 	void	*arg;

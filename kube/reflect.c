@@ -107,6 +107,8 @@ step_listing(struct reflect *r, const struct reflect_event *ev, struct mono now)
 	case REFLECT_EV_FAIL:
 	case REFLECT_EV_AWAY:
 		return relist(r, ev, now);
+	case REFLECT_EV_ANEW:
+		return list(r);
 	case REFLECT_EV_TICK:
 	case REFLECT_EV_OBJECT:
 		break;
@@ -142,6 +144,8 @@ step_watching(struct reflect *r, const struct reflect_event *ev, struct mono now
 		return wait_for(r, REFLECT_WAIT_WATCH, ev, now);
 	case REFLECT_EV_AWAY:
 		return wait_for(r, REFLECT_WAIT_WATCH, ev, now);
+	case REFLECT_EV_ANEW:
+		return list(r);
 	case REFLECT_EV_TICK:
 	case REFLECT_EV_PAGE:
 	case REFLECT_EV_LAST_PAGE:
@@ -161,6 +165,11 @@ reflect_step(struct reflect *r, const struct reflect_event *ev, struct mono now)
 	case REFLECT_WAIT_LIST:
 		return mono_reached(now, r->deadline) ? list(r) : 0;
 	case REFLECT_WAIT_WATCH:
+		/* A list, then; but no sooner: the server may be unwell. */
+		if (ev->type == REFLECT_EV_ANEW) {
+			r->state = REFLECT_WAIT_LIST;
+			return 0;
+		}
 		return mono_reached(now, r->deadline) ? watch(r, now) : 0;
 	}
 	return 0;

@@ -35,6 +35,8 @@ enum reflect_ev {
 	REFLECT_EV_ABSENT,		/* 404: no such API on this server */
 	REFLECT_EV_FAIL,		/* refused, or garbage came */
 	REFLECT_EV_AWAY,		/* no answer, 429 or 5xx; asked_ms likewise */
+	REFLECT_EV_ANEW,		/* a fresh list is wanted; what was under
+					   way has been cancelled */
 };
 
 struct reflect_event {

@@ -52,6 +52,26 @@ kube_source_event(struct kube_source *src, const struct kube_event *ev)
 	src->ops->event(src, ev);
 }
 
+void
+kube_source_cancel_writes(struct kube_source *src)
+{
+	src->ops->cancel_writes(src);
+}
+
+void
+kube_source_refresh(struct kube_source *src, kube_refreshed_fn *done, void *arg)
+{
+	src->ops->refresh(src, done, arg);
+}
+
+void
+kube_source_lease(struct kube_source *src, enum lease_do op, const char *ns,
+    const char *name, const struct lease_record *record, kube_lease_fn *done,
+    void *arg)
+{
+	src->ops->lease(src, op, ns, name, record, done, arg);
+}
+
 unsigned
 kube_source_pending(const struct kube_source *src)
 {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "kube/error.h"
+#include "kube/lease.h"
 #include "kube/store.h"
 
 struct ev_loop;
@@ -88,8 +89,47 @@ struct kube_event {
 	const char *message;
 };
 
-/* Record an Event; best effort, failures are logged and forgotten. */
+/*
+ * Record an Event; best effort, failures are logged and forgotten. Events go
+ * after status patches.
+ */
 void kube_source_event(struct kube_source *src, const struct kube_event *ev);
+
+/*
+ * Forget every patch and Event that waits or is under way; their done() is not
+ * called. What has been sent already may come about all the same.
+ */
+void kube_source_cancel_writes(struct kube_source *src);
+
+typedef void kube_refreshed_fn(void *arg);
+
+/*
+ * Read everything anew from where it is kept, past every cache. done() once
+ * the store is at least as new as the moment of this call, however far behind
+ * the watch was; it goes on retrying till then. A second call takes the place
+ * of the first. The store is not emptied meanwhile.
+ */
+void kube_source_refresh(struct kube_source *src, kube_refreshed_fn *done,
+    void *arg);
+
+/*
+ * The outcome of kube_source_lease(): 0 and the Lease as it is kept now;
+ * -ENOENT, -EEXIST, -ESTALE as above; -EACCES, -EINVAL; -EIO for all else,
+ * and then a write may have been done or not. record is NULL unless 0.
+ */
+typedef void kube_lease_fn(void *arg, int error, const char *text,
+    const struct lease_record *record);
+
+/*
+ * Get, create or update the Lease ns/name; record is what to write, an UPDATE
+ * is conditional on its resource_version. One at a time. It goes before all
+ * other writes and is tried once, for KUBE_LEASE_SEC at most: whoever asks
+ * (lease.h) tries again.
+ */
+enum { KUBE_LEASE_SEC = 5 };
+void kube_source_lease(struct kube_source *src, enum lease_do op, const char *ns,
+    const char *name, const struct lease_record *record, kube_lease_fn *done,
+    void *arg);
 
 /* Requests under way or queued, for back-pressure and tests. */
 unsigned kube_source_pending(const struct kube_source *src);

@@ -20,6 +20,12 @@ struct kube_source_ops {
 		    const char *resource_version, const char *body,
 		    kube_done_fn *done, void *arg);
 	void	(*event)(struct kube_source *src, const struct kube_event *ev);
+	void	(*cancel_writes)(struct kube_source *src);
+	void	(*refresh)(struct kube_source *src, kube_refreshed_fn *done,
+		    void *arg);
+	void	(*lease)(struct kube_source *src, enum lease_do op, const char *ns,
+		    const char *name, const struct lease_record *record,
+		    kube_lease_fn *done, void *arg);
 	unsigned (*pending)(const struct kube_source *src);
 };
 

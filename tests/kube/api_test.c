@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -133,6 +134,13 @@ struct rig {
 	size_t at;			/* next line of the script */
 	char	log[65536];
 	unsigned nsynced;
+	struct kube_source *src;
+	bool	wants_refresh;		/* as soon as it is synced */
+	unsigned nrefreshed;
+	int	lease_error;		/* the outcome of a request about the Lease */
+	unsigned nleases;
+	char	text[512];
+	struct lease_record record;
 };
 
 /* One connection, one request: the answers all say "Connection: close". */
@@ -214,9 +222,19 @@ log_sink(void *arg, const char *line, size_t len)
 }
 
 static void
+refreshed(void *arg)
+{
+	((struct rig *)arg)->nrefreshed++;
+}
+
+static void
 synced(void *arg)
 {
-	((struct rig *)arg)->nsynced++;
+	struct rig *rig = arg;
+
+	rig->nsynced++;
+	if (rig->wants_refresh)
+		kube_source_refresh(rig->src, refreshed, rig);
 }
 
 static struct kube_source *
@@ -250,6 +268,7 @@ open_source(struct rig *rig, struct kube_store *store, unsigned kinds,
 	ck_assert_msg(src != NULL, "%s", err.text);
 	unlink(path);
 	free(spec);
+	rig->src = src;
 	return src;
 }
 
@@ -350,12 +369,143 @@ START_TEST(closed_at_work)
 	for (int i = 0; i < 40; i++)
 		kube_source_patch_status(src, KUBE_SERVICE, "default", "a", NULL,
 		    "{\"status\":{}}", never_done, NULL);
-	for (int i = 0; i < 1000; i++)	/* more than it will queue */
+	for (int i = 0; i < 20000; i++)	/* more than it will queue */
 		kube_source_event(src, &(struct kube_event){ .kind = KUBE_SERVICE,
 		    .ns = "default", .name = "a", .reason = "R", .message = "m" });
-	ck_assert_uint_le(kube_source_pending(src), 40 + 256 + 16);
+	ck_assert_uint_le(kube_source_pending(src), 40 + 16384 + 16);
 	ev_run(rig.loop, EVRUN_NOWAIT);
+	if (_i == 1) {
+		kube_source_cancel_writes(src);
+		ck_assert_uint_eq(kube_source_pending(src), 0);
+	}
 	kube_source_close(src);
+	kube_store_free(store);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* --- a list that is asked for ---------------------------------------------- */
+
+static const struct {
+	const char *why;
+	struct line lines[LINES_MAX];
+	const char *name;		/* in the store when it is told */
+} refreshes[] = {
+	{ "the watch is given up for a list", {
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { LIST, PAGE("9", "", NS("b", "8")) },
+	    { WATCH("9"), OK_HEAD },
+	}, "b" },
+	{ "a list that fails is no answer", {
+	    { LIST, PAGE("5", "", NS("a", "1")) },
+	    { LIST, FAIL_HEAD("500 Oops") },
+	    { LIST, PAGE("9", "", NS("b", "8")) },
+	    { WATCH("9"), OK_HEAD },
+	}, "b" },
+};
+
+START_TEST(refresh)
+{
+	struct kube_store *store = kube_store_new();
+	struct rig rig;
+
+	rig_init(&rig, refreshes[_i].lines);
+	rig.wants_refresh = true;
+	(void)open_source(&rig, store, 1u << KUBE_NAMESPACE, 0);
+	while (rig.nrefreshed == 0)
+		ev_run(rig.loop, EVRUN_ONCE);
+	ck_assert_msg(kube_store_list(store, KUBE_NAMESPACE).n == 1 &&
+	    kube_store_get(store, KUBE_NAMESPACE, NULL, refreshes[_i].name) != NULL,
+	    "%s", refreshes[_i].why);
+	ev_run(rig.loop, 0);
+	ck_assert_uint_eq(rig.nrefreshed, 1);
+	ck_assert_uint_eq(rig.nsynced, 1);
+	kube_source_close(rig.src);
+	kube_store_free(store);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* --- the Lease -------------------------------------------------------------- */
+
+#define LEASES " /apis/coordination.k8s.io/v1/namespaces/n%20s/leases"
+#define LEASE "{\"kind\":\"Lease\",\"apiVersion\":\"coordination.k8s.io/v1\"," \
+	"\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"7\"}," \
+	"\"spec\":{\"holderIdentity\":\"me\"}}"
+#define STATUS(reason) "{\"kind\":\"Status\",\"apiVersion\":\"v1\"," \
+	"\"message\":\"no\",\"reason\":\"" reason "\"}"
+
+/* Tried once, whatever comes. */
+static const struct {
+	const char *why;
+	enum lease_do op;
+	struct line lines[2];
+	int	error;
+	const char *says;
+} leases[] = {
+	{ "read", LEASE_GET, { { "GET" LEASES "/a ", OK_HEAD LEASE } }, 0, "" },
+	{ "made", LEASE_CREATE, { { "POST" LEASES " ",
+	    "HTTP/1.1 201 Created\r\nConnection: close\r\n\r\n" LEASE } }, 0, "" },
+	{ "written", LEASE_UPDATE, { { "PUT" LEASES "/a ", OK_HEAD LEASE } }, 0, "" },
+	{ "absent", LEASE_GET, { { "GET", FAIL_HEAD("404 Not Found")
+	    STATUS("NotFound") } }, -ENOENT, "" },
+	{ "made by another", LEASE_CREATE, { { "POST", FAIL_HEAD("409 Conflict")
+	    STATUS("AlreadyExists") } }, -EEXIST, "" },
+	{ "written by another", LEASE_UPDATE, { { "PUT", FAIL_HEAD("409 Conflict")
+	    STATUS("Conflict") } }, -ESTALE, "" },
+	{ "a namespace that is missing is no absent Lease", LEASE_CREATE,
+	    { { "POST", FAIL_HEAD("404 Not Found") STATUS("NotFound") } }, -EIO,
+	    "create the namespace" },
+	{ "the rule that is missing is named", LEASE_UPDATE, { { "PUT",
+	    FAIL_HEAD("403 Forbidden") STATUS("Forbidden") } }, -EACCES,
+	    "resources: [\"leases\"]" },
+	{ "a sick server", LEASE_UPDATE, { { "PUT", FAIL_HEAD("500 Oops") } }, -EIO,
+	    "HTTP 500" },
+	{ "no answer", LEASE_GET, { { "GET", NULL } }, -EIO, "cannot get the Lease n s/a" },
+	{ "something else", LEASE_GET, { { "GET", OK_HEAD "<html>" } }, -EIO, "no Lease" },
+	{ "half an answer", LEASE_GET, { { "GET", "HTTP/1.1 200 OK\r\n"
+	    "Content-Length: 900\r\nConnection: close\r\n\r\n" LEASE } }, -EIO,
+	    "cannot get the Lease" },
+};
+
+static void
+lease_done(void *arg, int error, const char *text, const struct lease_record *record)
+{
+	struct rig *rig = arg;
+
+	rig->nleases++;
+	rig->lease_error = error;
+	snprintf(rig->text, sizeof(rig->text), "%s", text);
+	ck_assert_int_eq(record != NULL, error == 0);
+	if (record != NULL)
+		rig->record = *record;
+}
+
+START_TEST(lease)
+{
+	struct lease_record record = { .holder = "me", .resource_version = "6" };
+	struct kube_store *store = kube_store_new();
+	const char *why = leases[_i].why;
+	struct rig rig;
+
+	rig_init(&rig, leases[_i].lines);
+	(void)open_source(&rig, store, 0, 0);
+	kube_source_lease(rig.src, leases[_i].op, "n s", "a", &record, lease_done, &rig);
+	ck_assert_msg(rig.nleases == 0, "told from inside the call");
+	while (rig.nleases == 0)
+		ev_run(rig.loop, EVRUN_ONCE);
+	ck_assert_msg(rig.lease_error == leases[_i].error, "%s: %d %s", why,
+	    rig.lease_error, rig.text);
+	ck_assert_msg(strstr(rig.text, leases[_i].says) != NULL, "%s: %s", why, rig.text);
+	ck_assert_uint_eq(rig.at, 1);
+	if (rig.lease_error == 0) {
+		ck_assert_str_eq(rig.record.holder, "me");
+		ck_assert_str_eq(rig.record.resource_version, "7");
+	}
+	/* One that is under way at the end goes quietly. */
+	kube_source_lease(rig.src, LEASE_GET, "n", "a", NULL, lease_done, &rig);
+	kube_source_close(rig.src);
+	ck_assert_uint_eq(rig.nleases, 1);
 	kube_store_free(store);
 	rig_fini(&rig);
 }
@@ -413,7 +563,9 @@ main(void)
 	tcase_set_timeout(tc, 2 * WAIT_SEC);
 	tcase_add_loop_test(tc, script, 0, (int)nitems(rows));
 	tcase_add_loop_test(tc, not_there, 0, 6);
-	tcase_add_test(tc, closed_at_work);
+	tcase_add_loop_test(tc, closed_at_work, 0, 2);
+	tcase_add_loop_test(tc, refresh, 0, (int)nitems(refreshes));
+	tcase_add_loop_test(tc, lease, 0, (int)nitems(leases));
 	tcase_add_test(tc, paths);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

@@ -45,6 +45,24 @@ static const struct {
 	    { REFLECT_EV_OBJECT, 0, 0, REFLECT_WATCHING, "", "9" },
 	    { REFLECT_EV_OBJECT, 0, 0, REFLECT_WATCHING, NULL, "9" },
 	}, 5 },
+	{ "a list that is asked for ends the watch", 1, 0, {
+	    BEGIN, LISTED("7"),
+	    { REFLECT_EV_ANEW, 0, LIST, REFLECT_LISTING, NULL, "" },
+	    LISTED("9"),
+	}, 4 },
+	{ "and begins a list anew that began before", 1, 0, {
+	    BEGIN,
+	    { REFLECT_EV_PAGE, 0, PAGE, REFLECT_LISTING, "7", "" },
+	    { REFLECT_EV_ANEW, 0, LIST, REFLECT_LISTING, NULL, "" },
+	}, 3 },
+	{ "but a server that is unwell is left its time", 1, 0, {
+	    BEGIN, LISTED("7"),
+	    { REFLECT_EV_AWAY, 10, 0, REFLECT_WAIT_WATCH, NULL, "7" },
+	    { REFLECT_EV_ANEW, 0, 0, REFLECT_WAIT_LIST, NULL, NULL },
+	    { REFLECT_EV_TICK, 200, LIST, REFLECT_LISTING, NULL, "" },
+	    { REFLECT_EV_FAIL, 0, 0, REFLECT_WAIT_LIST, NULL, NULL },
+	    { REFLECT_EV_ANEW, 0, 0, REFLECT_WAIT_LIST, NULL, NULL },
+	}, 7 },
 	{ "a watch that ended after its time is resumed at once", 1, 0, {
 	    BEGIN, LISTED("7"),
 	    { REFLECT_EV_END, 300000, WATCH, REFLECT_WATCHING, NULL, "7" },
