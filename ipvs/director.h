@@ -7,6 +7,9 @@
  * speaker, so opening adopts what is there and syncing changes only the
  * difference. Nothing that is not ours is touched.
  *
+ * Calls on one director come from one thread at a time, whichever; while a call
+ * lasts its thread may be in the director's network namespace, others never are.
+ *
  * The caller (speaker/apply.c) describes what it wants with the structs below;
  * ipvs knows nothing of Kubernetes.
  */

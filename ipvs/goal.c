@@ -72,19 +72,36 @@ add_tier1(struct ipvs_table *t, const struct ipvs_service *s)
 			vs->rs[vs->nrs++] = rs_of(&s->endpoints[i]);
 }
 
+/*
+ * The choice within the second tier matters to affinity: the client must get
+ * the endpoint that the first tier chose on the other node, and would choose
+ * here, should the VIP move to us. So the other nodes' endpoints are in the
+ * table, too, in their places and with their slots, but with weight 0: nothing
+ * goes to them, not even where two nodes' tables differ for a moment.
+ */
 static void
 add_tier2(struct ipvs_table *t, const struct ipvs_service *s, uint32_t mark)
 {
+	bool has_all = s->affinity_sec != 0 && s->sched == IPVS_SCHED_MH;
 	struct ipvs_vs *vs = ipvs_table_add(t);
+	struct ipvs_rs *rs;
 	size_t i;
 
 	vs->key = (struct ipvs_key){ .family = s->vip.family, .fwmark = mark };
 	vs_fill(vs, s);
 	vs->name = arena_strdup(&t->arena, s->name);
-	vs->rs = arena_array(&t->arena, count_local(s), sizeof(vs->rs[0]));
-	for (i = 0; i < s->nendpoints; i++)
-		if (s->endpoints[i].reach == IPVS_REACH_LOCAL)
-			vs->rs[vs->nrs++] = rs_of(&s->endpoints[i]);
+	vs->rs = arena_array(&t->arena, has_all ? s->nendpoints : count_local(s),
+	    sizeof(vs->rs[0]));
+	for (i = 0; i < s->nendpoints; i++) {
+		bool is_local = s->endpoints[i].reach == IPVS_REACH_LOCAL;
+
+		if (!is_local && !has_all)
+			continue;
+		rs = &vs->rs[vs->nrs++];
+		*rs = rs_of(&s->endpoints[i]);
+		if (!is_local)
+			rs->weight = 0;
+	}
 }
 
 static void

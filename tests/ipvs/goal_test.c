@@ -146,6 +146,7 @@ START_TEST(affinity_hashes_the_client_alone)
 {
 	struct ipvs_service s = web();
 	struct goal g;
+	char text[256];
 
 	s.affinity_sec = 10800;
 	g = build(&s);
@@ -154,6 +155,10 @@ START_TEST(affinity_hashes_the_client_alone)
 		    IPVS_F_MH_FALLBACK | IPVS_F_PERSISTENT);
 		ck_assert_uint_eq(g.table.vs[i].timeout_sec, 10800);
 	}
+	/* The second tier's table has the places of all, only its own in use. */
+	servers(&g.table.vs[0], text, sizeof(text));
+	ck_assert_str_eq(text, "10.244.1.2:8080/1/1/0 10.244.2.2:8080/0/3/2 "
+	    "10.244.3.2:8081/0/2/0");
 	goal_fini(&g);
 }
 END_TEST

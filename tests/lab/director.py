@@ -104,11 +104,13 @@ class Lab:
                       for vip in (VIP, VIP6)])
 
 
-def dial(vip, port=TCP, at="client", timeout=3, greeting=True):
+def dial(vip, port=TCP, at="client", timeout=3, greeting=True, source=None):
     """A connection and what the endpoint said: (socket, "n1-a", "10.0.0.100")."""
     with inside(at):
         s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET)
     s.settimeout(timeout)
+    if source:
+        s.bind((source, 0))
     s.connect((vip, port))
     if not greeting:
         return s, None, None
@@ -313,15 +315,23 @@ def a_node_without_director_is_masqueraded(lab, vip):
 
 @both
 def affinity_holds_across_a_move(lab, vip):
+    """Two dozen clients: each has one endpoint, whoever owns the VIP."""
+    is_v6 = ":" in vip
+    clients = [f"fd00:a::1:{i}" if is_v6 else f"10.0.0.{i}" for i in range(110, 134)]
+    ip_batch("client", [f"addr add {c}/{128 if is_v6 else 32} dev eth0" +
+                        (" nodad" if is_v6 else "") for c in clients])
     lab.want(Svc(lab.endpoints(vip), vip, affinity=600))
-    lab.owner(lab.nodes[0])
-    first = {c[1] for c in dial_many(10, vip)}
-    expect(len(first) == 1, f"one client, one endpoint: {first}")
-    lab.owner(lab.nodes[1])
-    second = {c[1] for c in dial_many(10, vip)}
-    lab.owner(lab.nodes[2])
-    third = {c[1] for c in dial_many(10, vip)}
-    expect(first == second == third, f"{first} {second} {third}")
+    chosen = {}
+    for owner in (0, 1, 2, 0):
+        lab.owner(lab.nodes[owner])
+        for client in clients:
+            for _ in range(2):
+                s, pod, seen = dial(vip, source=client)
+                s.close()
+                expect(seen == client, f"{pod} sees {seen}")
+                expect(chosen.setdefault(client, pod) == pod,
+                       f"{client}: {chosen[client]}, then {pod}, owner n{owner + 1}")
+    expect(len(set(chosen.values())) >= 5, f"clients are spread: {Counter(chosen.values())}")
 
 
 @both
