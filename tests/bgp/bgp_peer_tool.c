@@ -21,7 +21,7 @@
 #include <ev.h>
 
 #include "bgp/bgp_io.h"
-#include "lib/clock.h"
+#include "lib/arena.h"
 #include "lib/mem.h"
 
 enum { PEERS_MAX = 64, LINE_MAX_LEN = 1 << 16 };
@@ -30,6 +30,7 @@ static struct bgp_io *io;
 static struct bgp_io_conf conf;
 static struct bgp_io_peer peers[PEERS_MAX];
 static size_t npeers;
+static struct arena peer_mem, route_mem;	/* until the next apply, announce */
 static struct bgp_io_route *routes;
 static size_t nroutes, routes_cap;
 
@@ -106,14 +107,14 @@ peer_key(struct bgp_io_peer *p, const char *key, const char *value)
 	else if (strcmp(key, "next-hop6") == 0)
 		p->next_hop6 = address(value);
 	else if (strcmp(key, "iface") == 0)
-		p->ifname = mem_strdup(value);
+		p->ifname = arena_strdup(&peer_mem, value);
 	else if (strcmp(key, "vrf") == 0)
-		p->vrf = mem_strdup(value);
+		p->vrf = arena_strdup(&peer_mem, value);
 	else if (strcmp(key, "external") == 0)
 		p->session.as_rule = BGP_AS_EXTERNAL;
 	else if (strcmp(key, "md5") == 0 || strcmp(key, "ao") == 0) {
 		p->auth = key[0] == 'm' ? BGP_IO_AUTH_MD5 : BGP_IO_AUTH_AO;
-		p->password = mem_strdup(value);
+		p->password = arena_strdup(&peer_mem, value);
 	} else {
 		die("unknown key of a peer", key);
 	}
@@ -153,19 +154,21 @@ route_new(struct prefix prefix, const struct bgp_attrs *attrs)
 	return &routes[nroutes++];
 }
 
-/* Attributes are never freed: a test has few. */
 static void
 add_route(char *rest)
 {
-	struct bgp_attrs *a = mem_zalloc(sizeof(*a));
+	struct bgp_attrs *a = arena_alloc(&route_mem, sizeof(*a));
 	char *word = strsep(&rest, " ");
 	struct prefix prefix;
 
 	if (prefix_parse(word, &prefix) < 0)
 		die("not a prefix", word);
 	a->local_pref = 100;
-	while ((word = strsep(&rest, " ")) != NULL)
-		route_key(a, strsep(&word, "="), word);
+	while ((word = strsep(&rest, " ")) != NULL) {
+		char *key = strsep(&word, "=");
+
+		route_key(a, key, word);
+	}
 	route_new(prefix, a);
 }
 
@@ -194,9 +197,12 @@ add_peer(char *rest)
 	*p = (struct bgp_io_peer){ .session = {
 		.hold_sec = 90, .connect_sec = 5, .role = BGP_ROLE_NONE, .families = 1,
 	} };
-	p->name = mem_strdup(strsep(&rest, " "));
-	while ((word = strsep(&rest, " ")) != NULL)
-		peer_key(p, strsep(&word, "="), word);
+	p->name = arena_strdup(&peer_mem, strsep(&rest, " "));
+	while ((word = strsep(&rest, " ")) != NULL) {
+		const char *key = strsep(&word, "=");
+
+		peer_key(p, key, word != NULL ? word : "");
+	}
 }
 
 /* NAME STATE ADDRESS FAMILIES SENT4 SENT6 ESTABLISHED BFD LOCAL REASON... */
@@ -257,6 +263,7 @@ obey(char *line)
 	} else if (strcmp(word, "apply") == 0) {
 		bgp_io_set_peers(the_io(), peers, npeers);
 		npeers = 0;
+		arena_fini(&peer_mem);
 	} else if (strcmp(word, "route") == 0) {
 		add_route(rest);
 	} else if (strcmp(word, "fill") == 0) {
@@ -264,6 +271,7 @@ obey(char *line)
 	} else if (strcmp(word, "announce") == 0) {
 		bgp_io_set_routes(the_io(), routes, nroutes);
 		nroutes = 0;
+		arena_fini(&route_mem);
 	} else if (strcmp(word, "status") == 0) {
 		bgp_io_each(the_io(), print_status, NULL);
 		puts(".");

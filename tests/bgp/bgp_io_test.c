@@ -1,0 +1,726 @@
+/*
+ * bgp_io_test.c - the shell on loopback addresses of a namespace of its own.
+ *
+ * Two shells talk to each other, or one to a socket of the test's that does
+ * what no daemon would. Real, short time: every wait ends as soon as what it
+ * waits for is there, and fails after WAIT_SEC.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <net/if.h>
+#include <netinet/tcp.h>
+
+#include <ev.h>
+
+#include "bgp/bgp_io.h"
+#include "bgp/bgp_tcp_io.h"
+#include "bgp/msg.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/metrics.h"
+#include "tests/check.h"
+
+enum { WAIT_SEC = 20, PORT_A = 1790, PORT_B = 1791, ROUTES_MAX = 4096 };
+
+static struct ev_loop *loop;
+
+/* One shell and what is known of it. */
+struct end {
+	struct bgp_io *io;
+	unsigned nchanged, nstopped;
+	struct bgp_io_peer peers[4];
+	size_t	npeers;
+	struct bgp_io_status seen;	/* of the peer last asked for */
+};
+static struct end a, b;
+
+static struct ip
+addr(const char *text)
+{
+	struct ip ip;
+
+	ck_assert_int_eq(ip_parse(text, &ip), 0);
+	return ip;
+}
+
+static void
+on_changed(void *arg)
+{
+	((struct end *)arg)->nchanged++;
+}
+
+static void
+on_stopped(void *arg)
+{
+	((struct end *)arg)->nstopped++;
+}
+
+static void
+open_end(struct end *e, uint16_t port)
+{
+	struct bgp_io_conf conf = { .port = port };
+	struct bgp_io_handler h = { on_changed, on_stopped, e };
+
+	*e = (struct end){ .io = bgp_io_new(loop, &conf, &h) };
+}
+
+/* The other end as this one should know it: same words on both sides. */
+static struct bgp_io_peer *
+add_peer(struct end *e, const char *name, const char *source, const char *dest,
+    uint16_t port)
+{
+	struct bgp_io_peer *p = &e->peers[e->npeers++];
+
+	*p = (struct bgp_io_peer){
+		.name = name, .addr = addr(dest), .source = addr(source), .port = port,
+		.session = {
+			.local_as = e == &a ? 65001 : 65002, .as_rule = BGP_AS_EXTERNAL,
+			.router_id = e == &a ? 1 : 2, .hold_sec = 90, .connect_sec = 5,
+			.role = BGP_ROLE_NONE, .families = 3,
+		},
+	};
+	return p;
+}
+
+static void
+apply(struct end *e)
+{
+	bgp_io_set_peers(e->io, e->peers, e->npeers);
+}
+
+static void
+announce(struct end *e, unsigned n)
+{
+	static struct bgp_io_route routes[ROUTES_MAX];
+	static const struct bgp_attrs attrs = { .local_pref = 100 };
+
+	for (unsigned i = 0; i < n; i++) {
+		struct ip ip = ip_from_v4(0xc6120000 + i);
+
+		routes[i] = (struct bgp_io_route){ .prefix = prefix_of(&ip),
+			.attrs = &attrs };
+	}
+	ck_assert_int_eq(bgp_io_set_routes(e->io, routes, n), 0);
+}
+
+static struct {
+	const char *name;
+	struct bgp_io_status *ret;
+} wanted;
+
+static void
+on_each(void *arg, const struct bgp_io_status *s)
+{
+	(void)arg;
+	if (strcmp(s->name, wanted.name) == 0)
+		*wanted.ret = *s;
+}
+
+static struct bgp_io_status *
+status(struct end *e, const char *name)
+{
+	e->seen = (struct bgp_io_status){ 0 };
+	wanted.name = name;
+	wanted.ret = &e->seen;
+	bgp_io_each(e->io, on_each, NULL);
+	return &e->seen;
+}
+
+static void
+on_tick(struct ev_loop *l, ev_timer *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(l, EVBREAK_ONE);
+}
+
+/* Let the loop turn for ms. */
+static void
+turn(int ms)
+{
+	ev_timer t;
+
+	ev_timer_init(&t, on_tick, ms / 1e3, 0.);
+	ev_now_update(loop);
+	ev_timer_start(loop, &t);
+	ev_run(loop, 0);
+	ev_timer_stop(loop, &t);
+}
+
+#define WAIT(cond)                                                              \
+	do {                                                                    \
+		struct mono end_ = mono_add_sec(clock_mono(), WAIT_SEC);        \
+		while (!(cond)) {                                               \
+			ck_assert_msg(!mono_reached(clock_mono(), end_),        \
+			    "%s: a %s (%s), b %s (%s)", #cond,                  \
+			    a.io ? bgp_state_name(status(&a, "b")->state) : "-", \
+			    a.io ? status(&a, "b")->reason : "-",               \
+			    b.io ? bgp_state_name(status(&b, "a")->state) : "-", \
+			    b.io ? status(&b, "a")->reason : "-");              \
+			turn(10);                                               \
+		}                                                               \
+	} while (0)
+
+static bool
+is_up(struct end *e, const char *name)
+{
+	return status(e, name)->state == BGP_ESTABLISHED;
+}
+
+static void
+both(const char *at_a, const char *at_b)
+{
+	open_end(&a, PORT_A);
+	open_end(&b, PORT_B);
+	add_peer(&a, "b", at_a, at_b, PORT_B);
+	add_peer(&b, "a", at_b, at_a, PORT_A);
+}
+
+static void
+begin(unsigned nroutes)
+{
+	apply(&a);
+	apply(&b);
+	announce(&a, nroutes);
+	announce(&b, 0);
+}
+
+static void
+both_up(unsigned nroutes)
+{
+	begin(nroutes);
+	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+}
+
+/* What b has of a is not kept; what a counts as sent is. */
+static size_t
+nsent(struct end *e, const char *name)
+{
+	const struct bgp_peer *p = status(e, name)->engine;
+
+	return p != NULL && p->up >= 0 ? p->rib.nsent[BGP_IPV4_UNICAST] : 0;
+}
+
+/* Connected by hand to a's port, from a source address of the test's choice. */
+static int
+call_a(const char *source)
+{
+	struct sockaddr_storage ss;
+	struct ip from = addr(source), to = addr("127.0.0.1");
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	socklen_t len = ip_to_sockaddr(&from, 0, &ss);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, len), 0);
+	len = ip_to_sockaddr(&to, PORT_A, &ss);
+	ck_assert(connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS);
+	return fd;
+}
+
+static bool
+is_hung_up(int fd)
+{
+	char buf[4096];
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != ENOTCONN);
+}
+
+/* OPEN and KEEPALIVE of AS 65002, id 2. */
+static void
+say_hello(int fd, uint32_t id)
+{
+	uint8_t buf[256];
+	struct wire_out w = wire_out(buf, sizeof(buf));
+	struct bgp_open o = {
+		.asn = 65002, .router_id = id, .hold_sec = 90, .has_mp = true,
+		.families = 3, .has_as4 = true, .role = BGP_ROLE_NONE,
+	};
+
+	bgp_open_encode(&w, &o);
+	bgp_keepalive_encode(&w);
+	ck_assert_int_eq(send(fd, buf, w.len, MSG_NOSIGNAL), (ssize_t)w.len);
+}
+
+static const struct {
+	const char *why, *at_a, *at_b;
+	enum bgp_io_auth auth_a, auth_b;
+	const char *key_a, *key_b;
+	bool	is_up;
+} sessions[] = {
+	{ "IPv4", "127.0.0.1", "127.0.0.2", 0, 0, NULL, NULL, true },
+	{ "IPv6", "2001:db8::1", "2001:db8::2", 0, 0, NULL, NULL, true },
+	{ "MD5 over IPv4, the longest key", "127.0.0.1", "127.0.0.2", BGP_IO_AUTH_MD5,
+	    BGP_IO_AUTH_MD5,
+	    "0123456789012345678901234567890123456789012345678901234567890123456789"
+	    "0123456789",
+	    "0123456789012345678901234567890123456789012345678901234567890123456789"
+	    "0123456789", true },
+	{ "MD5 over IPv6", "2001:db8::1", "2001:db8::2", BGP_IO_AUTH_MD5,
+	    BGP_IO_AUTH_MD5, "x", "x", true },
+	{ "keys differ", "127.0.0.1", "127.0.0.2", BGP_IO_AUTH_MD5, BGP_IO_AUTH_MD5,
+	    "x", "y", false },
+	{ "only one side has a key", "127.0.0.1", "127.0.0.2", BGP_IO_AUTH_MD5,
+	    BGP_IO_AUTH_NONE, "x", NULL, false },
+};
+
+START_TEST(session)
+{
+	both(sessions[_i].at_a, sessions[_i].at_b);
+	a.peers[0].auth = sessions[_i].auth_a;
+	a.peers[0].password = sessions[_i].key_a;
+	b.peers[0].auth = sessions[_i].auth_b;
+	b.peers[0].password = sessions[_i].key_b;
+	a.peers[0].next_hop4 = addr("192.0.2.7");	/* lo has none to offer */
+	begin(3);
+	if (!sessions[_i].is_up) {
+		turn(1500);
+		ck_assert_msg(!is_up(&a, "b") && !is_up(&b, "a"), "%s",
+		    sessions[_i].why);
+		return;
+	}
+	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+	WAIT(nsent(&a, "b") == 3);
+	ck_assert_str_eq(IP_STR(&status(&a, "b")->local), sessions[_i].at_a);
+	ck_assert_str_eq(status(&a, "b")->reason, "");
+	turn(300);			/* no collision later on */
+	ck_assert_uint_eq(status(&a, "b")->engine->counts.established, 1);
+	ck_assert_uint_eq(status(&b, "a")->engine->counts.established, 1);
+}
+END_TEST
+
+/* The key comes after the listener, and goes: calls follow. */
+START_TEST(password_is_changed)
+{
+	both("127.0.0.1", "127.0.0.2");
+	a.peers[0].session.is_passive = true;
+	both_up(1);
+	a.peers[0].auth = BGP_IO_AUTH_MD5;
+	a.peers[0].password = "new";
+	apply(&a);
+	WAIT(!is_up(&b, "a"));
+	turn(1500);
+	ck_assert(!is_up(&b, "a"));
+	b.peers[0].auth = BGP_IO_AUTH_MD5;
+	b.peers[0].password = "new";
+	apply(&b);
+	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+	a.peers[0].auth = b.peers[0].auth = BGP_IO_AUTH_NONE;
+	apply(&a);
+	apply(&b);
+	WAIT(!is_up(&a, "b"));
+	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+	WAIT(nsent(&a, "b") == 1);	/* kept across all of that */
+}
+END_TEST
+
+START_TEST(one_peer_changes_the_other_does_not)
+{
+	uint64_t times;
+
+	both("127.0.0.1", "127.0.0.2");
+	add_peer(&a, "b2", "127.0.0.3", "127.0.0.4", PORT_B);
+	add_peer(&b, "a2", "127.0.0.4", "127.0.0.3", PORT_A);
+	both_up(2);
+	WAIT(is_up(&a, "b2") && is_up(&b, "a2"));
+	a.peers[0].session.hold_sec = 60;
+	apply(&a);
+	WAIT(strstr(status(&b, "a")->reason, "other configuration change") != NULL ||
+	    strstr(status(&b, "a")->reason, "configuration") != NULL);
+	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+	WAIT(nsent(&a, "b") == 2);
+	times = status(&a, "b2")->engine->counts.established;
+	ck_assert_uint_eq(times, 1);
+	ck_assert(is_up(&a, "b2"));
+	/* The next hop is told anew in the same session. */
+	a.peers[0].next_hop4 = addr("192.0.2.7");
+	times = status(&b, "a")->engine->counts.rx[BGP_UPDATE];
+	apply(&a);
+	WAIT(status(&b, "a")->engine->counts.rx[BGP_UPDATE] > times);
+	ck_assert(is_up(&a, "b"));
+	/* Taken away: the peer hears that too. */
+	a.npeers = 1;
+	apply(&a);
+	WAIT(!is_up(&b, "a2"));
+	ck_assert_msg(strstr(status(&b, "a2")->reason, "de-configured") != NULL, "%s",
+	    status(&b, "a2")->reason);
+	ck_assert(is_up(&a, "b"));
+}
+END_TEST
+
+START_TEST(routes_for_some_peers)
+{
+	const char *only[] = { "b2", "nobody" };
+	struct bgp_attrs attrs = { .local_pref = 100 };
+	struct ip ip = ip_from_v4(0xc6336401);
+	struct bgp_io_route routes[2] = {
+		{ prefix_of(&ip), &attrs, only, 2 }, { prefix_make(&ip, 24), &attrs, NULL, 0 },
+	};
+
+	both("127.0.0.1", "127.0.0.2");
+	add_peer(&a, "b2", "127.0.0.3", "127.0.0.4", PORT_B);
+	add_peer(&b, "a2", "127.0.0.4", "127.0.0.3", PORT_A);
+	both_up(0);
+	ck_assert_int_eq(bgp_io_set_routes(a.io, routes, 2), 0);
+	WAIT(nsent(&a, "b") == 1 && nsent(&a, "b2") == 2);
+	ck_assert_int_eq(bgp_io_set_routes(a.io, routes, 1), 0);
+	WAIT(nsent(&a, "b") == 0 && nsent(&a, "b2") == 1);
+}
+END_TEST
+
+static const struct {
+	const char *want;		/* in the reason */
+	struct bgp_io_peer p;
+} refusals[] = {
+	{ "neither an address", { .addr = { 0 } } },
+	{ "needs an interface", { .addr = { .family = IP_V6, .b = { 0xfe, 0x80 } } } },
+	{ "different families", { .addr = { .family = IP_V4, .b = { 10, 0, 0, 1 } },
+	    .source = { .family = IP_V6, .b = { 0x20 } } } },
+	{ "1 to 80 bytes", { .addr = { .family = IP_V4, .b = { 10, 0, 0, 1 } },
+	    .auth = BGP_IO_AUTH_MD5, .password = "" } },
+	{ "longer than 15", { .addr = { .family = IP_V4, .b = { 10, 0, 0, 1 } },
+	    .vrf = "a-name-of-sixteen" } },
+	{ "as peer b", { .addr = { .family = IP_V4, .b = { 127, 0, 0, 2 } },
+	    .source = { .family = IP_V4, .b = { 127, 0, 0, 1 } } } },
+};
+
+START_TEST(refused_alone)
+{
+	both("127.0.0.1", "127.0.0.2");
+	a.peers[1] = refusals[_i].p;
+	a.peers[1].name = "c";
+	a.peers[1].session = a.peers[0].session;
+	a.npeers = 2;
+	both_up(1);
+	ck_assert(status(&a, "c")->is_refused);
+	ck_assert_ptr_null(a.seen.engine);
+	ck_assert_msg(strstr(a.seen.reason, refusals[_i].want) != NULL, "%s",
+	    a.seen.reason);
+	/* Put right, it is accepted. */
+	a.peers[1] = a.peers[0];
+	a.peers[1].name = "c";
+	a.peers[1].addr = addr("127.0.0.9");
+	apply(&a);
+	ck_assert(!status(&a, "c")->is_refused);
+	ck_assert_uint_eq(status(&a, "b")->engine->counts.established, 1);
+}
+END_TEST
+
+START_TEST(tcp_ao_or_a_clear_no)
+{
+	both("127.0.0.1", "127.0.0.2");
+	a.peers[0].auth = b.peers[0].auth = BGP_IO_AUTH_AO;
+	a.peers[0].password = b.peers[0].password = "secret";
+	a.peers[0].key_id = b.peers[0].key_id = 7;
+	begin(1);
+	if (bgp_tcp_has_ao()) {
+		WAIT(is_up(&a, "b") && is_up(&b, "a"));
+		return;
+	}
+	ck_assert(status(&a, "b")->is_refused);
+	ck_assert(strstr(a.seen.reason, "no TCP-AO") != NULL);
+}
+END_TEST
+
+/* A neighbour far away: its packets arrive with a low TTL. */
+START_TEST(gtsm)
+{
+	both("127.0.0.1", "127.0.0.2");
+	a.peers[0].has_gtsm = true;
+	a.peers[0].hops = 1;
+	b.peers[0].hops = 250;		/* sends TTL 250: too far for a */
+	a.peers[0].session.is_passive = _i == 1;
+	b.peers[0].session.is_passive = _i == 2;
+	begin(0);
+	turn(1500);
+	ck_assert(!is_up(&a, "b"));	/* b, whom a reaches, may think it is */
+	b.peers[0].has_gtsm = true;	/* sends 255 */
+	apply(&b);
+	/* b's reset came from too far as well; do not wait for the timers. */
+	bgp_io_reset(a.io, "b", NULL);
+	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+}
+END_TEST
+
+START_TEST(leaving_says_so)
+{
+	both("127.0.0.1", "127.0.0.2");
+	both_up(5);
+	WAIT(nsent(&a, "b") == 5);
+	bgp_io_shutdown(a.io, BGP_IO_LEAVE, 200, "moving to rack 7");
+	turn(100);
+	ck_assert(is_up(&b, "a"));	/* drained, not gone */
+	ck_assert_uint_ge(status(&b, "a")->engine->counts.rx[BGP_UPDATE], 2);
+	ck_assert_uint_eq(a.nstopped, 0);
+	WAIT(a.nstopped == 1);
+	WAIT(!is_up(&b, "a"));
+	ck_assert_msg(strstr(status(&b, "a")->reason, "moving to rack 7") != NULL, "%s",
+	    b.seen.reason);
+	turn(50);
+	ck_assert_uint_eq(a.nstopped, 1);
+}
+END_TEST
+
+/* With graceful restart not a word is said; without it, a Cease. */
+START_TEST(restarting)
+{
+	both("127.0.0.1", "127.0.0.2");
+	if (_i == 1)
+		a.peers[0].session.restart_sec = b.peers[0].session.restart_sec = 60;
+	both_up(5);
+	bgp_io_shutdown(a.io, BGP_IO_RESTART, 0, NULL);
+	WAIT(a.nstopped == 1);
+	WAIT(!is_up(&b, "a"));
+	ck_assert_msg((strstr(b.seen.reason, "shutdown") == NULL) == (_i == 1), "%s",
+	    b.seen.reason);
+}
+END_TEST
+
+START_TEST(nothing_to_stop)
+{
+	open_end(&a, 0);
+	bgp_io_shutdown(a.io, BGP_IO_LEAVE, 0, NULL);
+	WAIT(a.nstopped == 1);
+}
+END_TEST
+
+START_TEST(reset_by_hand)
+{
+	both("127.0.0.1", "127.0.0.2");
+	both_up(1);
+	ck_assert_int_eq(bgp_io_reset(a.io, "nobody", NULL), -ENOENT);
+	ck_assert_int_eq(bgp_io_reset(a.io, "b", "please"), 0);
+	WAIT(strstr(status(&b, "a")->reason, "administrative reset (6/4): please") != NULL);
+	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+}
+END_TEST
+
+/* Somebody else's address: hung up on, whatever the number. */
+START_TEST(strangers_are_hung_up_on)
+{
+	enum { N = 200 };
+	int fds[N];
+
+	both("127.0.0.1", "127.0.0.2");
+	both_up(1);
+	for (int i = 0; i < N; i++)
+		fds[i] = call_a("127.0.0.66");
+	for (int i = 0; i < N; i++) {
+		WAIT(is_hung_up(fds[i]));
+		close(fds[i]);
+	}
+	ck_assert_uint_eq(status(&a, "b")->engine->counts.established, 1);
+	ck_assert(is_up(&a, "b"));
+}
+END_TEST
+
+/* The peer's own address, from a hundred sockets: the session stays. */
+START_TEST(calls_to_a_live_session)
+{
+	int fds[100];
+
+	both("127.0.0.1", "127.0.0.2");
+	both_up(1);
+	for (int i = 0; i < 100; i++)
+		fds[i] = call_a("127.0.0.2");
+	for (int i = 0; i < 100; i++) {
+		WAIT(is_hung_up(fds[i]));
+		close(fds[i]);
+	}
+	ck_assert_uint_eq(status(&a, "b")->engine->counts.established, 1);
+	ck_assert(is_up(&a, "b"));
+}
+END_TEST
+
+/* It takes not a byte: what is owed waits in the engine, not in a queue. */
+START_TEST(a_peer_that_does_not_read)
+{
+	struct bgp_io_peer *p;
+	int fd, small = 4096;
+	uint64_t told;
+
+	open_end(&a, PORT_A);
+	open_end(&b, PORT_B);
+	p = add_peer(&a, "b", "127.0.0.1", "127.0.0.9", PORT_B);
+	p->session.is_passive = true;
+	add_peer(&a, "b2", "127.0.0.3", "127.0.0.4", PORT_B);
+	add_peer(&b, "a2", "127.0.0.4", "127.0.0.3", PORT_A);
+	begin(0);
+	fd = call_a("127.0.0.9");
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	turn(50);
+	say_hello(fd, 9);
+	WAIT(is_up(&a, "b") && is_up(&a, "b2"));
+	for (int i = 0; i < 400; i++)	/* each change is 16 kB */
+		announce(&a, i & 1 ? 0 : ROUTES_MAX - 1);
+	told = status(&a, "b")->engine->counts.tx[BGP_UPDATE];
+	announce(&a, ROUTES_MAX - 1);
+	turn(50);
+	ck_assert_uint_eq(status(&a, "b")->engine->counts.tx[BGP_UPDATE], told);
+	/* The other peer notices nothing, and the send hold timer runs. */
+	WAIT(nsent(&a, "b2") == ROUTES_MAX - 1);
+	ck_assert(is_up(&a, "b2"));
+	ck_assert(status(&a, "b")->engine->conn[BGP_ACCEPTED].fsm.send_due.ns !=
+	    MONO_NEVER.ns);
+	/* It reads at last: it gets what is so now, not what was. */
+	WAIT((is_hung_up(fd), nsent(&a, "b") == ROUTES_MAX - 1));
+	ck_assert(is_up(&a, "b"));
+	close(fd);
+}
+END_TEST
+
+static void
+give(int fd, uint8_t type, const void *body, size_t len)
+{
+	uint8_t buf[256];
+	struct wire_out w = wire_out(buf, sizeof(buf));
+
+	bgp_msg_begin(&w, type);
+	wire_put_bytes(&w, body, len);
+	bgp_msg_end(&w, 0);
+	ck_assert_int_eq(send(fd, buf, w.len, MSG_NOSIGNAL), (ssize_t)w.len);
+}
+
+/* What the engine says at the end reaches the peer before the end does. */
+START_TEST(notification_is_heard)
+{
+	struct bgp_io_peer *p;
+	uint8_t buf[8192];
+	ssize_t len = 0;
+	int fd;
+
+	open_end(&a, PORT_A);
+	p = add_peer(&a, "b", "127.0.0.1", "127.0.0.9", PORT_B);
+	p->session.is_passive = true;
+	apply(&a);
+	announce(&a, 10);
+	fd = call_a("127.0.0.9");
+	turn(50);
+	say_hello(fd, 9);
+	WAIT(is_up(&a, "b"));
+	turn(50);
+	/* Unread bytes at both ends, then one that is no message. */
+	give(fd, BGP_KEEPALIVE, NULL, 0);
+	give(fd, 77, "rubbish", 7);
+	ck_assert_int_eq(send(fd, buf, sizeof(buf), MSG_NOSIGNAL), sizeof(buf));
+	WAIT(!is_up(&a, "b"));
+	for (int i = 0; i < 300; i++) {
+		ssize_t n = recv(fd, buf + len, sizeof(buf) - (size_t)len, MSG_DONTWAIT);
+
+		if (n == 0)
+			break;
+		ck_assert_msg(n > 0 || errno == EAGAIN, "reset instead: %s",
+		    strerror(errno));
+		len += n > 0 ? n : 0;
+		turn(10);
+	}
+	ck_assert_int_ge(len, 22);
+	ck_assert_uint_eq(buf[len - 4], BGP_NOTIFICATION);
+	ck_assert_uint_eq(buf[len - 3], BGP_ERR_HEADER);
+	ck_assert_uint_eq(buf[len - 2], BGP_HEADER_BAD_TYPE);
+	ck_assert(strstr(status(&a, "b")->reason, "we said message header: bad type") !=
+	    NULL);
+	close(fd);
+}
+END_TEST
+
+/* BFD on loopback: silence ends the session though TCP would go on. */
+START_TEST(bfd_down_ends_the_session)
+{
+	/* Two daemons on one host would fight for port 3784: the peer is ours. */
+	both("127.0.0.1", "127.0.0.2");
+	a.peers[0].bfd = (struct bgp_io_bfd){ 20000, 20000, 3, 0, false };
+	both_up(1);
+	turn(200);
+	/* Never up is no failure. */
+	ck_assert(status(&a, "b")->has_bfd);
+	ck_assert_int_ne(a.seen.bfd, BFD_PEER_UP);
+	ck_assert(is_up(&a, "b"));
+	a.peers[0].bfd.detect_mult = 0;
+	apply(&a);
+	ck_assert(!status(&a, "b")->has_bfd);
+	ck_assert_uint_eq(status(&a, "b")->engine->counts.established, 1);
+}
+END_TEST
+
+/* Whoever has the port first: the other dials, and takes calls later. */
+START_TEST(port_in_use)
+{
+	struct sockaddr_storage ss;
+	struct ip any = addr("0.0.0.0");
+	socklen_t len = ip_to_sockaddr(&any, PORT_A, &ss);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, len), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	both("127.0.0.1", "127.0.0.2");
+	both_up(1);
+	close(fd);
+	apply(&a);			/* tries again */
+	fd = call_a("127.0.0.66");
+	WAIT(is_hung_up(fd));
+	close(fd);
+}
+END_TEST
+
+static void
+log_nothing(void *arg, const char *line, size_t len)
+{
+	(void)arg;
+	(void)line;
+	(void)len;
+}
+
+static void
+set_up(void)
+{
+	ck_assert_msg(unshare(CLONE_NEWNET) == 0, "needs CAP_SYS_ADMIN: %s",
+	    strerror(errno));
+	ck_assert_int_eq(system("set -e; ip link set lo up;"
+	    "ip addr add 2001:db8::1/128 dev lo; ip addr add 2001:db8::2/128 dev lo"), 0);
+	loop = ev_loop_new(EVFLAG_AUTO);
+	if (getenv("LOG") == NULL)
+		log_set_sink(log_nothing, NULL);
+}
+
+static void
+tear_down(void)
+{
+	bgp_io_free(a.io);
+	bgp_io_free(b.io);
+	a.io = b.io = NULL;
+	ev_loop_destroy(loop);
+	metrics_fini();
+}
+
+static void
+fill(TCase *tc)
+{
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, session, 0, nitems(sessions));
+	tcase_add_test(tc, password_is_changed);
+	tcase_add_test(tc, one_peer_changes_the_other_does_not);
+	tcase_add_test(tc, routes_for_some_peers);
+	tcase_add_loop_test(tc, refused_alone, 0, nitems(refusals));
+	tcase_add_test(tc, tcp_ao_or_a_clear_no);
+	tcase_add_loop_test(tc, gtsm, 0, 3);
+	tcase_add_test(tc, leaving_says_so);
+	tcase_add_loop_test(tc, restarting, 0, 2);
+	tcase_add_test(tc, nothing_to_stop);
+	tcase_add_test(tc, reset_by_hand);
+	tcase_add_test(tc, strangers_are_hung_up_on);
+	tcase_add_test(tc, calls_to_a_live_session);
+	tcase_add_test(tc, a_peer_that_does_not_read);
+	tcase_add_test(tc, notification_is_heard);
+	tcase_add_test(tc, bfd_down_ends_the_session);
+	tcase_add_test(tc, port_in_use);
+}
+
+TEST_MAIN("bgp_io", fill)
