@@ -42,6 +42,7 @@ struct range {
 struct part {
 	uint32_t base;
 	uint64_t used[2];	/* by family, IPv4 first */
+	uint64_t odd[2];	/* likewise: used, though the pool passes over them */
 	uint32_t hint[2];	/* likewise: no range below has a free address */
 };
 
@@ -203,6 +204,8 @@ addr_new(struct alloc *a, const struct ip *ip, const char *share_key)
 		x->pool = span->pool;
 		x->range = a->parts[span->pool].base + span->nth;
 		a->parts[span->pool].used[!ip_is_v4(ip)]++;
+		a->parts[span->pool].odd[!ip_is_v4(ip)] +=
+		    pool_passes_over(&a->pools->pools[span->pool], ip);
 	}
 	if (addr_offset(a, x, &off))
 		sparse_add(&a->ranges[x->range].taken, off);
@@ -223,6 +226,7 @@ addr_drop(struct alloc *a, struct addr *x, const char *share_key)
 		int fam = !ip_is_v4(&x->ip);
 
 		part->used[fam]--;
+		part->odd[fam] -= pool_passes_over(&a->pools->pools[x->pool], &x->ip);
 		if (nth < part->hint[fam])
 			part->hint[fam] = nth;
 	}
@@ -367,6 +371,16 @@ alloc_used(const struct alloc *a, uint32_t pool, enum ip_family family)
 	return a->parts[pool].used[family != IP_V4];
 }
 
+uint64_t
+alloc_available(const struct alloc *a, uint32_t pool, enum ip_family family)
+{
+	const struct part *part = &a->parts[pool];
+	uint64_t size = pool_size_by_itself(&a->pools->pools[pool], family);
+	uint64_t used = part->used[family != IP_V4] - part->odd[family != IP_V4];
+
+	return size > used ? size - used : 0;
+}
+
 /* The lowest address of the pool that u may join by its sharing key. */
 static const struct addr *
 pick_shared(const struct alloc *a, uint32_t pool, enum ip_family family,
@@ -399,7 +413,7 @@ pick_in_range(const struct pool *p, struct range *r, uint32_t from, struct ip *r
 
 		if (off == SPARSE_NONE || ip_add(&r->first, off, &ip) < 0)
 			return -ENOSPC;
-		if (!pool_avoids(p, &ip)) {
+		if (!pool_passes_over(p, &ip)) {
 			*ret = ip;
 			return 0;
 		}
@@ -475,7 +489,7 @@ alloc_pick(struct alloc *a, uint32_t pool, enum ip_family family,
 	if (x != NULL)
 		ip = x->ip;
 	else {
-		if (a->pools->pools[pool].strategy == POOL_LOWEST)
+		if (a->pools->pools[pool].strategy == KUBE_STRATEGY_LOWEST)
 			rc = pick_lowest(a, pool, family, &ip);
 		else
 			rc = pick_from(a, pool, family,

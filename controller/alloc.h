@@ -78,7 +78,8 @@ struct alloc_verdict alloc_claim(struct alloc *a, const struct ip *ip,
  * Give u an address of pools->pools[pool] and family: one that it can join by
  * its sharing key (the lowest), else a free one by the pool's strategy, for
  * which seed is the hash of what the strategy goes by. Returns 0 or -ENOSPC
- * with *ret untouched. Does not look at auto_assign and is_frozen.
+ * with *ret untouched. Does not look at auto_assign and is_frozen; a free
+ * address that the pool passes over is not given.
  */
 int alloc_pick(struct alloc *a, uint32_t pool, enum ip_family family,
     const struct alloc_user *u, uint64_t seed, struct ip *ret);
@@ -92,5 +93,8 @@ bool alloc_holds(const struct alloc *a, const struct ip *ip,
 
 /* Addresses of a pool and family in use, each counted once. */
 uint64_t alloc_used(const struct alloc *a, uint32_t pool, enum ip_family family);
+
+/* Those that the pool could still give by itself, saturating. */
+uint64_t alloc_available(const struct alloc *a, uint32_t pool, enum ip_family family);
 
 #endif

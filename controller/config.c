@@ -1,8 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/config.h"
+#include "controller/config_impl.h"
 #include "lib/mem.h"
+
+enum { TEXT_MAX = 1000 };
 
 /* Where no VIP can live, and why. */
 static const struct {
@@ -19,11 +21,55 @@ static const struct {
 	{ "ff00::/8", "multicast" },
 };
 
-static void
-add_problem(struct config *c, const char *name, bool is_refused, const char *text)
+static bool
+same(const char *a, const char *b)
 {
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+const struct config_problem *
+config_problem(const struct config *c, const struct kube_object *o)
+{
+	for (size_t i = 0; i < c->nproblems; i++) {
+		const struct config_problem *p = &c->problems[i];
+
+		if (p->kind == o->kind && strcmp(p->name, o->meta.name) == 0 &&
+		    same(p->ns, o->meta.ns))
+			return p;
+	}
+	return NULL;
+}
+
+void
+config_tell(struct config *c, const struct kube_object *o, bool is_refused,
+    const char *text)
+{
+	struct arena *a = &c->pools.arena;
+	struct config_problem *p = (struct config_problem *)config_problem(c, o);
+
+	/* Of what is refused nothing else matters. */
+	if (p != NULL && p->is_refused)
+		return;
+	if (p != NULL) {
+		/* Enough to go on with; a status has to stay readable. */
+		if (strlen(p->text) > TEXT_MAX)
+			return;
+		p->text = arena_printf(a, "%s; also %s", p->text, text);
+		return;
+	}
+	if (c->nproblems == c->problems_cap) {
+		size_t cap = c->problems_cap > 0 ? c->problems_cap * 2 : 16;
+
+		p = arena_array(a, cap, sizeof(*p));
+		for (size_t i = 0; i < c->nproblems; i++)
+			p[i] = c->problems[i];
+		c->problems = p;
+		c->problems_cap = cap;
+	}
 	c->problems[c->nproblems++] = (struct config_problem){
-		.name = arena_strdup(&c->pools.arena, name),
+		.kind = o->kind,
+		.ns = arena_strdup(a, o->meta.ns),
+		.name = arena_strdup(a, o->meta.name),
 		.is_refused = is_refused,
 		.text = text,
 	};
@@ -159,24 +205,6 @@ collect_node_ips(struct config *c, const struct kube_store *s)
 		qsort(c->node_ips, c->nnode_ips, sizeof(*c->node_ips), cmp_ip);
 }
 
-static void
-warn_node_ips(struct config *c)
-{
-	for (size_t i = 0; i < c->pools.n; i++) {
-		const struct pool *p = &c->pools.pools[i];
-
-		for (size_t j = 0; j < c->nnode_ips; j++) {
-			if (rangeset_find(p->usable, &c->node_ips[j]) == NULL)
-				continue;
-			add_problem(c, p->name, false,
-			    arena_printf(&c->pools.arena, "spec.addresses: %s is a "
-			    "node's own address and is never given to a Service: "
-			    "take it out of the pool", IP_STR(&c->node_ips[j])));
-			break;
-		}
-	}
-}
-
 void
 config_build(const struct kube_store *s, const struct config *prev,
     struct config *ret)
@@ -186,8 +214,6 @@ config_build(const struct kube_store *s, const struct config *prev,
 	struct arena *a = &c.pools.arena;
 	const struct kube_object **byage = arena_array(a, objs.n, sizeof(*byage));
 
-	/* Each pool has at most one refusal and one warning. */
-	c.problems = arena_array(a, objs.n * 2, sizeof(*c.problems));
 	c.pools.pools = arena_array(a, objs.n, sizeof(*c.pools.pools));
 	collect_node_ips(&c, s);
 	for (size_t i = 0; i < objs.n; i++)
@@ -204,12 +230,12 @@ config_build(const struct kube_store *s, const struct config *prev,
 		if (why == NULL)
 			why = refuse_overlap(&c, &p);
 		if (why != NULL)
-			add_problem(&c, o->meta.name, true, why);
+			config_tell(&c, o, true, why);
 		if (why == NULL || pool_fall_back(&c, prev, &p))
 			c.pools.pools[c.pools.n++] = p;
 	}
 	pool_set_seal(&c.pools);
-	warn_node_ips(&c);
+	config_check(&c, s);
 	*ret = c;
 }
 
@@ -224,7 +250,8 @@ const struct config_problem *
 config_refusal(const struct config *c, const char *pool)
 {
 	for (size_t i = 0; i < c->nproblems; i++) {
-		if (c->problems[i].is_refused &&
+		if (c->problems[i].kind == KUBE_IP_ADDRESS_POOL &&
+		    c->problems[i].is_refused &&
 		    strcmp(c->problems[i].name, pool) == 0)
 			return &c->problems[i];
 	}

@@ -9,7 +9,12 @@
  *	- never accepted since this controller started, it is frozen: Services
  *	  that have addresses of it keep them, nobody gets a new one.
  * So no mistake in one object, nor a restart after it, takes an address from
- * a Service. Pure.
+ * a Service.
+ *
+ * Whatever else looks wrong leaves its object in force and is told to its
+ * owner: a pool that holds a node's address, reserved ranges that reserve
+ * nothing, advertisements and peers that name what is not there or announce
+ * more than their pools hold. Pure.
  */
 #ifndef HERALD_CONTROLLER_CONFIG_H
 #define HERALD_CONTROLLER_CONFIG_H
@@ -17,17 +22,20 @@
 #include "controller/pool.h"
 #include "kube/store.h"
 
-/* Something to tell the owner of an object. */
+/* Something to tell the owner of an object; at most one an object. */
 struct config_problem {
-	const char *name;	/* of the IPAddressPool */
+	enum kube_kind kind;
+	const char *ns;		/* NULL where the object has none */
+	const char *name;
 	bool	is_refused;	/* else the object is in force: a warning */
-	const char *text;	/* what is wrong and what to do about it */
+	const char *text;	/* what is wrong and what to do about it; several
+				   warnings with "; also " between them */
 };
 
 struct config {
 	struct pool_set pools;		/* its arena owns all the rest, too */
-	struct config_problem *problems;	/* at most one refusal a pool */
-	size_t	nproblems;
+	struct config_problem *problems;
+	size_t	nproblems, problems_cap;
 	struct ip *node_ips;		/* of all nodes, sorted: never given out */
 	size_t	nnode_ips;
 };
@@ -41,6 +49,10 @@ void config_build(const struct kube_store *s, const struct config *prev,
 
 /* Fine on a zeroed struct. */
 void config_fini(struct config *c);
+
+/* What is to be told the owner of o, or NULL. */
+const struct config_problem *config_problem(const struct config *c,
+    const struct kube_object *o);
 
 /* The refusal of the named pool, or NULL. */
 const struct config_problem *config_refusal(const struct config *c, const char *pool);

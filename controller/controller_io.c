@@ -8,6 +8,7 @@
 #include "controller/reconcile.h"
 #include "controller/report_io.h"
 #include "controller/status.h"
+#include "kube/decode.h"
 #include "kube/encode.h"
 #include "lib/clock.h"
 #include "lib/httpd_io.h"
@@ -19,6 +20,10 @@ enum {
 	MAX_WRITES = 64,	/* status patches under way at once */
 	PASS_SHARE = 10,	/* a pass may take one part in so many of the time */
 };
+
+/* Read only to tell their owners what is wrong with them. */
+#define ADVICE_KINDS (1u << KUBE_L2_ADVERTISEMENT | 1u << KUBE_BGP_ADVERTISEMENT | \
+	1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY | 1u << KUBE_BFD_PROFILE)
 
 struct controller {
 	struct ev_loop *loop;
@@ -291,7 +296,7 @@ on_changed(void *arg, enum kube_kind kind)
 {
 	struct controller *c = arg;
 
-	if (kind == KUBE_IP_ADDRESS_POOL || kind == KUBE_NODE)
+	if (kube_kind_is_custom(kind) || kind == KUBE_NODE)
 		c->is_config_dirty = true;
 	c->is_dirty = true;
 }
@@ -333,7 +338,8 @@ controller_new(struct ev_loop *loop, const struct controller_conf *conf,
 	char err[256];
 
 	source.kinds = 1u << KUBE_SERVICE | 1u << KUBE_NODE | 1u << KUBE_NAMESPACE |
-	    1u << KUBE_IP_ADDRESS_POOL;
+	    1u << KUBE_IP_ADDRESS_POOL | ADVICE_KINDS;
+	source.spare_kinds = ADVICE_KINDS;
 	source.component = "herald-controller";
 	c->loop = loop;
 	c->lb_class = conf->lb_class;
@@ -349,7 +355,8 @@ controller_new(struct ev_loop *loop, const struct controller_conf *conf,
 		controller_free(c);
 		return NULL;
 	}
-	c->report = report_new(c->source, c->store);
+	c->report = report_new(c->source, c->store, source.api_group == NULL ||
+	    strcmp(source.api_group, KUBE_API_GROUP_METALLB) != 0);
 	if (conf->http != NULL) {
 		c->httpd = httpd_new(loop, conf->http, answer, c, err);
 		if (c->httpd == NULL) {

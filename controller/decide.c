@@ -30,7 +30,7 @@ kept(const struct work *w, enum ip_family f)
 static uint64_t
 seed_of(const struct pool *p, const struct work *w)
 {
-	if (p->strategy == POOL_SPREAD && w->svc->meta.uid != NULL)
+	if (p->strategy == KUBE_STRATEGY_SPREAD && w->svc->meta.uid != NULL)
 		return hash_str(w->svc->meta.uid, 0);
 	return hash_str(w->user.name, 0);
 }
@@ -85,10 +85,15 @@ give_asked(const struct decide_in *in, const struct work *w, const struct ip *ip
 	const struct pool_span *span = pool_set_span(in->pools, ip);
 	const struct pool *p = span != NULL ? &in->pools->pools[span->pool] : NULL;
 	const char *from = w->req.ips_from, *addr = IP_STR(ip);
+	const struct pool *r = p == NULL ? pool_set_reserving(in->pools, ip) : NULL;
 	struct slot s = { .is_asked = true };
 	struct alloc_verdict v;
 
-	if (p == NULL || pool_avoids(p, ip))
+	if (r != NULL)
+		s.problem = arena_printf(in->arena, "%s: %s is not allowed in config: "
+		    "IPAddressPool %s reserves it (spec.reserved); ask for another "
+		    "address", from, addr, r->name);
+	else if (p == NULL || pool_avoids(p, ip))
 		s.problem = arena_printf(in->arena, "%s: %s is not allowed in config: "
 		    "%s; ask for an address of an IPAddressPool", from, addr,
 		    p == NULL ? "no IPAddressPool holds it" :

@@ -3,20 +3,6 @@
 
 #include "controller/pool.h"
 
-const char *
-pool_strategy_name(enum pool_strategy s)
-{
-	switch (s) {
-	case POOL_LOWEST:
-		return "lowest";
-	case POOL_SPREAD:
-		return "spread";
-	case POOL_STICKY:
-		return "sticky";
-	}
-	return "unknown";
-}
-
 static const char **
 copy_strings(struct arena *a, const char *const *v, size_t n)
 {
@@ -66,23 +52,57 @@ pool_copy(struct arena *a, const struct pool *p, struct pool *ret)
 	ret->uid = arena_strdup(a, p->uid);
 	ret->own = rangeset_make(a, p->own.v, p->own.n);
 	ret->usable = rangeset_make(a, p->usable.v, p->usable.n);
+	ret->reserved = rangeset_make(a, p->reserved.v, p->reserved.n);
+	ret->by_name = rangeset_make(a, p->by_name.v, p->by_name.n);
 	ret->namespaces = copy_strings(a, p->namespaces, p->nnamespaces);
 	ret->ns_selectors = copy_selectors(a, p->ns_selectors, p->nns_selectors);
 	ret->svc_selectors = copy_selectors(a, p->svc_selectors, p->nsvc_selectors);
+}
+
+static struct rangeset
+entries_set(struct arena *a, const struct kube_pool_entry *e, size_t n)
+{
+	struct ip_range *r = arena_array(a, n, sizeof(*r));
+
+	for (size_t i = 0; i < n; i++)
+		r[i] = e[i].range;
+	return rangeset_make(a, r, n);
+}
+
+/*
+ * The first addresses of IPv6 blocks. Blocks of one and of two have none: the
+ * latter are point-to-point links (RFC 6164).
+ */
+static struct rangeset
+anycast_set(struct arena *a, const struct kube_pool_entry *e, size_t n)
+{
+	struct ip_range *r = arena_array(a, n, sizeof(*r));
+	size_t nr = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (e[i].is_cidr && !ip_is_v4(&e[i].range.first) &&
+		    ip_range_size(&e[i].range) > 2)
+			r[nr++] = (struct ip_range){ e[i].range.first,
+			    e[i].range.first };
+	}
+	return rangeset_make(a, r, nr);
 }
 
 void
 pool_from_object(struct arena *a, const struct kube_object *o, struct pool *ret)
 {
 	const struct kube_ip_address_pool *spec = &o->pool;
-	struct ip_range *r = arena_array(a, spec->naddresses, sizeof(*r));
+	struct rangeset all = entries_set(a, spec->addresses, spec->naddresses);
 	struct pool p = {
 		.name = o->meta.name,
 		.uid = o->meta.uid,
 		.auto_assign = spec->auto_assign,
 		.avoid_buggy = spec->avoid_buggy_ips,
 		.is_pinned = spec->has_allocation,
-		.is_shared_across = true,
+		.is_shared_across = spec->sharing == KUBE_SHARING_ANY_NAMESPACE,
+		.strategy = spec->strategy,
+		.reserved = entries_set(a, spec->reserved, spec->nreserved),
+		.by_name = anycast_set(a, spec->addresses, spec->naddresses),
 		.priority = spec->priority,
 		.namespaces = spec->namespaces,
 		.nnamespaces = spec->nnamespaces,
@@ -92,9 +112,7 @@ pool_from_object(struct arena *a, const struct kube_object *o, struct pool *ret)
 		.nsvc_selectors = spec->nservice_selectors,
 	};
 
-	for (size_t i = 0; i < spec->naddresses; i++)
-		r[i] = spec->addresses[i].range;
-	p.own = (struct rangeset){ .v = r, .n = spec->naddresses };
+	p.own = rangeset_minus(a, all, p.reserved);
 	p.usable = p.own;
 	pool_copy(a, &p, ret);
 }
@@ -133,8 +151,13 @@ pool_set_seal(struct pool_set *s)
 
 	if (s->n > 1)
 		qsort(s->pools, s->n, sizeof(*s->pools), pool_cmp);
-	for (size_t i = 0; i < s->n; i++)
-		total += s->pools[i].usable.n;
+	for (size_t i = 0; i < s->n; i++) {
+		struct pool *p = &s->pools[i];
+
+		total += p->usable.n;
+		p->nby_name = rangeset_size(p->by_name, IP_V6) - rangeset_size(
+		    rangeset_minus(&s->arena, p->by_name, p->usable), IP_V6);
+	}
 	s->spans = arena_array(&s->arena, total, sizeof(*s->spans));
 	s->nspans = 0;
 	for (size_t i = 0; i < s->n; i++) {
@@ -213,10 +236,26 @@ pool_serves(const struct pool *p, const struct pool_asker *who)
 	    who->labels);
 }
 
+const struct pool *
+pool_set_reserving(const struct pool_set *s, const struct ip *ip)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (rangeset_find(s->pools[i].reserved, ip) != NULL)
+			return &s->pools[i];
+	}
+	return NULL;
+}
+
 bool
 pool_avoids(const struct pool *p, const struct ip *ip)
 {
 	return p->avoid_buggy && ip_is_v4(ip) && (ip->b[3] == 0 || ip->b[3] == 255);
+}
+
+bool
+pool_passes_over(const struct pool *p, const struct ip *ip)
+{
+	return pool_avoids(p, ip) || rangeset_find(p->by_name, ip) != NULL;
 }
 
 /* Addresses up to and with v that end in 0 or 255. */
@@ -244,4 +283,15 @@ pool_size(const struct pool *p, enum ip_family family)
 		    (first > 0 ? nbuggy_upto(first - 1) : 0);
 	}
 	return size;
+}
+
+uint64_t
+pool_size_by_itself(const struct pool *p, enum ip_family family)
+{
+	uint64_t size = pool_size(p, family);
+
+	/* A size that is no more than "very many" stays that. */
+	if (family == IP_V4 || size == UINT64_MAX)
+		return size;
+	return size - p->nby_name;
 }

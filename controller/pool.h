@@ -10,6 +10,11 @@
  *	1. pools with a serviceAllocation before those without one,
  *	2. by serviceAllocation.priority, lowest first, 0 or unset last,
  *	3. by name.
+ * Which of its addresses: by its strategy, the lowest free one (lowest), one
+ * found by the Service's UID (spread: a new Service, a new address) or by its
+ * namespace and name (sticky: the same one again if it is free). The first
+ * address of an IPv6 block is its routers' (RFC 4291, section 2.6.1) and is
+ * given by name only; that of an IPv4 block is as good as any, as in MetalLB.
  * Who may use a pool (MetalLB's rules): its namespace must be listed in
  * `namespaces` or match one of `namespaceSelectors`, where either is given;
  * and its labels must match one of `serviceSelectors`, where any is given.
@@ -20,19 +25,15 @@
 #include "controller/rangeset.h"
 #include "kube/types.h"
 
-/* Which free address a Service gets. */
-enum pool_strategy {
-	POOL_LOWEST,	/* the lowest */
-	POOL_SPREAD,	/* by the Service's UID: a new Service, a new address */
-	POOL_STICKY,	/* by its namespace and name: the same one again */
-};
-const char *pool_strategy_name(enum pool_strategy s);
-
 struct pool {
 	const char *name;
 	const char *uid;		/* of its object; NULL from a dir source */
 	struct rangeset own;		/* as its object says, less reserved */
 	struct rangeset usable;		/* own, less what older pools have */
+	struct rangeset reserved;	/* what its object keeps back */
+	struct rangeset by_name;	/* given only to who asks for the address:
+					   subnet-router anycast addresses */
+	uint64_t nby_name;		/* addresses of by_name that are usable */
 	bool	auto_assign;
 	bool	avoid_buggy;		/* never x.x.x.0 and x.x.x.255 */
 	bool	is_pinned;		/* its object has a serviceAllocation */
@@ -40,7 +41,7 @@ struct pool {
 	bool	is_frozen;		/* refused, and never accepted since start:
 					   what is in use stays, nothing is given */
 	bool	is_shared_across;	/* sharing keys reach across namespaces */
-	enum pool_strategy strategy;
+	enum kube_pool_strategy strategy;
 	int64_t	priority;		/* 0: last */
 	const char **namespaces;
 	size_t	nnamespaces;
@@ -90,10 +91,19 @@ const struct pool *pool_set_named(const struct pool_set *s, const char *name);
 /* May this Service have addresses of p at all? */
 bool pool_serves(const struct pool *p, const struct pool_asker *who);
 
+/* The first pool whose object has ip among its reserved ranges, or NULL. */
+const struct pool *pool_set_reserving(const struct pool_set *s, const struct ip *ip);
+
 /* True for addresses that p leaves out because of avoidBuggyIPs. */
 bool pool_avoids(const struct pool *p, const struct ip *ip);
 
+/* True for those that nobody gets without asking: the former, and by_name. */
+bool pool_passes_over(const struct pool *p, const struct ip *ip);
+
 /* Addresses of a family that p could ever give, saturating. */
 uint64_t pool_size(const struct pool *p, enum ip_family family);
+
+/* Those among them that it does not pass over. */
+uint64_t pool_size_by_itself(const struct pool *p, enum ip_family family);
 
 #endif

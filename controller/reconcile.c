@@ -191,7 +191,11 @@ unfit(struct pass *p, const struct item *it, const struct ip *ip)
 	const struct pool_set *pools = &p->in->config->pools;
 	const struct pool_span *span = pool_set_span(pools, ip);
 	const struct work *w = &it->work;
+	const struct pool *r;
 
+	if (span == NULL && (r = pool_set_reserving(pools, ip)) != NULL)
+		return arena_printf(p->arena, "IPAddressPool %s now reserves it "
+		    "(spec.reserved)", r->name);
 	if (span == NULL)
 		return "no IPAddressPool holds it any more";
 	if (pool_avoids(&pools->pools[span->pool], ip))
@@ -337,11 +341,11 @@ fill_usage(struct pass *p, struct reconcile *r)
 	for (size_t i = 0; i < pools->n; i++) {
 		for (int f = 0; f < 2; f++) {
 			enum ip_family family = f == 0 ? IP_V4 : IP_V6;
-			uint64_t size = pool_size(&pools->pools[i], family);
-			uint64_t used = alloc_used(p->alloc, (uint32_t)i, family);
 
-			r->usage[i].assigned[f] = used;
-			r->usage[i].available[f] = size > used ? size - used : 0;
+			r->usage[i].assigned[f] = alloc_used(p->alloc, (uint32_t)i,
+			    family);
+			r->usage[i].available[f] = alloc_available(p->alloc,
+			    (uint32_t)i, family);
 		}
 	}
 }

@@ -13,9 +13,9 @@
 
 enum { WRITE_SEC = 1 };		/* least time between two rounds of writes */
 
-/* The status last written to a pool. */
+/* The status that an object of ours has, as far as is known. */
 struct written {
-	char	*name;
+	char	*key;			/* "Kind ns/name" */
 	char	*uid;
 	char	*patch;			/* with an empty time: for comparison */
 	bool	was_refused;
@@ -26,7 +26,8 @@ struct written {
 struct report {
 	struct kube_source *source;
 	const struct kube_store *store;
-	struct written *written;	/* by name */
+	bool	has_conditions;		/* our CRDs, not MetalLB's */
+	struct written *written;	/* by key */
 	struct reconcile_usage *usage;	/* of the last pass, one a pool in force */
 	bool	is_dirty;		/* usage is newer than what is written */
 	struct mono next_write;		/* not before */
@@ -42,12 +43,13 @@ static const struct metric m_refused = { "herald_pools_refused",
 	"IPAddressPools whose object is refused.", METRIC_GAUGE };
 
 struct report *
-report_new(struct kube_source *source, const struct kube_store *s)
+report_new(struct kube_source *source, const struct kube_store *s, bool has_conditions)
 {
 	struct report *r = mem_zalloc(sizeof(*r));
 
 	r->source = source;
 	r->store = s;
+	r->has_conditions = has_conditions;
 	return r;
 }
 
@@ -55,7 +57,7 @@ static void
 written_free(struct report *r, struct written *w)
 {
 	HASH_DEL(r->written, w);
-	free(w->name);
+	free(w->key);
 	free(w->uid);
 	free(w->patch);
 	free(w);
@@ -78,43 +80,32 @@ static bool
 was_known(const struct config *old, const struct config_problem *p)
 {
 	for (size_t i = 0; i < old->nproblems; i++) {
-		if (strcmp(old->problems[i].name, p->name) == 0 &&
+		if (old->problems[i].kind == p->kind &&
+		    strcmp(old->problems[i].name, p->name) == 0 &&
 		    strcmp(old->problems[i].text, p->text) == 0)
 			return true;
 	}
 	return false;
 }
 
-static const struct kube_object *
-pool_object(const struct report *r, const char *name)
-{
-	struct kube_list objs = kube_store_list(r->store, KUBE_IP_ADDRESS_POOL);
-
-	for (size_t i = 0; i < objs.n; i++) {
-		if (strcmp(objs.items[i]->meta.name, name) == 0)
-			return objs.items[i];
-	}
-	return NULL;
-}
-
 static void
 tell_problem(struct report *r, const struct config_problem *p)
 {
-	const struct kube_object *o = pool_object(r, p->name);
+	const struct kube_object *o = kube_store_get(r->store, p->kind, p->ns, p->name);
 	struct kube_event ev = {
-		.kind = KUBE_IP_ADDRESS_POOL,
+		.kind = p->kind,
+		.ns = p->ns,
+		.name = p->name,
 		.is_warning = true,
 		.reason = p->is_refused ? "Refused" : "Doubtful",
 		.message = p->text,
 	};
 
-	log_warn(LOG_OBJ("pool", p->name, "file", o != NULL ? o->origin : NULL),
-	    "%s%s", p->is_refused ? "refused, what was before stays in force: " : "",
-	    p->text);
+	log_warn(LOG_OBJ("kind", kube_kind_name(p->kind), "name", p->name, "file",
+	    o != NULL ? o->origin : NULL), "%s%s",
+	    p->is_refused ? "refused, what was before stays in force: " : "", p->text);
 	if (o == NULL)
 		return;
-	ev.ns = o->meta.ns;
-	ev.name = o->meta.name;
 	ev.uid = o->meta.uid;
 	kube_source_event(r->source, &ev);
 }
@@ -169,68 +160,110 @@ on_done(void *arg, int error, const char *text)
 	(void)arg;
 	/* Nothing depends on it, and the next change writes it again. */
 	if (error != 0 && error != -ENOENT && error != -ESTALE)
-		log_warn(LOG_NONE, "cannot write the status of an IPAddressPool: %s",
+		log_warn(LOG_NONE, "cannot write the status of a resource of ours: %s",
 		    text != NULL ? text : strerror(-error));
 }
 
+/* What is known to be o's status; new where nothing is. */
 static struct written *
 written_get(struct report *r, const struct kube_object *o)
 {
 	const char *uid = o->meta.uid != NULL ? o->meta.uid : "";
+	char *key = mem_printf("%s %s", kube_kind_name(o->kind), KUBE_KEY(o));
 	struct written *w;
 
-	HASH_FIND_STR(r->written, o->meta.name, w);
-	if (w != NULL && strcmp(w->uid, uid) == 0)
+	HASH_FIND_STR(r->written, key, w);
+	if (w != NULL && strcmp(w->uid, uid) == 0) {
+		free(key);
 		return w;
+	}
 	if (w != NULL)
 		written_free(r, w);
 	w = mem_zalloc(sizeof(*w));
-	w->name = mem_strdup(o->meta.name);
+	w->key = key;
 	w->uid = mem_strdup(uid);
-	HASH_ADD_KEYPTR(hh, r->written, w->name, strlen(w->name), w);
+	HASH_ADD_KEYPTR(hh, r->written, w->key, strlen(w->key), w);
 	return w;
+}
+
+/* When the condition took its present value: as it says itself, or now. */
+static void
+set_since(struct written *w, const struct kube_object *o, bool is_refused)
+{
+	const struct kube_condition *c = status_condition(o);
+	bool is_new = w->patch == NULL;
+
+	if (is_new && c != NULL && c->status != NULL && c->since != NULL &&
+	    strlen(c->since) < sizeof(w->since) &&
+	    strcmp(c->status, is_refused ? "False" : "True") == 0)
+		(void)strcpy(w->since, c->since);
+	else if (is_new || w->was_refused != is_refused)
+		(void)stamp_sec(clock_wall_ns(), w->since);
+	w->was_refused = is_refused;
 }
 
 static void
 write_one(struct report *r, const struct kube_object *o,
-    const struct reconcile_usage *use, const struct config_problem *refusal)
+    const struct reconcile_usage *use, const struct config_problem *p)
 {
 	struct written *w = written_get(r, o);
-	char *patch = status_pool_patch(use, refusal, o->meta.generation, "");
-	char *body;
+	char *patch = status_patch(use, p, o->meta.generation, ""), *body;
+	bool is_known = w->patch != NULL && strcmp(w->patch, patch) == 0;
 
-	if (w->patch != NULL && strcmp(w->patch, patch) == 0) {
+	if (is_known) {
 		free(patch);
 		return;
 	}
-	if (w->patch == NULL || w->was_refused != (refusal != NULL))
-		(void)stamp_sec(clock_wall_ns(), w->since);
-	w->was_refused = refusal != NULL;
+	set_since(w, o, p != NULL && p->is_refused);
+	/* After a start it mostly says so already. */
+	is_known = w->patch == NULL && status_is_shown(o, use, p, r->has_conditions);
 	free(w->patch);
 	w->patch = patch;
-	body = status_pool_patch(use, refusal, o->meta.generation, w->since);
-	kube_source_patch_status(r->source, KUBE_IP_ADDRESS_POOL, o->meta.ns,
-	    o->meta.name, NULL, body, on_done, r);
+	if (is_known)
+		return;
+	body = status_patch(use, p, o->meta.generation, w->since);
+	kube_source_patch_status(r->source, o->kind, o->meta.ns, o->meta.name, NULL,
+	    body, on_done, r);
 	free(body);
+}
+
+static void
+write_pools(struct report *r, const struct config *c)
+{
+	struct kube_list objs = kube_store_list(r->store, KUBE_IP_ADDRESS_POOL);
+	static const struct reconcile_usage nothing;
+
+	for (size_t i = 0; i < objs.n; i++) {
+		const struct pool *p = pool_set_named(&c->pools, objs.items[i]->meta.name);
+
+		write_one(r, objs.items[i], p != NULL ?
+		    &r->usage[p - c->pools.pools] : &nothing,
+		    config_problem(c, objs.items[i]));
+	}
+}
+
+static void
+write_others(struct report *r, const struct config *c, enum kube_kind kind)
+{
+	struct kube_list objs = kube_store_list(r->store, kind);
+
+	for (size_t i = 0; i < objs.n; i++)
+		write_one(r, objs.items[i], NULL, config_problem(c, objs.items[i]));
 }
 
 void
 report_write(struct report *r, const struct config *c, struct mono now)
 {
-	struct kube_list objs = kube_store_list(r->store, KUBE_IP_ADDRESS_POOL);
-	static const struct reconcile_usage nothing;
-
 	if (!r->is_dirty || mono_before(now, r->next_write))
 		return;
 	r->is_dirty = false;
 	r->next_write = mono_add_sec(now, WRITE_SEC);
-	for (size_t i = 0; i < objs.n; i++) {
-		const char *name = objs.items[i]->meta.name;
-		const struct pool *p = pool_set_named(&c->pools, name);
-
-		write_one(r, objs.items[i], p != NULL ?
-		    &r->usage[p - c->pools.pools] : &nothing, config_refusal(c, name));
-	}
+	write_pools(r, c);
+	if (!r->has_conditions)
+		return;
+	write_others(r, c, KUBE_L2_ADVERTISEMENT);
+	write_others(r, c, KUBE_BGP_ADVERTISEMENT);
+	write_others(r, c, KUBE_BGP_PEER);
 }
 
 struct mono

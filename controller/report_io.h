@@ -1,9 +1,11 @@
 /*
- * report_io.h - tells the owners of pools how their pools do.
+ * report_io.h - tells the owners of pools, advertisements and peers how these
+ * do.
  *
- * What is refused or doubtful goes to the log and into an Event, once; how
- * much is used goes to the metrics and into the object's status, at most once
- * a second a pool.
+ * What is refused or doubtful goes to the log and into an Event, once, and
+ * into the object's condition Accepted; how much of a pool is used goes to the
+ * metrics and into its status. Statuses are written at most once a second, and
+ * only where they do not say so already.
  */
 #ifndef HERALD_CONTROLLER_REPORT_IO_H
 #define HERALD_CONTROLLER_REPORT_IO_H
@@ -14,8 +16,12 @@
 
 struct report;
 
-/* Both outlive the report; a source must be closed before report_free(). */
-struct report *report_new(struct kube_source *source, const struct kube_store *s);
+/*
+ * Both outlive the report; a source must be closed before report_free().
+ * has_conditions: false where the objects are MetalLB's, whose CRDs have none.
+ */
+struct report *report_new(struct kube_source *source, const struct kube_store *s,
+    bool has_conditions);
 void report_free(struct report *r);
 
 /* fresh takes the place of old: tell the problems that are new. */

@@ -149,54 +149,23 @@ problem(struct lint *l, const struct kube_object *o, const char *text)
 	l->nproblems++;
 }
 
-static const struct kube_object *
-pool_named(const struct kube_store *store, const char *name)
-{
-	struct kube_list pools = kube_store_list(store, KUBE_IP_ADDRESS_POOL);
-
-	for (size_t i = 0; i < pools.n; i++) {
-		if (strcmp(pools.items[i]->meta.name, name) == 0)
-			return pools.items[i];
-	}
-	return NULL;
-}
-
-/* Advertisements that name pools which are not there. */
-static void
-judge_adverts(struct lint *l)
-{
-	struct kube_list all = kube_store_list(l->store, KUBE_L2_ADVERTISEMENT);
-	char text[512];
-
-	for (size_t i = 0; i < all.n; i++) {
-		const struct kube_l2_advertisement *a = &all.items[i]->l2adv;
-
-		for (size_t j = 0; j < a->npools; j++) {
-			if (pool_named(l->store, a->pools[j]) != NULL)
-				continue;
-			snprintf(text, sizeof(text), "spec.ipAddressPools[%zu]: there is "
-			    "no IPAddressPool \"%s\"; add it or correct the name",
-			    j, a->pools[j]);
-			problem(l, all.items[i], text);
-		}
-	}
-}
-
-/* What only shows in the whole: pools that collide, Services left without. */
+/*
+ * What only shows in the whole: pools that collide, names of what is not
+ * there, Services left without.
+ */
 static void
 judge_whole(struct lint *l)
 {
-	const struct kube_object *o;
+	const struct config_problem *p;
 	struct config config = { 0 };
 	struct ledger *ledger = ledger_new();
 	struct reconcile result;
 
 	config_build(l->store, NULL, &config);
 	for (size_t i = 0; i < config.nproblems; i++) {
-		if ((o = pool_named(l->store, config.problems[i].name)) != NULL)
-			problem(l, o, config.problems[i].text);
+		p = &config.problems[i];
+		problem(l, kube_store_get(l->store, p->kind, p->ns, p->name), p->text);
 	}
-	judge_adverts(l);
 	reconcile_run(&(struct reconcile_in){ .store = l->store, .config = &config,
 	    .ledger = ledger, .lb_class = l->conf->lb_class }, &result);
 	for (size_t i = 0; i < result.ndecisions; i++) {

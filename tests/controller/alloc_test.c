@@ -147,6 +147,8 @@ static const struct {
 	{ "IPv6 has no buggy ones", "fd00::/120 buggy=no", 0, 256 },
 	{ "more than can be counted", "fd00::/16", 0, UINT64_MAX },
 	{ "both", "10.0.0.0/30,fd00::/126", 4, 4 },
+	{ "what is reserved is not there", "10.0.0.0/24,fd00::/120 res=10.0.0.0/25,fd00::/127",
+	    128, 254 },
 };
 
 static struct pool_set *
@@ -216,7 +218,7 @@ START_TEST(strategies)
 	struct alloc *al;
 	struct ip first, again, other;
 
-	set->pools[0].strategy = POOL_STICKY;
+	set->pools[0].strategy = KUBE_STRATEGY_STICKY;
 	al = alloc_new(set);
 	ck_assert_int_eq(alloc_pick(al, 0, IP_V4, &a, 1000, &first), 0);
 	ck_assert_str_eq(IP_STR(&first), "10.0.0.232");	/* 1000 mod 256 */
@@ -237,7 +239,7 @@ START_TEST(wraps_around)
 	struct alloc *al;
 	struct ip ip;
 
-	set->pools[0].strategy = POOL_SPREAD;
+	set->pools[0].strategy = KUBE_STRATEGY_SPREAD;
 	al = alloc_new(set);
 	for (int i = 0; i < 4; i++) {
 		u[i] = (struct alloc_user){ "d/a", "d", NULL, "", &http, 1 };
@@ -355,6 +357,15 @@ model_join(const struct model *m, const struct pool_set *set, uint32_t pool,
 	return is_found;
 }
 
+/* Given by name only: where the blocks of shadow()'s pools begin. */
+static bool
+model_is_anycast(const struct ip *ip)
+{
+	struct ip b = an_ip("fd00::"), c = an_ip("fd01::");
+
+	return ip_eq(ip, &b) || ip_eq(ip, &c);
+}
+
 /* The address that must be picked: the lowest to join, else the lowest free. */
 static bool
 model_pick(const struct model *m, const struct pool_set *set, uint32_t pool,
@@ -371,7 +382,8 @@ model_pick(const struct model *m, const struct pool_set *set, uint32_t pool,
 			continue;
 		/* Of a /64 no more than what is held has to be looked at. */
 		for (; ip_range_contains(&p->usable.v[i], &ip); (void)ip_add(&ip, 1, &ip)) {
-			if (pool_avoids(p, &ip) || model_find(m, &ip, -1) >= 0)
+			if (pool_avoids(p, &ip) || model_is_anycast(&ip) ||
+			    model_find(m, &ip, -1) >= 0)
 				continue;
 			*ret = ip;
 			return true;
@@ -453,6 +465,29 @@ model_step(struct model *m, const struct pool_set *set, struct alloc *al)
 		m->holds[m->n++] = (struct model_hold){ ip, user, 1 };
 }
 
+/*
+ * What a pool of few addresses could still give, by looking at each of them.
+ * Of one with very many nobody counts.
+ */
+static uint64_t
+model_available(const struct model *m, const struct pool *p, enum ip_family family)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < p->usable.n; i++) {
+		struct ip ip = p->usable.v[i].first;
+
+		if (ip.family != family)
+			continue;
+		if (ip_range_size(&p->usable.v[i]) > 1000)
+			return UINT64_MAX;
+		for (; ip_range_contains(&p->usable.v[i], &ip); (void)ip_add(&ip, 1, &ip))
+			n += !pool_avoids(p, &ip) && !model_is_anycast(&ip) &&
+			    model_find(m, &ip, -1) < 0;
+	}
+	return n;
+}
+
 /* Counters by counting. */
 static void
 model_check_used(const struct model *m, const struct pool_set *set,
@@ -470,6 +505,12 @@ model_check_used(const struct model *m, const struct pool_set *set,
 		}
 		expect(alloc_used(al, p, IP_V4) == used[0]);
 		expect(alloc_used(al, p, IP_V6) == used[1]);
+		for (int f = 0; f < 2; f++) {
+			enum ip_family family = f == 0 ? IP_V4 : IP_V6;
+			uint64_t n = model_available(m, &set->pools[p], family);
+
+			expect(n == UINT64_MAX || alloc_available(al, p, family) == n);
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ static const struct {
 	{ "avoidBuggyIPs is nothing to IPv6",
 	    "pool a fd00::/127 buggy=no; svc d/a fam=6", "d/a fd00::" },
 	{ "a huge IPv6 pool", "pool a fd00::/48; svc d/a fam=6; svc d/b fam=6",
-	    "d/a fd00::; d/b fd00::1" },
+	    "d/a fd00::1; d/b fd00::2" },
 	{ "a node's own address is never given",
 	    "pool a 10.0.0.1-10.0.0.2; node n 10.0.0.1; svc d/a", "d/a 10.0.0.2" },
 	{ "a Service that already has a node's address keeps it",
@@ -324,7 +324,7 @@ static const struct {
 	{ "the third collides with the second: apart",
 	    "pool p 10.0.0.0/24; svc d/a share=k; svc d/b share=k ports=TCP/81; "
 	    "svc d/c share=k ports=TCP/81", "d/a 10.0.0.0; d/b 10.0.0.0; d/c 10.0.0.1" },
-	{ "across namespaces, as MetalLB does", "pool p 10.0.0.0/24; svc d/a share=k; "
+	{ "across namespaces, as MetalLB does", "pool p 10.0.0.0/24 share=any; svc d/a share=k; "
 	    "svc x/b share=k ports=TCP/81", "d/a 10.0.0.0; x/b 10.0.0.0" },
 	{ "a full pool still takes who can share",
 	    "pool p 10.0.0.1/32; svc d/a share=k; svc d/b share=k ports=TCP/81",
@@ -356,31 +356,31 @@ static const struct {
 	    "pool p 10.0.0.0/24; svc d/a has=10.0.0.7 share=new", "d/a 10.0.0.7" },
 
 	/* --- families --- */
-	{ "single IPv6", "pool p 10.0.0.0/24,fd00::/64; svc d/a fam=6", "d/a fd00::" },
+	{ "single IPv6", "pool p 10.0.0.0/24,fd00::/64; svc d/a fam=6", "d/a fd00::1" },
 	{ "families open: IPv4 first", "pool p 10.0.0.0/24,fd00::/64; svc d/a",
 	    "d/a 10.0.0.0" },
-	{ "families open, only IPv6 there", "pool p fd00::/64; svc d/a", "d/a fd00::" },
+	{ "families open, only IPv6 there", "pool p fd00::/64; svc d/a", "d/a fd00::1" },
 	{ "families open, IPv4 full", "pool p 10.0.0.0/32,fd00::/64; svc d/a; svc d/b",
-	    "d/a 10.0.0.0; d/b fd00::" },
+	    "d/a 10.0.0.0; d/b fd00::1" },
 	{ "families open, has IPv6: stays", "pool p 10.0.0.0/24,fd00::/64; "
 	    "svc d/a has=fd00::5", "d/a fd00::5" },
 	{ "families open, has both: keeps the first",
 	    "pool p 10.0.0.0/24,fd00::/64; svc d/a has=fd00::5,10.0.0.1",
 	    "d/a fd00::5 !10.0.0.1" },
 	{ "prefer dual: both", "pool p 10.0.0.0/24,fd00::/64; svc d/a fam=46 policy=prefer",
-	    "d/a 10.0.0.0,fd00::" },
+	    "d/a 10.0.0.0,fd00::1" },
 	{ "the primary family first", "pool p 10.0.0.0/24,fd00::/64; "
-	    "svc d/a fam=64 policy=prefer", "d/a fd00::,10.0.0.0" },
+	    "svc d/a fam=64 policy=prefer", "d/a fd00::1,10.0.0.0" },
 	{ "prefer dual, one family there: that one",
 	    "pool p 10.0.0.0/24; svc d/a fam=46 policy=prefer", "d/a 10.0.0.0" },
 	{ "prefer dual, the other one there",
-	    "pool p fd00::/64; svc d/a fam=46 policy=prefer", "d/a fd00::" },
+	    "pool p fd00::/64; svc d/a fam=46 policy=prefer", "d/a fd00::1" },
 	{ "prefer dual in a cluster of one family",
 	    "pool p 10.0.0.0/24,fd00::/64; svc d/a fam=4 policy=prefer", "d/a 10.0.0.0" },
 	{ "prefer dual, none there", "svc d/a fam=46 policy=prefer", "d/a - ~create one" },
 	{ "prefer dual: a family is added later",
 	    "pool p 10.0.0.0/24,fd00::/64; svc d/a fam=46 policy=prefer has=10.0.0.3",
-	    "d/a 10.0.0.3,fd00::" },
+	    "d/a 10.0.0.3,fd00::1" },
 	{ "prefer dual: the primary family is added later",
 	    "pool p 10.0.0.0/24,fd00::/64; svc d/a fam=46 policy=prefer has=fd00::3",
 	    "d/a 10.0.0.0,fd00::3" },
@@ -388,7 +388,7 @@ static const struct {
 	    "pool p 10.0.0.0/24; svc d/a fam=46 policy=prefer has=10.0.0.3,fd00::3",
 	    "d/a 10.0.0.3 !fd00::3" },
 	{ "require dual: both", "pool p 10.0.0.0/24,fd00::/64; svc d/a fam=46 "
-	    "policy=require", "d/a 10.0.0.0,fd00::" },
+	    "policy=require", "d/a 10.0.0.0,fd00::1" },
 	{ "require dual, one family there: none",
 	    "pool p 10.0.0.0/24; svc d/a fam=46 policy=require",
 	    "d/a - ~no IPAddressPool has IPv6" },
@@ -399,7 +399,7 @@ static const struct {
 	    "pool p 10.0.0.0/24; svc d/a fam=46 policy=require has=10.0.0.3,fd00::3",
 	    "d/a 10.0.0.3 ~it has 10.0.0.3 meanwhile !fd00::3" },
 	{ "require dual: changed from single", "pool p 10.0.0.0/24,fd00::/64; "
-	    "svc d/a fam=46 policy=require has=10.0.0.3", "d/a 10.0.0.3,fd00::" },
+	    "svc d/a fam=46 policy=require has=10.0.0.3", "d/a 10.0.0.3,fd00::1" },
 	{ "changed to single: the second goes", "pool p 10.0.0.0/24,fd00::/64; "
 	    "svc d/a fam=4 policy=single has=10.0.0.3,fd00::3",
 	    "d/a 10.0.0.3 !fd00::3: the Service does not have" },
@@ -407,13 +407,13 @@ static const struct {
 	    "pool p 10.0.0.0/24; svc d/a fam=46", "d/a - ~IPv6" },
 	{ "both from one pool rather than the first of each",
 	    "pool a 10.0.0.0/24; pool b 10.1.0.0/24,fd00::/64; "
-	    "svc d/a fam=46 policy=require", "d/a 10.1.0.0,fd00::" },
+	    "svc d/a fam=46 policy=require", "d/a 10.1.0.0,fd00::1" },
 	{ "from two pools where none has both",
 	    "pool a 10.0.0.0/24; pool b fd00::/64; svc d/a fam=46 policy=require",
-	    "d/a 10.0.0.0,fd00::" },
+	    "d/a 10.0.0.0,fd00::1" },
 	{ "the second from the pool of the first",
 	    "pool a fd00:a::/64; pool b 10.1.0.0/24,fd00:b::/64; "
-	    "svc d/a fam=46 policy=prefer has=10.1.0.5", "d/a 10.1.0.5,fd00:b::" },
+	    "svc d/a fam=46 policy=prefer has=10.1.0.5", "d/a 10.1.0.5,fd00:b::1" },
 	{ "two asked for", "pool p 10.0.0.0/24,fd00::/64; "
 	    "svc d/a fam=46 policy=require ask=10.0.0.9,fd00::9", "d/a 10.0.0.9,fd00::9" },
 	{ "two asked for, the other way round", "pool p 10.0.0.0/24,fd00::/64; "
@@ -430,14 +430,14 @@ static const struct {
 	    "d/x fd00::9; d/a 10.0.0.9 ~in use by d/x" },
 	{ "a pool asked for, for both", "pool a 10.0.0.0/24,fd00::/64; "
 	    "pool b 10.1.0.0/24,fd01::/64; svc d/a fam=46 policy=require pool=b",
-	    "d/a 10.1.0.0,fd01::" },
+	    "d/a 10.1.0.0,fd01::1" },
 	{ "a pool of one family asked for by who prefers two",
 	    "pool a fd00::/64; pool b 10.1.0.0/24; svc d/a fam=46 policy=prefer pool=b",
 	    "d/a 10.1.0.0" },
 	{ "a dual pair joins a dual pair", "pool p 10.0.0.0/24,fd00::/64; "
 	    "svc d/a fam=46 policy=require share=k; "
 	    "svc d/b fam=46 policy=require share=k ports=TCP/81",
-	    "d/a 10.0.0.0,fd00::; d/b 10.0.0.0,fd00::" },
+	    "d/a 10.0.0.0,fd00::1; d/b 10.0.0.0,fd00::1" },
 
 	/* --- pools that overlap --- */
 	{ "the younger of two is frozen: gives nothing",

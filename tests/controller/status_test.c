@@ -18,8 +18,9 @@ END_TEST
 START_TEST(pool_patch)
 {
 	struct reconcile_usage use = { { 3, 0 }, { 7, UINT64_MAX } };
-	struct config_problem bad = { "p", true, "say \"no\"\n\\ \x01" };
-	char *text = status_pool_patch(&use, NULL, 4, "T");
+	struct config_problem bad = { .kind = KUBE_IP_ADDRESS_POOL, .name = "p",
+	    .is_refused = true, .text = "say \"no\"\n\\ \x01" };
+	char *text = status_patch(&use, NULL, 4, "T");
 
 	ck_assert_str_eq(text, "{\"status\":{\"assignedIPv4\":3,\"assignedIPv6\":0,"
 	    "\"availableIPv4\":7,\"availableIPv6\":9007199254740991,"
@@ -27,7 +28,7 @@ START_TEST(pool_patch)
 	    "\"reason\":\"Accepted\",\"observedGeneration\":4,\"message\":\"in force\","
 	    "\"lastTransitionTime\":\"T\"}]}}");
 	free(text);
-	text = status_pool_patch(&use, &bad, 4, "T");
+	text = status_patch(&use, &bad, 4, "T");
 	ck_assert_ptr_nonnull(strstr(text, "\"status\":\"False\",\"reason\":\"Refused\""));
 	ck_assert_ptr_nonnull(strstr(text, "say \\\"no\\\"\\u000a\\\\ \\u0001"));
 	free(text);

@@ -3,6 +3,7 @@
  *
  *	pool NAME RANGE[,RANGE...] [word...]
  *		auto=no buggy=no prio=N ns=A,B nssel=K:V svcsel=K:V alloc age=N
+ *		res=RANGE[,RANGE] strat=spread|sticky share=any labels=K:V
  *	svc NS/NAME [word...]
  *		age=N fam=4|6|46|64 policy=single|prefer|require has=IP[,IP]
  *		mode=M ask=IPS (our annotation) lbip=IP pool=NAME share=KEY
@@ -68,6 +69,20 @@ an_ip(const char *s)
 	return ip;
 }
 
+static inline struct kube_pool_entry *
+pool_ranges(struct kube_object *o, char *list, size_t *ret_n)
+{
+	struct kube_pool_entry *e = arena_array(&o->arena, 8, sizeof(*e));
+
+	*ret_n = 0;
+	for (char *w; (w = next_word(&list, ",")) != NULL; ++*ret_n) {
+		e[*ret_n].text = arena_strdup(&o->arena, w);
+		e[*ret_n].is_cidr = strchr(w, '/') != NULL;
+		ck_assert_msg(ip_range_parse(w, &e[*ret_n].range) == 0, "range %s", w);
+	}
+	return e;
+}
+
 static inline void
 pool_word(struct kube_object *o, char *key, char *v)
 {
@@ -82,6 +97,16 @@ pool_word(struct kube_object *o, char *key, char *v)
 		o->meta.created_sec = atol(v);
 	else if (strcmp(key, "uid") == 0)
 		o->meta.uid = arena_strdup(&o->arena, v);
+	else if (strcmp(key, "strat") == 0)
+		p->strategy = strcmp(v, "spread") == 0 ? KUBE_STRATEGY_SPREAD :
+		    KUBE_STRATEGY_STICKY;
+	else if (strcmp(key, "share") == 0)
+		p->sharing = strcmp(v, "any") == 0 ? KUBE_SHARING_ANY_NAMESPACE :
+		    KUBE_SHARING_SAME_NAMESPACE;
+	else if (strcmp(key, "res") == 0)
+		p->reserved = pool_ranges(o, v, &p->nreserved);
+	else if (strcmp(key, "labels") == 0)
+		add_kvs(&o->arena, &o->meta.labels, v);
 	else {
 		p->has_allocation = true;
 		if (strcmp(key, "prio") == 0)
@@ -107,22 +132,12 @@ pool_word(struct kube_object *o, char *key, char *v)
 static inline void
 parse_pool(struct kube_object *o, char *line)
 {
-	char *ranges;
-
 	o->kind = KUBE_IP_ADDRESS_POOL;
 	o->meta.ns = "herald-system";
 	o->meta.name = arena_strdup(&o->arena, next_word(&line, " "));
 	o->meta.generation = 1;
 	o->pool.auto_assign = true;
-	o->pool.addresses = arena_array(&o->arena, 8, sizeof(*o->pool.addresses));
-	ranges = next_word(&line, " ");
-	for (char *w; (w = next_word(&ranges, ",")) != NULL;) {
-		struct kube_pool_entry *e = &o->pool.addresses[o->pool.naddresses++];
-
-		e->text = arena_strdup(&o->arena, w);
-		e->is_cidr = strchr(w, '/') != NULL;
-		ck_assert_msg(ip_range_parse(w, &e->range) == 0, "range %s", w);
-	}
+	o->pool.addresses = pool_ranges(o, next_word(&line, " "), &o->pool.naddresses);
 	for (char *w; (w = next_word(&line, " ")) != NULL;) {
 		char *key = strsep(&w, "=");
 
