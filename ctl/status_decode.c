@@ -56,6 +56,24 @@ put_vips(const cJSON *vips, FILE *out)
 }
 
 static void
+put_peers(const cJSON *peers, FILE *out)
+{
+	const cJSON *o;
+
+	if (cJSON_GetArraySize(peers) == 0)
+		return;
+	fprintf(out, "\n%-24s %-28s %-12s %-8s %s\n", "BGP PEER", "ADDRESS", "STATE",
+	    "BFD", "PREFIXES");
+	cJSON_ArrayForEach(o, peers) {
+		fprintf(out, "%-24s %-28s %-12s %-8s %d\n", text_of(o, "name"),
+		    text_of(o, "address"), text_of(o, "state"), text_of(o, "bfd"),
+		    number_of(o, "prefixes"));
+		if (cJSON_HasObjectItem(o, "reason"))
+			fprintf(out, "%-24s %s\n", "", text_of(o, "reason"));
+	}
+}
+
+static void
 put_services(const cJSON *services, FILE *out)
 {
 	const cJSON *o, *e;
@@ -93,6 +111,7 @@ status_decode(const char *json, FILE *out)
 	    text_of(top, "version"));
 	put_nodes(cJSON_GetObjectItemCaseSensitive(top, "nodes"), out);
 	put_vips(cJSON_GetObjectItemCaseSensitive(top, "vips"), out);
+	put_peers(cJSON_GetObjectItemCaseSensitive(top, "bgp"), out);
 	put_services(cJSON_GetObjectItemCaseSensitive(top, "services"), out);
 	cJSON_Delete(top);
 	return 0;

@@ -16,14 +16,17 @@ static const struct metric m_announced = { "herald_vips_announced",
 	"VIPs this node announces.", METRIC_GAUGE };
 
 void
-apply_init(struct apply *a, struct director *director, struct arp_io *arp)
+apply_init(struct apply *a, struct director *director, struct arp_io *arp,
+    struct ev_loop *loop, uint16_t bgp_port)
 {
-	*a = (struct apply){ .director = director, .arp = arp };
+	*a = (struct apply){ .director = director, .arp = arp, .loop = loop,
+	    .bgp_port = bgp_port };
 }
 
 void
 apply_fini(struct apply *a)
 {
+	bgp_io_free(a->bgp);
 	free(a->announced.vips);
 	free(a->known.vips);
 	free(a->programmed.vips);
@@ -207,6 +210,7 @@ apply_begin(struct apply *a, const struct plan *p, bool is_recheck)
 {
 	for (size_t i = 0; i < p->nwarnings; i++)
 		log_warn(LOG_NONE, "%s", p->warnings[i]);
+	apply_bgp_withdraw(a, p);
 	announce(a, p, BEFORE_SYNC);
 	a->plan = p;
 	a->is_recheck = is_recheck;
@@ -232,6 +236,7 @@ apply_finish(struct apply *a)
 	set_replace(&a->programmed, programmed_vips(a, p));
 	/* Whether a VIP is new is judged by the plan before this one. */
 	announce(a, p, AFTER_SYNC);
+	apply_bgp_announce(a, p);
 	set_replace(&a->known, all_vips(p));
 	a->has_applied = true;
 	a->plan = NULL;

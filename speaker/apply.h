@@ -10,6 +10,7 @@
 #define HERALD_SPEAKER_APPLY_H
 
 #include "arp/arp_io.h"
+#include "bgp/bgp_io.h"
 #include "ipvs/director.h"
 #include "speaker/plan.h"
 
@@ -24,6 +25,9 @@ struct vip_set {
 struct apply {
 	struct director *director;
 	struct arp_io *arp;
+	struct ev_loop *loop;		/* for bgp */
+	uint16_t bgp_port;		/* to take calls on, 0 none */
+	struct bgp_io *bgp;		/* NULL until there is a peer; owned */
 	struct vip_set announced;	/* what arp was last told */
 	struct vip_set known;		/* VIPs of the last plan */
 	struct vip_set programmed;	/* by the last sync */
@@ -37,8 +41,9 @@ struct apply {
 	size_t	nerrors;
 };
 
-/* Both engines stay the caller's. */
-void apply_init(struct apply *a, struct director *director, struct arp_io *arp);
+/* director, arp and loop stay the caller's. bgp_port: see bgp_io_conf. */
+void apply_init(struct apply *a, struct director *director, struct arp_io *arp,
+    struct ev_loop *loop, uint16_t bgp_port);
 void apply_fini(struct apply *a);
 
 /*
@@ -65,7 +70,14 @@ int apply_finish(struct apply *a);
  */
 void apply_yield(struct apply *a, const struct plan *p);
 
-/* Is the VIP announced from this node? */
+/*
+ * The BGP half of announcing (apply_bgp.c), for apply.c alone: withdraw what p
+ * no longer has; announce what p has and is programmed.
+ */
+void apply_bgp_withdraw(struct apply *a, const struct plan *p);
+void apply_bgp_announce(struct apply *a, const struct plan *p);
+
+/* Is the VIP announced from this node by ARP or NDP? */
 bool apply_is_announced(const struct apply *a, const struct ip *vip);
 
 /* Does this node forward for the VIP? */

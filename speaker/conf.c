@@ -14,7 +14,7 @@ enum {
 	OPT_NODE_NAME = 256, OPT_SOURCE, OPT_KUBECONFIG, OPT_NAMESPACE, OPT_API_GROUP,
 	OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_DIRECTOR_NAME, OPT_DIRECTOR_LINK,
 	OPT_FWMARK, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT, OPT_LIVENESS,
-	OPT_LIVENESS_KEY_FILE, OPT_EXCLUDE_INTERFACE, OPT_VERSION, OPT_HELP,
+	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_EXCLUDE_INTERFACE, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -34,6 +34,7 @@ static const struct option options[] = {
 	{ "liveness-port", required_argument, NULL, OPT_LIVENESS_PORT },
 	{ "liveness", required_argument, NULL, OPT_LIVENESS },
 	{ "liveness-key-file", required_argument, NULL, OPT_LIVENESS_KEY_FILE },
+	{ "bgp-port", required_argument, NULL, OPT_BGP_PORT },
 	{ "exclude-interface", required_argument, NULL, OPT_EXCLUDE_INTERFACE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -54,6 +55,7 @@ static const char *const hints[] = {
 	[OPT_LIVENESS_PORT - 256] = "a UDP port, 1 to 65535",
 	[OPT_LIVENESS - 256] = "MULTxMSms, 2 to 50 times 3 to 10000 ms: 3x100ms",
 	[OPT_LIVENESS_KEY_FILE - 256] = "a readable file with a key of 1 to 20 bytes",
+	[OPT_BGP_PORT - 256] = "a TCP port, 1 to 65535, or 0 for none",
 	[OPT_EXCLUDE_INTERFACE - 256] = "given at most 32 times",
 };
 
@@ -78,6 +80,7 @@ static const char usage[] =
 "  --liveness MULTxMSms     lost packets and interval until a speaker counts as\n"
 "                           dead (3x100ms)\n"
 "  --liveness-key-file FILE authenticate BFD with the key in FILE (1-20 bytes)\n"
+"  --bgp-port PORT          take BGP calls there; 0, the default: only dial\n"
 "  --exclude-interface GLOB never announce there; may be given again\n"
 "  --version, --help\n"
 "\n"
@@ -168,6 +171,11 @@ set_number(int opt, const char *arg, struct speaker_conf *conf)
 		if (parse_number(arg, 1, 65535, &v) != 0)
 			return -EINVAL;
 		conf->liveness_port = (uint16_t)v;
+		return 0;
+	case OPT_BGP_PORT:
+		if (parse_number(arg, 0, 65535, &v) != 0)
+			return -EINVAL;
+		conf->bgp_port = (uint16_t)v;
 		return 0;
 	default:
 		return -EINVAL;

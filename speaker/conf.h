@@ -22,6 +22,7 @@ struct speaker_conf {
 	enum log_level log_level;
 	bool	is_log_json;
 	struct director_conf director;
+	uint16_t bgp_port;		/* --bgp-port; 0: only dial */
 	uint16_t liveness_port;
 	uint8_t	detect_mult;		/* --liveness MULTxINTERVALms */
 	uint32_t interval_us;

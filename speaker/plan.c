@@ -193,6 +193,7 @@ plan_build(const struct plan_input *in, struct plan *ret)
 	collect_claims(&ctx);
 	plan_backends(&ctx, ret);
 	build_vips(&ctx, ret);
+	plan_bgp(&ctx, ret);
 	build_nodes(&ctx, ret);
 	build_clients(&ctx, ret);
 }

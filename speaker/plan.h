@@ -11,6 +11,7 @@
 #define HERALD_SPEAKER_PLAN_H
 
 #include "arp/arp_io.h"
+#include "bgp/bgp_io.h"
 #include "ipvs/director.h"
 #include "kube/store.h"
 #include "lib/arena.h"
@@ -32,10 +33,21 @@ struct plan_vip {
 	struct arp_want announce;	/* where, should this node be the owner */
 };
 
+/* A route to one peer, for as long as its VIPs are programmed. */
+struct plan_route {
+	struct bgp_io_route route;	/* to exactly one peer */
+	const struct ip *vips;		/* those it leads to, sorted */
+	size_t	nvips;
+};
+
 struct plan {
 	struct director_want want;
 	struct plan_vip *vips;		/* sorted by address */
 	size_t	nvips;
+	struct bgp_io_peer *bgp_peers;	/* sorted by name */
+	size_t	nbgp_peers;
+	struct plan_route *bgp_routes;	/* sorted by prefix, then peer */
+	size_t	nbgp_routes;
 	const char **warnings;		/* for the log: "ns/name: what; remedy" */
 	size_t	nwarnings;
 	struct arena arena;		/* owns all of it; nothing is the store's */

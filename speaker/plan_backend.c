@@ -86,7 +86,8 @@ plan_has_endpoint_on(const struct plan_ctx *ctx, const struct kube_object *svc,
 			enum use use = endpoint_use(&svc->service, ep);
 
 			best = use < best ? use : best;
-			if (ep->node_name != NULL && strcmp(ep->node_name, node) == 0)
+			if (node == NULL || (ep->node_name != NULL &&
+			    strcmp(ep->node_name, node) == 0))
 				best_here = use < best_here ? use : best_here;
 		}
 	}
@@ -141,15 +142,18 @@ endpoint_cmp(const void *va, const void *vb)
 /*
  * An endpoint that takes nothing new stays in the table at weight 0: it keeps
  * its slots, so that the other endpoints keep theirs on every node, and what
- * it still has runs out. That also holds for endpoints on a dead node.
+ * it still has runs out. That also holds for endpoints on a dead node. With
+ * policy Local the director uses this node's alone, so the best is one of them.
  */
 static void
-set_weights(struct ipvs_endpoint *eps, size_t n)
+set_weights(struct ipvs_endpoint *eps, size_t n, bool is_local_only)
 {
 	uint16_t best = USE_NONE;
 
-	for (size_t i = 0; i < n; i++)
-		best = eps[i].weight < best ? eps[i].weight : best;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_local_only || eps[i].reach == IPVS_REACH_LOCAL)
+			best = eps[i].weight < best ? eps[i].weight : best;
+	}
 	for (size_t i = 0; i < n; i++)
 		eps[i].weight = eps[i].weight == best && best != USE_NONE ?
 		    ENDPOINT_WEIGHT : 0;
@@ -161,7 +165,6 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
     const struct kube_service_port *port, struct ipvs_service *ret)
 {
 	size_t max = 0, n = 0, kept = 0, first = first_slice(ctx, svc);
-	bool is_local_only = ret->is_local_only;
 	struct ipvs_endpoint *eps;
 
 	for (size_t i = first; i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++)
@@ -179,8 +182,6 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 			enum alive_state state;
 			enum ipvs_reach reach = reach_of(ctx, ep->node_name, &state);
 
-			if (is_local_only && reach != IPVS_REACH_LOCAL)
-				continue;
 			eps[n++] = (struct ipvs_endpoint){
 				.ip = ep->ip, .port = number, .reach = reach,
 				.weight = (uint16_t)(state == ALIVE_DEAD ? USE_NONE : use),
@@ -193,7 +194,7 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 		    eps[i].port != eps[kept - 1].port)
 			eps[kept++] = eps[i];
 	}
-	set_weights(eps, kept);
+	set_weights(eps, kept, ret->is_local_only);
 	ret->endpoints = eps;
 	ret->nendpoints = kept;
 }

@@ -3,7 +3,9 @@
  *
  *	plan.c		which VIPs there are, and the whole in order
  *	plan_backend.c	a Service's ports and endpoints -> director services
- *	plan_owner.c	advertisements, candidates, election -> owner
+ *	plan_scope.c	what an advertisement covers, which nodes are fit
+ *	plan_owner.c	L2Advertisements, candidates, election -> owner
+ *	plan_bgp.c	BGPPeers and BGPAdvertisements -> peers and routes
  */
 #ifndef HERALD_SPEAKER_PLAN_IMPL_H
 #define HERALD_SPEAKER_PLAN_IMPL_H
@@ -33,7 +35,10 @@ void plan_index_slices(struct plan_ctx *ctx);
 /* Director services of every claim, sorted as director.h wants them. */
 void plan_backends(struct plan_ctx *ctx, struct plan *ret);
 
-/* Does the Service have an endpoint to send to on that node? */
+/*
+ * Does the Service have an endpoint to send to on that node, or, with node
+ * NULL, anywhere?
+ */
 bool plan_has_endpoint_on(const struct plan_ctx *ctx,
     const struct kube_object *svc, const char *node, uint8_t family);
 
@@ -43,6 +48,31 @@ bool plan_has_endpoint_on(const struct plan_ctx *ctx,
  */
 void plan_owner(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
     struct plan_vip *vip);
+
+/* The selectors that both kinds of advertisement have. */
+struct plan_scope {
+	const char *const *pools;
+	size_t	npools;
+	const struct kube_selector *pool_selectors;
+	size_t	npool_selectors;
+	const struct kube_selector *service_selectors;
+	size_t	nservice_selectors;
+};
+#define PLAN_SCOPE(a) ((struct plan_scope){				\
+	.pools = (a)->pools, .npools = (a)->npools,			\
+	.pool_selectors = (a)->pool_selectors,				\
+	.npool_selectors = (a)->npool_selectors,			\
+	.service_selectors = (a)->service_selectors,			\
+	.nservice_selectors = (a)->nservice_selectors })
+
+/* Does it announce the pool's VIPs for that Service? */
+bool plan_scope_covers(const struct plan_scope *s, const struct plan_claim *c);
+
+/* May the node attract traffic at all: not excluded, not cut off? */
+bool plan_node_is_fit(const struct kube_object *node);
+
+/* Fill the plan's bgp_peers and bgp_routes, nothing where there is no BGPPeer. */
+void plan_bgp(struct plan_ctx *ctx, struct plan *ret);
 
 /* Add a line to the plan's warnings. */
 void plan_warn(struct plan *p, const char *fmt, ...)

@@ -3,25 +3,6 @@
 #include "speaker/elect.h"
 #include "speaker/plan_impl.h"
 
-#define EXCLUDE_LABEL "node.kubernetes.io/exclude-from-external-load-balancers"
-
-/* Does the advertisement announce the pool's VIPs for that Service? */
-static bool
-advert_covers(const struct kube_l2_advertisement *a, const struct plan_claim *c)
-{
-	bool is_named = false;
-
-	for (size_t i = 0; i < a->npools; i++)
-		is_named |= strcmp(a->pools[i], c->pool->meta.name) == 0;
-	/* No pool named and none selected: every pool. */
-	if (a->npools + a->npool_selectors > 0 && !is_named &&
-	    (a->npool_selectors == 0 || !kube_any_selector_matches(
-	    a->pool_selectors, a->npool_selectors, &c->pool->meta.labels)))
-		return false;
-	return kube_any_selector_matches(a->service_selectors, a->nservice_selectors,
-	    &c->svc->meta.labels);
-}
-
 /* The advertisements that cover the VIP, by any of the Services at it. */
 static size_t
 find_adverts(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
@@ -32,7 +13,9 @@ find_adverts(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
 
 	for (size_t i = 0; i < all.n; i++) {
 		for (size_t j = 0; j < n; j++) {
-			if (advert_covers(&all.items[i]->l2adv, &claims[j])) {
+			struct plan_scope scope = PLAN_SCOPE(&all.items[i]->l2adv);
+
+			if (plan_scope_covers(&scope, &claims[j])) {
 				ret[found++] = &all.items[i]->l2adv;
 				break;
 			}
@@ -46,8 +29,7 @@ static bool
 is_eligible(const struct kube_object *node,
     const struct kube_l2_advertisement *const *adverts, size_t nadverts)
 {
-	if (node->meta.is_deleting || node->node.is_network_unavailable ||
-	    kube_map_get(&node->meta.labels, EXCLUDE_LABEL) != NULL)
+	if (!plan_node_is_fit(node))
 		return false;
 	for (size_t i = 0; i < nadverts; i++) {
 		if (kube_any_selector_matches(adverts[i]->node_selectors,

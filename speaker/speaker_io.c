@@ -196,6 +196,18 @@ begin_plan(struct speaker *s)
 	worker_start(s->worker);
 }
 
+/* The director stays, so peers that know graceful restart keep our routes; the
+   others withdraw them when the session closes. */
+static void
+leave_now(struct speaker *s)
+{
+	apply_yield(&s->apply, &s->plan);
+	bfd_io_admin_down(s->bfd);
+	if (s->apply.bgp != NULL)
+		bgp_io_shutdown(s->apply.bgp, BGP_IO_RESTART, 0, "speaker is leaving");
+	ev_timer_start(s->loop, &s->leave);
+}
+
 static void
 programmed(void *arg)
 {
@@ -213,7 +225,7 @@ programmed(void *arg)
 	schedule_retry(s, now, rc != 0);
 	s->has_planned = true;
 	if (s->is_leaving)
-		apply_yield(&s->apply, &s->plan);
+		leave_now(s);
 }
 
 static void
@@ -324,10 +336,9 @@ speaker_leave(struct speaker *s)
 	s->is_leaving = true;
 	log_info(LOG_OBJ("node", s->conf->node_name),
 	    "leaving: the other speakers take over, the director goes on forwarding");
+	/* A sync under way is carried through first, see programmed(). */
 	if (!worker_is_busy(s->worker))
-		apply_yield(&s->apply, &s->plan);
-	bfd_io_admin_down(s->bfd);
-	ev_timer_start(s->loop, &s->leave);
+		leave_now(s);
 }
 
 /* The source first: where it is misspelt, nothing of the node is touched. */
@@ -353,7 +364,9 @@ open_parts(struct speaker *s, char err[512])
 		.spec = conf->source,
 		.kinds = 1u << KUBE_SERVICE | 1u << KUBE_ENDPOINT_SLICE |
 		    1u << KUBE_NODE | 1u << KUBE_POD | 1u << KUBE_IP_ADDRESS_POOL |
-		    1u << KUBE_L2_ADVERTISEMENT,
+		    1u << KUBE_L2_ADVERTISEMENT | 1u << KUBE_BGP_ADVERTISEMENT |
+		    1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY |
+		    1u << KUBE_BFD_PROFILE,
 		.node_name = conf->node_name,
 		.ns = conf->ns,
 		.api_group = conf->api_group,
@@ -382,7 +395,7 @@ open_parts(struct speaker *s, char err[512])
 		snprintf(err, 512, "%s", text);
 		return -1;
 	}
-	apply_init(&s->apply, s->director, s->arp);
+	apply_init(&s->apply, s->director, s->arp, s->loop, conf->bgp_port);
 	s->worker = worker_new(s->loop, program, programmed, s);
 	if (s->worker == NULL) {
 		snprintf(err, 512, "no thread can be started; raise the limit on "

@@ -71,6 +71,35 @@ add_vips(cJSON *top, const struct plan *p, const struct apply *apply)
 }
 
 static void
+add_peer(void *arg, const struct bgp_io_status *s)
+{
+	cJSON *o = item(arg);
+	size_t nprefixes = 0;
+
+	cJSON_AddStringToObject(o, "name", s->name);
+	cJSON_AddStringToObject(o, "address", ip_is_set(&s->addr) ? IP_STR(&s->addr) :
+	    s->ifname);
+	cJSON_AddStringToObject(o, "state", s->is_refused ? "Refused" :
+	    bgp_state_name(s->state));
+	for (size_t f = 0; s->engine != NULL && f < BGP_NFAMILIES; f++)
+		nprefixes += s->engine->rib.nsent[f];
+	cJSON_AddNumberToObject(o, "prefixes", (double)nprefixes);
+	if (s->has_bfd)
+		cJSON_AddStringToObject(o, "bfd", bfd_peer_state_name(s->bfd));
+	if (s->reason[0] != '\0')
+		cJSON_AddStringToObject(o, "reason", s->reason);
+}
+
+static void
+add_peers(cJSON *top, const struct apply *apply)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "bgp");
+
+	if (apply->bgp != NULL)
+		bgp_io_each(apply->bgp, add_peer, array);
+}
+
+static void
 add_services(cJSON *top, const struct plan *p)
 {
 	cJSON *array = cJSON_AddArrayToObject(top, "services");
@@ -107,6 +136,7 @@ status_encode(FILE *f, const char *node, const struct plan *p,
 	cJSON_AddStringToObject(top, "version", HERALD_VERSION);
 	add_nodes(top, alive, now);
 	add_vips(top, p, apply);
+	add_peers(top, apply);
 	add_services(top, p);
 	if ((text = cJSON_Print(top)) != NULL)
 		fputs(text, f);

@@ -17,6 +17,8 @@
  *	 "nodes":[{"name":..., "address":..., "state":...}],
  *	 "vips":[{"ip":..., "pool":..., "owner":..., "reason":...,
  *		  "programmed":bool, "announced":bool}],
+ *	 "bgp":[{"name":..., "address":..., "state":..., "prefixes":n,
+ *		 "bfd":..., "reason":...}],
  *	 "services":[{"name":..., "vip":..., "protocol":..., "port":...,
  *		"endpoints":[{"ip":..., "port":..., "weight":..., "reach":...}]}]}
  */

@@ -112,7 +112,8 @@ static const struct {
 	{ "Local: a node with only a terminating one loses to one with a ready one",
 	    { SVC("'externalTrafficPolicy':'Local',"),
 	      SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.3", "n3", READY)) },
-	    ALIVE_HEARD_UP, "10.0.9.1 owner=n3; d/s:80/TCP 10.1.0.1:8080*1L" },
+	    ALIVE_HEARD_UP,
+	    "10.0.9.1 owner=n3; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
 	{ "Local with no ready endpoint: nobody announces, and it says why",
 	    { SVC("'externalTrafficPolicy':'Local',"), SLICE("") }, ALIVE_HEARD_UP,
 	    "10.0.9.1 none(externalTrafficPolicy is Local and no node that may "
@@ -144,6 +145,83 @@ static const struct {
 	      "['192.0.2.0/24'],") }, ALIVE_HEARD_UP,
 	    "10.0.9.1 owner=n2; d/s:80/TCP affinity=10800 from=192.0.2.0/24 "
 	    "10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+};
+
+#define BGP(kind, name, spec) \
+	"{'apiVersion':'heraldlb.io/v1beta" kind "','metadata':{'namespace':" \
+	"'herald-system','name':'" name "'},'spec':{" spec "}}"
+#define PEER(name, spec) BGP("2','kind':'BGPPeer", name, \
+	"'myASN':64512,'peerASN':64513," spec)
+#define BGPADV(name, spec) BGP("1','kind':'BGPAdvertisement", name, spec)
+
+/* The same world with BGP: what n1 tells whom. */
+static const struct {
+	const char *why;
+	const char *added[4];
+	const char *expect;
+} bgp_rows[] = {
+	{ "no peer, no routes", { BGPADV("a", "") }, "" },
+	{ "a peer and no advertisement: a session and no route",
+	    { PEER("p", "'peerAddress':'10.0.0.254'") }, "p 10.0.0.254 as 64513" },
+	{ "the plain case: a host route",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", "") },
+	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 100" },
+	{ "a peer of other nodes is none of ours",
+	    { PEER("p", "'peerAddress':'10.0.0.254','nodeSelectors':[{'matchLabels':"
+	      "{'rack':'2'}}]"), BGPADV("a", "") }, "" },
+	{ "an advertisement of other nodes likewise",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a",
+	      "'nodeSelectors':[{'matchLabels':{'rack':'2'}}]") },
+	    "p 10.0.0.254 as 64513" },
+	{ "aggregation",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'aggregationLength':24") },
+	    "p 10.0.0.254 as 64513; 10.0.9.0/24 to p pref 100" },
+	{ "only to the peers it names",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      PEER("q", "'peerAddress':'10.0.0.253'"),
+	      BGPADV("a", "'peers':['q'],'localPref':200") },
+	    "p 10.0.0.254 as 64513; q 10.0.0.253 as 64513; "
+	    "10.0.9.1/32 to q pref 200" },
+	{ "two that overlap add up: communities, the highest localPref",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'communities':['64512:2'],'localPref':50"),
+	      BGPADV("b", "'communities':['64512:1','large:1:2:3'],'localPref':70") },
+	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 70 64512:1 64512:2 1:2:3" },
+	{ "a community by its name",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'communities':['vpn']"), BGP("1','kind':'Community", "c",
+	      "'communities':[{'name':'vpn','value':'64512:7'}]") },
+	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 100 64512:7" },
+	{ "a name that no Community has is said, the route goes out",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'communities':['vpn']") },
+	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 100; warning "
+	    "BGPAdvertisement: spec.communities[0]: no Community has an entry \"vpn\"; "
+	    "it is left out" },
+	{ "Local: no route from a node without an endpoint",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
+	      SVC("'externalTrafficPolicy':'Local',"),
+	      SLICE(EP("10.1.0.2", "n2", READY)) }, "p 10.0.0.254 as 64513" },
+	{ "Cluster: no route while there is no endpoint at all",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
+	      SLICE(EP("10.1.0.2", "n2", UNREADY)) }, "p 10.0.0.254 as 64513" },
+	{ "an excluded node keeps its sessions and tells nothing",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
+	      "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n1','labels':"
+	      "{'node.kubernetes.io/exclude-from-external-load-balancers':''}},"
+	      "'status':{'addresses':[{'type':'InternalIP','address':'10.0.0.1'}]}}" },
+	    "p 10.0.0.254 as 64513" },
+	{ "a profile that is not there: without BFD, and it is said",
+	    { PEER("p", "'peerAddress':'10.0.0.254','bfdProfile':'fast'") },
+	    "p 10.0.0.254 as 64513; warning BGPPeer herald-system/p: spec.bfdProfile: "
+	    "there is no BFDProfile \"fast\", so it runs without BFD; create it or "
+	    "correct the name" },
+	{ "a profile",
+	    { PEER("p", "'peerAddress':'10.0.0.254','bfdProfile':'fast'"),
+	      BGP("1','kind':'BFDProfile", "fast", "'receiveInterval':50,"
+	      "'transmitInterval':60,'detectMultiplier':5") },
+	    "p 10.0.0.254 as 64513 bfd 5x60/50ms" },
 };
 
 static void
@@ -251,6 +329,70 @@ START_TEST(table)
 }
 END_TEST
 
+static char *
+print_bgp(const struct plan *p)
+{
+	const char *sep = "";
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	for (size_t i = 0; i < p->nbgp_peers; i++, sep = "; ") {
+		const struct bgp_io_peer *q = &p->bgp_peers[i];
+
+		fprintf(f, "%s%s %s as %u", sep, q->name, IP_STR(&q->addr),
+		    q->session.peer_as);
+		ck_assert_uint_eq(q->session.router_id, 0x0a000001);
+		ck_assert_uint_eq(q->session.families, 1u << BGP_IPV4_UNICAST);
+		if (q->bfd.detect_mult > 0)
+			fprintf(f, " bfd %ux%u/%ums", q->bfd.detect_mult,
+			    q->bfd.min_tx_us / 1000, q->bfd.min_rx_us / 1000);
+	}
+	for (size_t i = 0; i < p->nbgp_routes; i++) {
+		const struct bgp_io_route *r = &p->bgp_routes[i].route;
+
+		fprintf(f, "; %s to %s pref %u", PREFIX_STR(&r->prefix), r->peers[0],
+		    r->attrs->local_pref);
+		for (size_t j = 0; j < r->attrs->ncommunities; j++)
+			fprintf(f, " %u:%u", r->attrs->communities[j] >> 16,
+			    r->attrs->communities[j] & 0xffff);
+		for (size_t j = 0; j < r->attrs->nlarge; j++)
+			fprintf(f, " %u:%u:%u", r->attrs->large[j][0],
+			    r->attrs->large[j][1], r->attrs->large[j][2]);
+		ck_assert_uint_eq(p->bgp_routes[i].nvips, 1);
+	}
+	for (size_t i = 0; i < p->nwarnings; i++)
+		fprintf(f, "; warning %s", p->warnings[i]);
+	fclose(f);
+	return text;
+}
+
+START_TEST(bgp)
+{
+	struct kube_store *store = kube_store_new();
+	struct alive alive;
+	struct plan plan;
+	char *got;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		put(store, world[i]);
+	for (size_t i = 0; i < nitems(bgp_rows[_i].added); i++) {
+		if (bgp_rows[_i].added[i] != NULL)
+			put(store, bgp_rows[_i].added[i]);
+	}
+	make_alive(&alive, ALIVE_HEARD_UP);
+	plan_build(&(struct plan_input){ .store = store, .self = "n1",
+	    .alive = &alive, .now = T0 }, &plan);
+	got = print_bgp(&plan);
+	ck_assert_msg(strcmp(got, bgp_rows[_i].expect) == 0, "%s\n got %s\nwant %s",
+	    bgp_rows[_i].why, got, bgp_rows[_i].expect);
+	free(got);
+	plan_fini(&plan);
+	alive_fini(&alive);
+	kube_store_free(store);
+}
+END_TEST
+
 /* Reach apart, every node must compute the same endpoints and weights. */
 START_TEST(same_table_on_every_node)
 {
@@ -329,6 +471,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, table, 0, nitems(rows));
+	tcase_add_loop_test(tc, bgp, 0, nitems(bgp_rows));
 	tcase_add_test(tc, same_table_on_every_node);
 	tcase_add_test(tc, addresses);
 }

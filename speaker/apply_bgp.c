@@ -1,0 +1,66 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "speaker/apply.h"
+
+/* Forwarding for at least one VIP that the route leads to is in place. */
+static bool
+is_programmed(const struct apply *a, const struct plan_route *r)
+{
+	for (size_t i = 0; i < r->nvips; i++) {
+		if (apply_is_programmed(a, &r->vips[i]))
+			return true;
+	}
+	return false;
+}
+
+static void
+set_routes(struct apply *a, const struct plan *p)
+{
+	struct bgp_io_route *routes = mem_zalloc((p->nbgp_routes + 1) * sizeof(*routes));
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nbgp_routes; i++) {
+		if (is_programmed(a, &p->bgp_routes[i]))
+			routes[n++] = p->bgp_routes[i].route;
+	}
+	if (bgp_io_set_routes(a->bgp, routes, n) != 0)
+		log_error(LOG_NONE, "BGP: too many different sets of attributes; use "
+		    "fewer BGPAdvertisements with communities or localPref of their own");
+	free(routes);
+}
+
+/*
+ * What is announced now led to programmed VIPs, so of the new plan's routes
+ * those to programmed VIPs are the ones that stay.
+ */
+void
+apply_bgp_withdraw(struct apply *a, const struct plan *p)
+{
+	if (a->bgp != NULL)
+		set_routes(a, p);
+}
+
+/* Did the first sync find its VIPs as an earlier speaker left them? */
+static bool
+is_adopted(const struct apply *a, const struct plan *p)
+{
+	return p->nvips > 0 && a->changes.vips_added == 0;
+}
+
+void
+apply_bgp_announce(struct apply *a, const struct plan *p)
+{
+	if (a->bgp == NULL) {
+		if (p->nbgp_peers == 0)
+			return;
+		a->bgp = bgp_io_new(a->loop, &(struct bgp_io_conf){
+		    .port = a->bgp_port,
+		    .is_restarting = !a->has_applied && is_adopted(a, p) },
+		    &(struct bgp_io_handler){ 0 });
+	}
+	bgp_io_set_peers(a->bgp, p->bgp_peers, p->nbgp_peers);
+	set_routes(a, p);
+}
