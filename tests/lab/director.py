@@ -491,13 +491,14 @@ def explain(lab):
 
 def main(program, *names):
     lab = Lab(program)
-    failed = 0
+    passed = failed = 0
     for test in TESTS:
         if names and test.__name__ not in names:
             continue
         t0 = time.monotonic()
         try:
             test(lab)
+            passed += 1
             print(f"ok    {test.__name__} ({time.monotonic() - t0:.1f} s)")
         except Exception:           # pylint: disable=broad-except
             failed += 1
@@ -509,8 +510,8 @@ def main(program, *names):
         counts = topology.hostile_counts(node)
         if any(counts.values()):
             print(f"note  {node.name}: hostile rules saw {counts}")
-    print(f"{failed} failed")
-    return failed != 0
+    print(f"{passed} passed, {failed} failed")
+    return failed != 0 or passed == 0
 
 
 if __name__ == "__main__":
