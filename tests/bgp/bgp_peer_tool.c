@@ -8,6 +8,7 @@
  *	fill FIRST COUNT		that many host routes from FIRST on
  *	announce			announce exactly the routes since the last one
  *	status				a line for each peer, then "."
+ *	counts				likewise: what was wrong in what it sent
  *	reset NAME TEXT
  *	shutdown restart|leave MS TEXT	and exit when that is done
  *
@@ -221,6 +222,18 @@ print_status(void *arg, const struct bgp_io_status *s)
 	    s->reason);
 }
 
+/* NAME DISCARDED WITHDRAWN ESTABLISHED */
+static void
+print_counts(void *arg, const struct bgp_io_status *s)
+{
+	const struct bgp_counts none = { 0 };
+	const struct bgp_counts *c = s->engine != NULL ? &s->engine->counts : &none;
+
+	(void)arg;
+	printf("%s %llu %llu %llu\n", s->name, (unsigned long long)c->discarded,
+	    (unsigned long long)c->withdrawn, (unsigned long long)c->established);
+}
+
 static void
 on_stopped(void *arg)
 {
@@ -274,6 +287,9 @@ obey(char *line)
 		arena_fini(&route_mem);
 	} else if (strcmp(word, "status") == 0) {
 		bgp_io_each(the_io(), print_status, NULL);
+		puts(".");
+	} else if (strcmp(word, "counts") == 0) {
+		bgp_io_each(the_io(), print_counts, NULL);
 		puts(".");
 	} else if (strcmp(word, "reset") == 0) {
 		word = strsep(&rest, " ");

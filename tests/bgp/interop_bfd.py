@@ -205,7 +205,7 @@ def main():
         sys.exit(__doc__)
     program = os.path.abspath(sys.argv[1])
     fds = make_namespaces()
-    failed = 0
+    passed = failed = 0
     for row in ROWS:
         name, limit_ms = row[0], row[-1]
         try:
@@ -215,15 +215,18 @@ def main():
                 text = ": " + " ".join(f"{t:.1f}" for t in took) + " ms"
                 assert max(took) <= limit_ms, f"{text} > {limit_ms} ms"
             print(f"ok    {name}{text}", flush=True)
+            passed += 1
         except AssertionError as e:
             print(f"FAIL  {name}: {e}", flush=True)
             failed += 1
     try:
         ours_stops(fds, program)
         print("ok    we leave, die and come back, as BIRD sees it")
+        passed += 1
     except AssertionError as e:
         print(f"FAIL  we leave, die and come back: {e}")
         failed += 1
+    print(f"{passed} passed, {failed} failed")
     sys.exit(failed != 0)
 
 

@@ -1,0 +1,24 @@
+#!/bin/sh
+# interop.sh DIR: BGP and BFD against other people's daemons, in namespaces; DIR
+# has our two ends, bgp_peer_tool and bfd_peer. Sums up at the end. Needs root.
+dir=${1:?usage: interop.sh DIR}
+here=$(dirname "$0")
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+
+run() {
+	echo "== $*"
+	python3 "$@" 2>&1 | tee -a "$out"
+}
+
+run "$here/interop_bgp.py" "$dir/bgp_peer_tool"
+run "$here/malformed_bgp.py" "$dir/bgp_peer_tool"
+run "$here/interop_bfd.py" "$dir/bfd_peer"
+# A script that ended without its summary has failed.
+awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3; n++ }
+    END {
+	if (n < 3)
+		f += 3 - n
+	print p + 0 " passed, " f + 0 " failed"
+	exit f > 0 || p == 0
+    }' "$out"

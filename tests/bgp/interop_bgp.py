@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""interop_bgp.py BGP_PEER_TOOL [NAME...]: our BGP against BIRD, FRR, GoBGP and
+OpenBGPD, in two network namespaces.
+
+Each row brings up one session with one daemon and checks what the daemon has of
+our routes: prefixes, next hops, AS path, MED, communities, large communities.
+NAMEs pick rows or daemons by a word of theirs. Needs root and the daemons; one
+that is not installed is named and counts as failed. Prints
+`N passed, N failed`; exit status 0 where nothing failed.
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import daemons
+from daemons import ALL, Route, make_namespaces, popen, wait_for
+
+ASN = 4200000001
+US4, US6, LL = "192.0.2.1", "2001:db8::1", "fe80::1"
+
+ROUTES = [
+    "route 198.51.100.1/32 community=65001:100 community=65535:65281 "
+    "large=4200000001:1:2 med=5",
+    "route 198.51.100.2/32 prepend=2",
+    "route 203.0.113.0/24",
+    "route 2001:db8:1::1/128 community=65001:200 large=1:2:3",
+    "route 2001:db8:2::/64 med=7 prepend=1",
+]
+
+
+class Ours:
+    """Our end, driven by lines."""
+
+    def __init__(self, ns, program, peer, *first, listen=True):
+        self.proc = popen(ns, program, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=None if os.environ.get("KEEP_LOG")
+                          else subprocess.DEVNULL,
+                          text=True, bufsize=1)
+        if listen:
+            self.say("listen 179")
+        self.say(*first, peer, "apply")
+
+    def say(self, *lines):
+        for line in lines:
+            self.proc.stdin.write(line + "\n")
+
+    def announce(self, routes):
+        self.say(*routes, "announce")
+
+    def status(self):
+        """state, families, sent4, sent6, established, bfd, local, reason"""
+        self.say("status")
+        line = self.proc.stdout.readline().split(" ", 9)
+        assert self.proc.stdout.readline() == ".\n"
+        return dict(zip(("name", "state", "addr", "families", "sent4", "sent6",
+                         "times", "bfd", "local", "reason"),
+                        (x.strip() for x in line)))
+
+    def stop(self, sig=signal.SIGKILL):
+        if self.proc.poll() is None:
+            self.proc.send_signal(sig)
+        self.proc.wait()
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+
+
+def expected(o, hop4=US4, hop6=US6):
+    """What a daemon should show of ROUTES."""
+    path = lambda n: [o["peer_as"]] * n if o["peer_as"] != o["as"] else []
+    rows = {
+        "198.51.100.1/32": Route(hop4, path(1), 5, {(65001, 100), (65535, 65281)},
+                                 {(4200000001, 1, 2)}),
+        "198.51.100.2/32": Route(hop4, path(3), None, set(), set()),
+        "203.0.113.0/24": Route(hop4, path(1), None, set(), set()),
+        "2001:db8:1::1/128": Route(hop6, path(1), None, {(65001, 200)}, {(1, 2, 3)}),
+        "2001:db8:2::/64": Route(hop6, path(2), 7, set(), set()),
+    }
+    return {p: r for p, r in rows.items() if (6 if ":" in p else 4) in o["families"]}
+
+
+def differences(have, want):
+    """In words; [] where a daemon has just what it should."""
+    out = [f"no {p}" for p in want if p not in have]
+    out += [f"{p} is there" for p in have if p not in want]
+    for p in set(have) & set(want):
+        for field in Route._fields:
+            h, w = getattr(have[p], field), getattr(want[p], field)
+            if field == "med" and w is None and h in (None, 0):
+                continue        # FRR and OpenBGPD show no MED as 0
+            if h != w:
+                out.append(f"{p} {field} is {h}, not {w}")
+    return out
+
+
+def wait_routes(d, want, sec=daemons.WAIT_SEC):
+    last = []
+
+    def is_so():
+        last[:] = differences(d.routes(), want)
+        return not last
+
+    try:
+        wait_for("routes", is_so, sec)
+    except AssertionError:
+        raise AssertionError("; ".join(last)) from None
+
+
+def peer_line(o, **more):
+    """The tool's line for the peer that o describes, seen from our side."""
+    keys = {"addr": o["local"], "as": o["peer_as"], "peer-as": o["as"],
+            "id": 0xc0000201, "families": sum(f // 4 + (f == 6) for f in o["families"]),
+            "connect": 2}
+    if o["password"]:
+        keys["md5"] = o["password"]
+    if o["gr"]:
+        keys["restart"] = 120
+    if o["gtsm"]:
+        keys["gtsm"] = 1
+    if o["extended_next_hop"]:
+        keys["v6-next-hop"] = 1
+    if o["bfd"]:
+        keys.update({"bfd-us": 100000, "bfd-mult": 3})
+    if not o["passive"]:
+        keys["passive"] = 1
+    if o["local"].startswith("fe80"):
+        keys["iface"] = "it-a"
+    keys.update(more)
+    return "peer them " + " ".join(f"{k}={v}" for k, v in keys.items())
+
+
+class Session:
+    """A daemon and our end of a session with it, both stopped at the end."""
+
+    def __init__(self, fds, program, cls, **options):
+        self.fds, self.program = fds, program
+        self.more = options.pop("ours", {})
+        if options.get("password"):
+            options["password"] = options["password"][:cls.max_password]
+        self.d = cls(fds[1], **options)
+        self.o = self.d.o
+        self.ours = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.ours:
+            self.ours.stop()
+        if exc[0] is not None and os.environ.get("KEEP_LOG"):
+            print(open(self.d.path("log"), encoding="utf-8").read()[-4000:])
+        self.d.stop()
+
+    def line(self):
+        line = peer_line(self.o, **self.more)
+        if self.o["unnumbered"]:
+            line = line.replace("addr=" + self.o["local"] + " ", "") + " iface=it-a"
+        return line
+
+    def start(self, *first, routes=tuple(ROUTES)):
+        self.ours = Ours(self.fds[0], self.program, self.line(), *first)
+        self.ours.announce(routes)
+
+    def up(self):
+        def is_up():
+            s = self.ours.status()
+            return s["state"] == "Established" and self.d.is_up()
+        try:
+            wait_for("session up", is_up)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {self.ours.status()}") from None
+
+
+def row_routes(s):
+    """All attributes arrive; a change and a withdrawal follow; refresh; the end."""
+    hop4 = {"hop4": US6} if s.o["extended_next_hop"] else {}
+    s.start()
+    s.up()
+    want = expected(s.o, **hop4)
+    wait_routes(s.d, want)
+    # One withdrawn, one with another attribute, the rest untouched.
+    s.ours.announce([ROUTES[0].replace("med=5", "med=6"), *ROUTES[2:]])
+    del want["198.51.100.2/32"]
+    want["198.51.100.1/32"] = want["198.51.100.1/32"]._replace(med=6)
+    wait_routes(s.d, want)
+    s.d.refresh()
+    time.sleep(1)
+    wait_routes(s.d, want)
+    st = s.ours.status()
+    assert st["times"] == "1", f"the session fell: {st}"
+    s.ours.say("shutdown leave 0 moving to rack 7")
+    wait_for("end of the session", lambda: not s.d.is_up())
+    wait_routes(s.d, {})
+    wait_for("our exit", lambda: s.ours.proc.poll() is not None)
+    assert s.ours.proc.returncode == 0, f"exit status {s.ours.proc.returncode}"
+
+
+def row_drain(s):
+    """Leaving: GRACEFUL_SHUTDOWN first, the end later."""
+    s.start()
+    s.up()
+    want = expected(s.o)
+    wait_routes(s.d, want)
+    s.ours.say("shutdown leave 6000 bye")
+    wait_routes(s.d, {p: r._replace(communities=r.communities | {(65535, 0)})
+                      for p, r in want.items()}, 6)
+    assert s.d.is_up()
+    wait_routes(s.d, {})
+
+
+def row_restart(s):
+    """Our process dies and comes back: not one route is missed in between."""
+    s.start()
+    s.up()
+    want = expected(s.o)
+    wait_routes(s.d, want)
+    for how in ("dies", "leaves"):
+        if how == "dies":
+            s.ours.stop()
+        else:
+            s.ours.say("shutdown restart 0")
+            wait_for("our exit", lambda: s.ours.proc.poll() is not None)
+        for _ in range(3):
+            missing = differences(s.d.routes(), want)
+            assert not missing, f"it {how} and the peer has {missing}"
+            time.sleep(0.3)
+        s.start("restarting")
+        for _ in range(8):
+            missing = differences(s.d.routes(), want)
+            assert not missing, f"back after it {how}, the peer has {missing}"
+            time.sleep(0.2)
+        s.up()
+        wait_routes(s.d, want)
+    # What a restarted process does not announce again goes with End-of-RIB.
+    s.ours.stop()
+    s.start("restarting", routes=ROUTES[1:])
+    s.up()
+    del want["198.51.100.1/32"]
+    wait_routes(s.d, want)
+
+
+def row_bfd(s):
+    """BFD comes up; its silence ends the session long before the hold time."""
+    s.start()
+    s.up()
+    wait_routes(s.d, expected(s.o))
+    wait_for("BFD up", lambda: s.d.bfd() == "up" and s.ours.status()["bfd"] == "up")
+    assert s.ours.status()["times"] == "1"
+    for p in s.d.procs:
+        p.send_signal(signal.SIGSTOP)
+    try:
+        wait_for("fall with BFD", lambda: s.ours.status()["state"] != "Established", 10)
+        assert "BFD" in s.ours.status()["reason"], s.ours.status()["reason"]
+    finally:
+        for p in s.d.procs:
+            p.send_signal(signal.SIGCONT)
+    s.up()
+    wait_routes(s.d, expected(s.o))
+
+
+def row_wrong_password(s):
+    """No session, and we say what TCP does."""
+    s.start()
+    time.sleep(5)
+    st = s.ours.status()
+    assert st["state"] != "Established" and not s.d.is_up(), "came up"
+    assert st["times"] == "0"
+
+
+def row_unnumbered(s):
+    """Found by router advertisements; IPv4 by IPv6 next hops."""
+    s.start()
+    s.up()
+    wait_routes(s.d, expected(s.o, hop4=US6))
+
+
+# name, what to do, the daemon's options, ours
+V6 = {"local": "2001:db8::2", "peer": US6}
+ROWS = [
+    ("IPv4 session, both families", row_routes, {}, {}),
+    ("IPv6 session, both families", row_routes, V6, {}),
+    ("2-byte AS", row_routes, {"peer_as": 65001}, {}),
+    ("they dial us", row_routes, {"passive": False}, {}),
+    ("both dial", row_routes, {"passive": False}, {"passive": 0}),
+    ("MD5 over IPv4, the longest key", row_routes, {"password": "k" * 80}, {}),
+    ("MD5 over IPv6, they dial us", row_routes,
+     dict(V6, password="secret", passive=False), {}),
+    ("another password", row_wrong_password, {"password": "right"}, {"md5": "wrong"}),
+    ("GTSM over IPv4", row_routes, {"gtsm": True}, {}),
+    ("GTSM over IPv6", row_routes, dict(V6, gtsm=True), {}),
+    ("large messages", row_routes, {}, {"extended": 1}),
+    ("extended next hop", row_routes, dict(V6, extended_next_hop=True), {}),
+    ("graceful restart", row_restart, {"gr": True}, {}),
+    ("graceful shutdown", row_drain, {}, {}),
+    ("BFD", row_bfd, {"bfd": True}, {}),
+    ("BFD over IPv6", row_bfd, dict(V6, bfd=True), {}),
+    ("unnumbered", row_unnumbered, {"unnumbered": True, "extended_next_hop": True}, {}),
+]
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    program, picks = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    fds = make_namespaces()
+    passed = failed = 0
+    for cls in ALL:
+        for name, func, options, ours in ROWS:
+            title = f"{cls.name}: {name}"
+            if picks and not all(p in title for p in picks):
+                continue
+            if any(options.get(k) for k in cls.lacks):
+                continue
+            begin = time.monotonic()
+            try:
+                assert daemons.is_installed(cls), "not installed (make deps)"
+                with Session(fds, program, cls, ours=dict(ours), **options) as s:
+                    func(s)
+                print(f"ok    {title} ({time.monotonic() - begin:.1f} s)", flush=True)
+                passed += 1
+            except (AssertionError, OSError, subprocess.TimeoutExpired, KeyError,
+                    IndexError, ValueError) as e:
+                print(f"FAIL  {title}: {e!r}", flush=True)
+                failed += 1
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed != 0 or passed == 0)
+
+
+main()
