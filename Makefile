@@ -133,6 +133,11 @@ lab: all
 kube: all
 	$(Q)tests/kube/run.sh
 
+## interop: BGP and BFD against BIRD, FRR, GoBGP and OpenBGPD (root)
+.PHONY: interop
+interop: $(B)/tests/bgp/bgp_peer_tool $(B)/tests/bgp/bfd_peer
+	$(Q)tests/bgp/interop.sh $(B)/tests/bgp
+
 ## demo: see a Service get its address, be reached, and survive a dead node
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
