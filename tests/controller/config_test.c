@@ -41,6 +41,12 @@ static const struct {
 	{ "IPv4 link-local", NULL, "pool a 169.254.1.0/24", "", "a", "link-local" },
 	{ "everything holds all that is forbidden", NULL, "pool a ::/0", NULL, "a",
 	    "unspecified" },
+	{ "what one reserves is no overlap", NULL,
+	    "pool a 10.0.0.0/24 res=10.0.0.128/25 age=1; pool b 10.0.0.128/25 age=2",
+	    "a 10.0.0.0-10.0.0.127; b 10.0.0.128-10.0.0.255", NULL, NULL },
+	{ "what was reserved and is no more is one",
+	    "pool a 10.0.0.0/24 res=10.0.0.128/25 age=1; pool b 10.0.0.128/25 age=2",
+	    "pool a 10.0.0.0/24 age=1", "a 10.0.0.0-10.0.0.255", "b", "overlaps" },
 	{ "a node's address: a warning, the pool stands", NULL,
 	    "pool a 10.0.0.0/31; node n 10.0.0.1", "a 10.0.0.0-10.0.0.1", NULL,
 	    "10.0.0.1 is a node's own address" },
@@ -100,6 +106,94 @@ START_TEST(table)
 }
 END_TEST
 
+/* What is told of objects that are in force: "NAME TEXT" each, "" nothing. */
+static const struct {
+	const char *why, *world, *name, *text;
+} doubts[] = {
+	{ "nothing to say", "pool a 10.0.0.0/24; l2adv l pools=a; bgpadv b pools=a peers=p "
+	    "com=c; peer p bfd=f; community x c; bfd f", NULL, NULL },
+	{ "an advertisement of everything", "l2adv l; bgpadv b", NULL, NULL },
+	{ "an unknown pool", "pool a 10.0.0.0/24; l2adv l pools=a,b", "l",
+	    "spec.ipAddressPools[1]: there is no IPAddressPool \"b\": create it" },
+	{ "two unknown pools are told together", "l2adv l pools=a,b", "l",
+	    "\"a\": create it, or correct the name; also spec.ipAddressPools[1]" },
+	{ "a selector of no pool", "pool a 10.0.0.0/24; l2adv l poolsel=x:y", "l",
+	    "spec.ipAddressPoolSelectors[0]: no IPAddressPool has such labels" },
+	{ "a selector of one", "pool a 10.0.0.0/24 labels=x:y; l2adv l poolsel=x:y",
+	    NULL, NULL },
+	{ "an unknown pool, by BGP", "bgpadv b pools=a", "b", "spec.ipAddressPools[0]" },
+	{ "an unknown peer", "bgpadv b peers=p,q; peer p", "b",
+	    "spec.peers[1]: there is no BGPPeer \"q\"" },
+	{ "an unknown community", "bgpadv b com=c", "b",
+	    "spec.communities[0]: no Community has an entry \"c\"" },
+	{ "an unknown BFD profile", "peer p bfd=f", "p",
+	    "spec.bfdProfile: there is no BFDProfile \"f\"" },
+	{ "blocks larger than the pool", "pool a 10.0.0.0/25; bgpadv b agg=24", "b",
+	    "spec.aggregationLength: 24: blocks of that size reach beyond 10.0.0.0/25" },
+	{ "blocks as large as the pool", "pool a 10.0.0.0/24; bgpadv b agg=24", NULL, NULL },
+	{ "a range that is no block", "pool a 10.0.0.0-10.0.1.5; bgpadv b agg=24", "b",
+	    "reach beyond 10.0.0.0-10.0.1.5 of IPAddressPool \"a\"" },
+	{ "blocks larger than an IPv6 pool", "pool a fd00::/64; bgpadv b agg6=48", "b",
+	    "spec.aggregationLengthV6: 48" },
+	{ "of a pool that it does not announce", "pool a 10.0.0.0/25; pool c 10.1.0.0/24; "
+	    "bgpadv b pools=c agg=24", NULL, NULL },
+	{ "of a pool selected by label", "pool a 10.0.0.0/25 labels=x:y; "
+	    "bgpadv b poolsel=x:y agg=24", "b", "IPAddressPool \"a\"" },
+	{ "a reserve outside of the pool", "pool a 10.0.0.0/24 res=10.1.0.0/24", "a",
+	    "spec.reserved[0]: 10.1.0.0/24: none of the pool's addresses is in it" },
+	{ "a reserve that is half outside", "pool a 10.0.0.0/24 res=10.0.0.128-10.0.1.5",
+	    NULL, NULL },
+	{ "a reserve of everything", "pool a 10.0.0.0/24 res=10.0.0.0/23", "a",
+	    "spec.reserved: leaves nothing of the pool" },
+	{ "a node's address", "pool a 10.0.0.0/24; node n 10.0.0.9", "a",
+	    "10.0.0.9 is a node's own address" },
+	{ "a node's address in the reserve", "pool a 10.0.0.0/24 res=10.0.0.9/32; "
+	    "node n 10.0.0.9", NULL, NULL },
+	{ "of what is refused only that is told", "pool a 10.0.0.0/24 age=1; "
+	    "pool b 10.0.0.0/24 age=2 res=10.9.0.0/24", "b", "overlaps" },
+};
+
+START_TEST(doubt)
+{
+	struct kube_store *s = world_new(doubts[_i].world);
+	const char *why = doubts[_i].why;
+	struct config c;
+
+	config_build(s, NULL, &c);
+	if (doubts[_i].name == NULL)
+		ck_assert_msg(c.nproblems == 0, "%s: %s", why, c.problems[0].text);
+	else {
+		ck_assert_msg(c.nproblems == 1, "%s: %zu problems", why, c.nproblems);
+		ck_assert_str_eq(c.problems[0].name, doubts[_i].name);
+		ck_assert_msg(strstr(c.problems[0].text, doubts[_i].text) != NULL,
+		    "%s: %s", why, c.problems[0].text);
+		ck_assert_ptr_eq(config_problem(&c, kube_store_get(s, c.problems[0].kind,
+		    c.problems[0].ns, c.problems[0].name)), &c.problems[0]);
+	}
+	config_fini(&c);
+	kube_store_free(s);
+}
+END_TEST
+
+/* However much is wrong, what is told stays readable. */
+START_TEST(long_text_is_cut)
+{
+	struct kube_store *s = world_new("l2adv l");
+	struct kube_object *o = kube_store_list(s, KUBE_L2_ADVERTISEMENT).items[0];
+	struct config c;
+
+	o->l2adv.npools = 4096;
+	o->l2adv.pools = arena_array(&o->arena, 4096, sizeof(char *));
+	for (size_t i = 0; i < 4096; i++)
+		o->l2adv.pools[i] = "nowhere";
+	config_build(s, NULL, &c);
+	ck_assert_uint_eq(c.nproblems, 1);
+	ck_assert_uint_lt(strlen(c.problems[0].text), 1500);
+	config_fini(&c);
+	kube_store_free(s);
+}
+END_TEST
+
 /* Refused twice in a row, it still goes on as it last was. */
 START_TEST(remembers)
 {
@@ -130,6 +224,8 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, table, 0, nitems(cases));
+	tcase_add_loop_test(tc, doubt, 0, nitems(doubts));
+	tcase_add_test(tc, long_text_is_cut);
 	tcase_add_test(tc, remembers);
 }
 

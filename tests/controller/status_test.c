@@ -35,6 +35,59 @@ START_TEST(pool_patch)
 }
 END_TEST
 
+/* A status that says so already is not written; any difference is news. */
+static const struct {
+	const char *why;
+	int64_t assigned, generation;
+	const char *status, *reason, *message;
+	bool has_conditions, is_shown;
+} shown[] = {
+	{ "as it is", 3, 4, "True", "Accepted", "in force", true, true },
+	{ "another count", 2, 4, "True", "Accepted", "in force", true, false },
+	{ "no status at all", -1, 0, NULL, NULL, NULL, true, false },
+	{ "counts only", 3, 0, NULL, NULL, NULL, true, false },
+	{ "counts only, and no more is kept there", 3, 0, NULL, NULL, NULL, false, true },
+	{ "another count, and no more is kept there", 2, 0, NULL, NULL, NULL, false, false },
+	{ "an edit since", 3, 3, "True", "Accepted", "in force", true, false },
+	{ "it was refused", 3, 4, "False", "Refused", "overlap", true, false },
+	{ "another text", 3, 4, "True", "Accepted", "fine", true, false },
+	{ "no reason", 3, 4, "True", NULL, "in force", true, false },
+};
+
+START_TEST(is_shown)
+{
+	struct kube_object o = { .kind = KUBE_IP_ADDRESS_POOL, .meta.generation = 4 };
+	struct reconcile_usage use = { { 3, 0 }, { 7, UINT64_MAX } };
+
+	o.pool.assigned[0] = shown[_i].assigned;
+	o.pool.available[0] = 7;
+	o.pool.available[1] = (INT64_C(1) << 53) - 1;
+	o.pool.accepted = (struct kube_condition){ shown[_i].status, shown[_i].reason,
+	    shown[_i].message, "T", shown[_i].generation };
+	ck_assert_msg(status_is_shown(&o, &use, NULL, shown[_i].has_conditions) ==
+	    shown[_i].is_shown, "%s", shown[_i].why);
+}
+END_TEST
+
+START_TEST(doubtful)
+{
+	struct config_problem p = { .kind = KUBE_L2_ADVERTISEMENT, .name = "l",
+	    .text = "there is no IPAddressPool" };
+	struct kube_object o = { .kind = KUBE_L2_ADVERTISEMENT, .meta.generation = 1,
+	    .l2adv.accepted = { "True", "Doubtful",
+	    "in force, but there is no IPAddressPool", "T", 1 } };
+	char *text = status_patch(NULL, &p, 1, "T");
+
+	ck_assert_str_eq(text, "{\"status\":{\"conditions\":[{\"type\":\"Accepted\","
+	    "\"status\":\"True\",\"reason\":\"Doubtful\",\"observedGeneration\":1,"
+	    "\"message\":\"in force, but there is no IPAddressPool\","
+	    "\"lastTransitionTime\":\"T\"}]}}");
+	ck_assert(status_is_shown(&o, NULL, &p, true));
+	ck_assert(!status_is_shown(&o, NULL, NULL, true));
+	free(text);
+}
+END_TEST
+
 /* Command lines, and what they come to. */
 static const struct {
 	const char *why, *line;
@@ -91,6 +144,8 @@ fill(TCase *tc)
 {
 	tcase_add_test(tc, lists);
 	tcase_add_test(tc, pool_patch);
+	tcase_add_loop_test(tc, is_shown, 0, nitems(shown));
+	tcase_add_test(tc, doubtful);
 	tcase_add_loop_test(tc, command_line, 0, nitems(lines));
 }
 

@@ -10,6 +10,9 @@
  *		ports=TCP/80,UDP/53 local sel=K:V labels=K:V class=NAME
  *		type=ClusterIP deleting uid=U rv=V metallb.ask= universe.pool= ...
  *	node NAME IP[,IP]
+ *	l2adv NAME [pools=A,B] [poolsel=K:V]
+ *	bgpadv NAME [pools=A,B] [poolsel=K:V] [peers=A,B] [com=NAME] [agg=N] [agg6=N]
+ *	peer NAME [bfd=NAME]; community NAME ALIAS; bfd NAME
  *	ns NAME K:V
  *
  * Lines end with a newline or a semicolon. Ages count upwards: the oldest is
@@ -287,6 +290,98 @@ parse_node(struct kube_object *o, char *line)
 		o->node.internal_ips[o->node.ninternal_ips++] = an_ip(w);
 }
 
+static inline const char **
+a_list(struct arena *a, char *list, size_t *ret_n)
+{
+	const char **v = arena_array(a, 8, sizeof(*v));
+
+	for (char *w; (w = next_word(&list, ",")) != NULL;)
+		v[(*ret_n)++] = arena_strdup(a, w);
+	return v;
+}
+
+static inline void
+l2adv_word(struct kube_object *o, const char *key, char *v)
+{
+	struct kube_l2_advertisement *x = &o->l2adv;
+
+	if (strcmp(key, "pools") == 0)
+		x->pools = a_list(&o->arena, v, &x->npools);
+	else {
+		ck_assert_msg(strcmp(key, "poolsel") == 0, "l2adv word %s", key);
+		x->npool_selectors = 1;
+		x->pool_selectors = arena_array(&o->arena, 1, sizeof(*x->pool_selectors));
+		add_kvs(&o->arena, &x->pool_selectors->match_labels, v);
+	}
+}
+
+static inline void
+bgpadv_word(struct kube_object *o, const char *key, char *v)
+{
+	struct kube_bgp_advertisement *x = &o->bgpadv;
+
+	if (strcmp(key, "pools") == 0)
+		x->pools = a_list(&o->arena, v, &x->npools);
+	else if (strcmp(key, "peers") == 0)
+		x->peers = a_list(&o->arena, v, &x->npeers);
+	else if (strcmp(key, "agg") == 0)
+		x->aggregation_len = (uint8_t)atoi(v);
+	else if (strcmp(key, "agg6") == 0)
+		x->aggregation_len_v6 = (uint8_t)atoi(v);
+	else if (strcmp(key, "com") == 0) {
+		x->ncommunities = 1;
+		x->communities = arena_array(&o->arena, 1, sizeof(*x->communities));
+		x->communities->name = arena_strdup(&o->arena, v);
+	} else {
+		ck_assert_msg(strcmp(key, "poolsel") == 0, "bgpadv word %s", key);
+		x->npool_selectors = 1;
+		x->pool_selectors = arena_array(&o->arena, 1, sizeof(*x->pool_selectors));
+		add_kvs(&o->arena, &x->pool_selectors->match_labels, v);
+	}
+}
+
+/* The kinds that the controller only judges; false for others. */
+static inline bool
+parse_other(struct kube_object *o, const char *kind, char *line)
+{
+	static const struct {
+		const char *word;
+		enum kube_kind kind;
+	} words[] = { { "l2adv", KUBE_L2_ADVERTISEMENT }, { "bgpadv",
+	    KUBE_BGP_ADVERTISEMENT }, { "peer", KUBE_BGP_PEER },
+	    { "community", KUBE_COMMUNITY }, { "bfd", KUBE_BFD_PROFILE } };
+	size_t i = 0;
+
+	while (i < nitems(words) && strcmp(words[i].word, kind) != 0)
+		i++;
+	if (i == nitems(words))
+		return false;
+	o->kind = words[i].kind;
+	o->meta.ns = "herald-system";
+	o->meta.name = arena_strdup(&o->arena, next_word(&line, " "));
+	if (o->kind == KUBE_BGP_ADVERTISEMENT) {
+		o->bgpadv.aggregation_len = 32;
+		o->bgpadv.aggregation_len_v6 = 128;
+	}
+	for (char *w; (w = next_word(&line, " ")) != NULL;) {
+		char *key = strsep(&w, "=");
+
+		if (o->kind == KUBE_L2_ADVERTISEMENT)
+			l2adv_word(o, key, w);
+		else if (o->kind == KUBE_BGP_ADVERTISEMENT)
+			bgpadv_word(o, key, w);
+		else if (o->kind == KUBE_BGP_PEER)
+			o->bgp_peer.bfd_profile = arena_strdup(&o->arena, w);
+		else {
+			o->community.aliases = arena_array(&o->arena, 1,
+			    sizeof(*o->community.aliases));
+			o->community.aliases->name = arena_strdup(&o->arena, key);
+			o->community.naliases = 1;
+		}
+	}
+	return true;
+}
+
 /* Put the objects of text into s, in place of namesakes. */
 static inline void
 world_add(struct kube_store *s, const char *text)
@@ -308,7 +403,7 @@ world_add(struct kube_store *s, const char *text)
 			parse_svc(o, line);
 		else if (strcmp(kind, "node") == 0)
 			parse_node(o, line);
-		else {
+		else if (!parse_other(o, kind, line)) {
 			ck_assert_msg(strcmp(kind, "ns") == 0, "line: %s", kind);
 			o->kind = KUBE_NAMESPACE;
 			o->meta.name = arena_strdup(&o->arena, next_word(&line, " "));
