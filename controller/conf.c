@@ -8,9 +8,13 @@
 #include "lib/mem.h"
 
 #define METALLB_GROUP "metallb.io"
+#define LEASE_NAME "herald-controller"
+
+enum { LEASE_SEC_MAX = 3600 };
 
 enum { OPT_SOURCE = 256, OPT_KUBECONFIG, OPT_CONTEXT, OPT_NAMESPACE, OPT_API_GROUP,
-	OPT_LB_CLASS, OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON };
+	OPT_LB_CLASS, OPT_LEADER_ELECT, OPT_LEASE, OPT_LEASE_DURATION, OPT_HTTP,
+	OPT_LOG_LEVEL, OPT_LOG_JSON };
 
 static const struct option options[] = {
 	{ "source", required_argument, NULL, OPT_SOURCE },
@@ -19,6 +23,9 @@ static const struct option options[] = {
 	{ "namespace", required_argument, NULL, OPT_NAMESPACE },
 	{ "api-group", required_argument, NULL, OPT_API_GROUP },
 	{ "lb-class", required_argument, NULL, OPT_LB_CLASS },
+	{ "leader-elect", optional_argument, NULL, OPT_LEADER_ELECT },
+	{ "lease", required_argument, NULL, OPT_LEASE },
+	{ "lease-duration", required_argument, NULL, OPT_LEASE_DURATION },
 	{ "http", required_argument, NULL, OPT_HTTP },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "log-json", no_argument, NULL, OPT_LOG_JSON },
@@ -44,6 +51,12 @@ usage(FILE *f)
 	    "  --lb-class NAME      serve only Services of this loadBalancerClass\n"
 	    "                       (default: " RECONCILE_LB_CLASS " and those\n"
 	    "                       without a class)\n"
+	    "  --leader-elect=false do not elect a leader: there is no other controller\n"
+	    "  --lease NAME         by which the leader is elected, in the pod's own\n"
+	    "                       namespace, outside of a cluster --namespace\n"
+	    "                       (default: " LEASE_NAME ")\n"
+	    "  --lease-duration SEC after which another leads when the leader is gone\n"
+	    "                       (default: 15)\n"
 	    "  --http ADDR:PORT     serve /metrics, /healthz and /readyz\n"
 	    "  --log-level LEVEL    debug, info (default), warn or error\n"
 	    "  --log-json           log JSON objects, one a line\n"
@@ -97,6 +110,33 @@ set_kubeconfig(struct conf *c, const char *file)
 }
 
 static enum conf_result
+set_election(struct leader_conf *l, int opt, char *value)
+{
+	char *end;
+	long sec;
+
+	switch (opt) {
+	case OPT_LEADER_ELECT:
+		l->is_elected = value == NULL || strcmp(value, "true") == 0;
+		if (!l->is_elected && strcmp(value, "false") != 0)
+			return bad("--leader-elect", value, "is true or false");
+		return CONF_RUN;
+	case OPT_LEASE:
+		if (*value == '\0')
+			return bad("--lease", value, "name a Lease, such as " LEASE_NAME);
+		l->name = value;
+		return CONF_RUN;
+	default:
+		sec = strtol(value, &end, 10);
+		if (*value == '\0' || *end != '\0' || sec < 1 || sec > LEASE_SEC_MAX)
+			return bad("--lease-duration", value, "give whole seconds from 1 "
+			    "to 3600");
+		l->duration_sec = (uint32_t)sec;
+		return CONF_RUN;
+	}
+}
+
+static enum conf_result
 set_option(struct conf *c, int opt, char *value)
 {
 	struct controller_conf *k = &c->controller;
@@ -124,6 +164,10 @@ set_option(struct conf *c, int opt, char *value)
 			    "option out for Services without one");
 		k->lb_class = value;
 		return CONF_RUN;
+	case OPT_LEADER_ELECT:
+	case OPT_LEASE:
+	case OPT_LEASE_DURATION:
+		return set_election(&k->leader, opt, value);
 	case OPT_HTTP:
 		k->http = value;
 		return CONF_RUN;
@@ -152,7 +196,9 @@ conf_parse(int argc, char **argv, struct conf *ret)
 	struct kube_source_conf *s = &ret->controller.source;
 	int opt;
 
-	*ret = (struct conf){ .log_level = LOG_LEVEL_INFO };
+	*ret = (struct conf){ .log_level = LOG_LEVEL_INFO, .controller.leader = {
+	    .is_elected = true, .name = LEASE_NAME,
+	    .duration_sec = LEASE_DURATION_MS / 1000 } };
 	optind = 0;	/* start over: tests parse several lines */
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		enum conf_result r = set_option(ret, opt, optarg);
@@ -163,14 +209,14 @@ conf_parse(int argc, char **argv, struct conf *ret)
 	if (optind < argc)
 		return bad("argument", argv[optind], "not understood; see --help");
 	s->spec = ret->spec;
-	if (s->ns != NULL)
-		return CONF_RUN;
-	if (s->api_group != NULL && strcmp(s->api_group, METALLB_GROUP) == 0) {
-		s->ns = "metallb-system";	/* where MetalLB keeps them */
-		return CONF_RUN;
-	}
 	ret->ns = pod_namespace();
-	s->ns = ret->ns != NULL ? ret->ns : "herald-system";
+	if (s->ns == NULL && s->api_group != NULL &&
+	    strcmp(s->api_group, METALLB_GROUP) == 0)
+		s->ns = "metallb-system";	/* where MetalLB keeps them */
+	if (s->ns == NULL)
+		s->ns = ret->ns != NULL ? ret->ns : "herald-system";
+	/* The Lease is ours, wherever the pools are. */
+	ret->controller.leader.ns = ret->ns != NULL ? ret->ns : s->ns;
 	return CONF_RUN;
 }
 

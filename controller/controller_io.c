@@ -19,6 +19,8 @@
 enum {
 	MAX_WRITES = 64,	/* status patches under way at once */
 	PASS_SHARE = 10,	/* a pass may take one part in so many of the time */
+	DRAIN_SEC = 3,		/* at the end, for the writes under way */
+	SETTLE_MS = 1000,	/* unelected: for those of the process before us */
 };
 
 /* Read only to tell their owners what is wrong with them. */
@@ -28,6 +30,7 @@ enum {
 struct controller {
 	struct ev_loop *loop;
 	const char *lb_class;
+	bool	has_conditions;		/* see report_new() */
 	struct kube_store *store;
 	struct kube_source *source;
 	struct httpd *httpd;
@@ -35,6 +38,14 @@ struct controller {
 	struct ledger *ledger;
 	struct write *writes;		/* under way */
 	struct report *report;
+	struct leader *leader;
+	uint64_t term;			/* we work in this one; 0: standing by */
+	bool	is_fresh;		/* the store is of this term */
+	bool	is_config_told;		/* and the report knows config */
+	bool	is_stopping;
+	ev_timer drain;
+	void	(*stopped)(void *arg);
+	void	*stopped_arg;
 	ev_prepare prepare;
 	ev_timer timer;
 	bool	is_dirty;		/* a pass is due */
@@ -50,6 +61,15 @@ static const struct metric m_pass_sec = { "herald_reconcile_seconds_total",
 static const struct metric m_writes = { "herald_status_writes_total",
 	"Service status writes by outcome.", METRIC_COUNTER };
 static void pump(struct controller *c);
+static void finish_drain(struct controller *c);
+
+/* May we decide and write? The clock is asked: time may have run out just now. */
+static bool
+is_working(const struct controller *c)
+{
+	return c->term != 0 && c->is_fresh && !c->is_stopping &&
+	    leader_term(c->leader) == c->term;
+}
 
 /* Have the loop wake up when there is something to do. */
 static void
@@ -175,7 +195,10 @@ on_written(void *arg, int error, const char *text)
 	ledger_done(c->ledger, e, error, now, clock_random());
 	DL_DELETE(c->writes, w);
 	free(w);
-	pump(c);
+	if (c->is_stopping && c->writes == NULL)
+		finish_drain(c);
+	else
+		pump(c);
 }
 
 /*
@@ -198,7 +221,8 @@ pump(struct controller *c)
 {
 	struct ledger_entry *e;
 
-	while (c->ledger->nsent < MAX_WRITES && (e = ledger_sent(c->ledger)) != NULL) {
+	while (c->ledger->nsent < MAX_WRITES && is_working(c) &&
+	    (e = ledger_sent(c->ledger)) != NULL) {
 		struct write *w = mem_zalloc(sizeof(*w));
 		char *body = encode_addrs(e->addrs, e->naddrs);
 
@@ -235,13 +259,19 @@ apply(struct controller *c, const struct decision *d)
 	(void)ledger_promise(c->ledger, d->svc, d->addrs, d->naddrs, d->is_news);
 }
 
+/* Also while standing by: what was in force last may matter. */
 static void
 update_config(struct controller *c)
 {
+	static const struct config nothing;
 	struct config fresh;
 
 	config_build(c->store, &c->config, &fresh);
-	report_config(c->report, &c->config, &fresh);
+	if (is_working(c)) {
+		report_config(c->report, c->is_config_told ? &c->config : &nothing,
+		    &fresh);
+		c->is_config_told = true;
+	}
 	config_fini(&c->config);
 	c->config = fresh;
 	c->is_config_dirty = false;
@@ -282,6 +312,11 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 	if (!kube_source_is_synced(c->source))
 		return;
+	if (!is_working(c)) {
+		if (c->is_config_dirty)
+			update_config(c);
+		return;
+	}
 	if (mono_reached(now, c->due))
 		c->is_dirty = true;
 	if (c->is_dirty && mono_reached(now, c->next_pass))
@@ -313,6 +348,99 @@ on_synced(void *arg)
 	c->is_dirty = true;
 }
 
+/* --- leading and standing by -------------------------------------------- */
+
+/* Give up what is under way, and forget what only a leader knows. */
+static void
+resign(struct controller *c)
+{
+	kube_source_cancel_writes(c->source);
+	writes_free(c);
+	ledger_free(c->ledger);
+	c->ledger = ledger_new();
+	report_free(c->report);
+	c->report = report_new(c->source, c->store, c->has_conditions);
+	c->is_config_told = false;
+	c->due = MONO_NEVER;
+	ev_timer_stop(c->loop, &c->timer);
+}
+
+static void
+on_refreshed(void *arg)
+{
+	struct controller *c = arg;
+
+	if (c->term == 0)
+		return;
+	c->is_fresh = true;
+	c->is_config_dirty = true;
+	c->is_dirty = true;
+	rearm(c);
+}
+
+static void
+on_released(void *arg)
+{
+	struct controller *c = arg;
+
+	c->stopped(c->stopped_arg);
+}
+
+static void
+on_term(void *arg)
+{
+	struct controller *c = arg;
+	bool was_working = c->term != 0;
+
+	c->term = leader_term(c->leader);
+	c->is_fresh = false;
+	if (was_working)
+		resign(c);
+	if (was_working && ev_is_active(&c->drain))
+		on_released(c);	/* what was sent may still come: not released */
+	else if (c->term != 0)
+		kube_source_refresh(c->source, on_refreshed, c);
+}
+
+/* Nothing is under way any more: the next controller may begin. */
+static void
+finish_drain(struct controller *c)
+{
+	if (!ev_is_active(&c->drain))
+		return;		/* done already */
+	ev_timer_stop(c->loop, &c->drain);
+	leader_stop(c->leader, on_released, c);
+}
+
+/* What is under way may still come about: the Lease is not released, but ends. */
+static void
+on_drain_limit(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct controller *c = w->data;
+
+	(void)loop;
+	(void)revents;
+	log_warn(LOG_NONE, "%u status writes had no answer within %d seconds",
+	    c->ledger->nsent, DRAIN_SEC);
+	on_released(c);
+}
+
+void
+controller_stop(struct controller *c, void (*done)(void *arg), void *arg)
+{
+	if (c->is_stopping)
+		return;
+	c->is_stopping = true;
+	c->stopped = done;
+	c->stopped_arg = arg;
+	ev_now_update(c->loop);
+	ev_timer_start(c->loop, &c->drain);
+	if (c->writes == NULL)
+		finish_drain(c);
+}
+
+/* --- start and end ------------------------------------------------------- */
+
 static int
 answer(void *arg, const char *path, FILE *f, const char **ret_type)
 {
@@ -335,6 +463,7 @@ controller_new(struct ev_loop *loop, const struct controller_conf *conf,
 {
 	struct controller *c = mem_zalloc(sizeof(*c));
 	struct kube_source_conf source = conf->source;
+	struct leader_conf leader = conf->leader;
 	char err[256];
 
 	source.kinds = 1u << KUBE_SERVICE | 1u << KUBE_NODE | 1u << KUBE_NAMESPACE |
@@ -347,6 +476,8 @@ controller_new(struct ev_loop *loop, const struct controller_conf *conf,
 	c->store = kube_store_new();
 	c->ledger = ledger_new();
 	ev_init(&c->timer, on_timer);
+	ev_timer_init(&c->drain, on_drain_limit, DRAIN_SEC, 0.);
+	c->drain.data = c;
 	ev_prepare_init(&c->prepare, on_prepare);
 	c->prepare.data = c;
 	c->source = kube_source_open(loop, &source, c->store,
@@ -355,8 +486,13 @@ controller_new(struct ev_loop *loop, const struct controller_conf *conf,
 		controller_free(c);
 		return NULL;
 	}
-	c->report = report_new(c->source, c->store, source.api_group == NULL ||
-	    strcmp(source.api_group, KUBE_API_GROUP_METALLB) != 0);
+	c->has_conditions = source.api_group == NULL ||
+	    strcmp(source.api_group, KUBE_API_GROUP_METALLB) != 0;
+	c->report = report_new(c->source, c->store, c->has_conditions);
+	/* What is written to a directory is written when write(2) returns. */
+	if (source.spec == NULL || strncmp(source.spec, "dir:", 4) != 0)
+		leader.settle_ms = SETTLE_MS;
+	c->leader = leader_new(loop, c->source, &leader, on_term, c);
 	if (conf->http != NULL) {
 		c->httpd = httpd_new(loop, conf->http, answer, c, err);
 		if (c->httpd == NULL) {
@@ -376,9 +512,11 @@ controller_free(struct controller *c)
 		return;
 	ev_prepare_stop(c->loop, &c->prepare);
 	ev_timer_stop(c->loop, &c->timer);
+	ev_timer_stop(c->loop, &c->drain);
 	httpd_free(c->httpd);
 	if (c->source != NULL)
 		kube_source_close(c->source);
+	leader_free(c->leader);
 	writes_free(c);
 	report_free(c->report);
 	ledger_free(c->ledger);

@@ -9,21 +9,33 @@
 #include "lib/metrics.h"
 
 static void
+on_stopped(void *arg)
+{
+	ev_break(arg, EVBREAK_ALL);
+}
+
+/* The first asks for a clean stop, a second one ends the wait for it. */
+static void
 on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 {
-	(void)w;
+	static bool is_stopping;
+
 	(void)revents;
 	/* Nothing to undo: what is written stands, the rest is found again. */
-	ev_break(loop, EVBREAK_ALL);
+	if (is_stopping)
+		ev_break(loop, EVBREAK_ALL);
+	is_stopping = true;
+	controller_stop(w->data, on_stopped, loop);
 }
 
 static void
-run(struct ev_loop *loop)
+run(struct ev_loop *loop, struct controller *c)
 {
 	ev_signal term, intr;
 
 	ev_signal_init(&term, on_signal, SIGTERM);
 	ev_signal_init(&intr, on_signal, SIGINT);
+	term.data = intr.data = c;
 	ev_signal_start(loop, &term);
 	ev_signal_start(loop, &intr);
 	ev_run(loop, 0);
@@ -53,7 +65,7 @@ main(int argc, char **argv)
 	if (c == NULL)
 		log_error(LOG_NONE, "cannot start: %s", err.text);
 	else {
-		run(loop);
+		run(loop, c);
 		controller_free(c);
 		log_info(LOG_NONE, "ended");
 		status = EXIT_SUCCESS;
