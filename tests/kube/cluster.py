@@ -15,12 +15,14 @@ import subprocess
 import tempfile
 import time
 
-# User, token and groups, as kube-apiserver's token file has them. The last two
+# User, token and groups, as kube-apiserver's token file has them. The last three
 # stand for pods of Herald: they may do what deploy/rbac says and nothing more.
+# Which of two controllers it was, the audit log tells by the uid: the user here.
 USERS = {
     "admin": ("admin-token", "system:masters"),
     "nobody": ("nobody-token", ""),
     "controller": ("controller-token", "system:serviceaccounts"),
+    "controller2": ("controller2-token", "system:serviceaccounts"),
     "speaker": ("speaker-token", "system:serviceaccounts"),
 }
 
@@ -147,7 +149,8 @@ class Cluster:
              f"--service-account-key-file={self.path('sa.key')}",
              "--api-audiences=api", f"--token-auth-file={self.path('tokens.csv')}",
              "--allow-privileged=true", "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
-             "--feature-gates=IPv6DualStack=true",
+             "--feature-gates=IPv6DualStack=true,MixedProtocolLBService=true,"
+             "ServiceLBNodePortControl=true",
              f"--audit-policy-file={self.path('audit.yaml')}",
              f"--audit-log-path={self.audit}"], os.path.join(self.log_dir, "apiserver.log"))
         self.wait(lambda: self.http("GET", "/readyz", raw=True) == b"ok",

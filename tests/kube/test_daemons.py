@@ -5,11 +5,13 @@ import os
 import re
 import time
 
+import test_ha
 from cluster import ApiError, Process, free_port
 from harness import Failure, expect, service, until
 
 NS = "herald-system"
 SERVICE_ACCOUNTS = {"controller": f"{NS}:herald-controller",
+                    "controller2": f"{NS}:herald-controller",
                     "speaker": f"{NS}:herald-speaker"}
 DEPLOY = os.path.join(os.path.dirname(__file__), "..", "..", "deploy")
 SERVICES = "/api/v1/namespaces/default/services"
@@ -53,16 +55,17 @@ class Daemons:
 
     # --- what is shipped ----------------------------------------------------
 
-    def apply(self, *args):
+    def apply(self, *args, stdin=None):
         """kubectl apply, with its own validation but for the one field that this
         old a kubectl does not know: CEL rules in a CRD."""
-        r = self.c.kubectl("apply", *args, check=False)
+        r = self.c.kubectl("apply", *args, check=False, stdin=stdin)
         if r.returncode != 0 and "error validating" in r.stderr:
             unknown = set(re.findall(r'unknown field "([^"]*)"', r.stderr))
             expect(unknown == {"x-kubernetes-validations"}, r.stderr)
             expect(r.stderr.count("ValidationError") ==
                    r.stderr.count('unknown field "x-kubernetes-validations"'), r.stderr)
-            r = self.c.kubectl("apply", "--validate=false", *args, check=False)
+            r = self.c.kubectl("apply", "--validate=false", *args, check=False,
+                               stdin=stdin)
         expect(r.returncode == 0, f"kubectl apply {' '.join(args)}: {r.stderr}")
         return r.stdout
 
@@ -77,10 +80,14 @@ class Daemons:
                    if c["type"] == "NonStructuralSchema" and c["status"] == "True"]
             expect(not bad, f"{name}: {bad}")
         until(lambda: self.c.http("GET", POOLS), "the pools to be served", 20)
-        dry = self.apply("--dry-run=server", "-k", DEPLOY)
+        # A PodDisruptionBudget is of policy/v1 since 1.21; before, of v1beta1.
+        shipped = self.c.kubectl("kustomize", DEPLOY).stdout.replace(
+            "apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n")
+        expect("policy/v1beta1" in shipped, "no PodDisruptionBudget is shipped")
+        dry = self.apply("--dry-run=server", "-f", "-", stdin=shipped)
         for f in sorted(os.listdir(os.path.join(DEPLOY, "examples"))):
             dry += self.apply("--dry-run=server", "-f", os.path.join(DEPLOY, "examples", f))
-        self.apply("-k", DEPLOY)
+        self.apply("-f", "-", stdin=shipped)
         return f"{len(dry.splitlines())} objects accepted"
 
     def test_pool_schema(self):
@@ -225,6 +232,7 @@ def run(suite, test):
     test("controller: 30 Services through faults", d.test_through_faults)
     test("controller: a restart writes nothing", d.test_restart_keeps)
     test("controller: API server restarted", d.test_api_restarted)
+    test_ha.run(suite, test)
     test("shipped: the speaker's rights", d.test_speaker_reads)
     test("shipped: no request was refused", d.test_rights)
     test("shipped: and no further rights", d.test_no_more_rights)
