@@ -102,9 +102,6 @@ void bgp_nbr_settle(struct bgp_nbr *n);
 /* Its next hops or BFD: what may change without a new session. */
 void bgp_nbr_change(struct bgp_nbr *n, const struct bgp_io_peer *conf);
 
-/* Does conf ask for another session than n has? */
-bool bgp_nbr_differs(const struct bgp_nbr *n, const struct bgp_io_peer *conf);
-
 /* Wanted routes once more, marked GRACEFUL_SHUTDOWN (RFC 8326). */
 void bgp_nbr_drain(struct bgp_nbr *n);
 
@@ -112,9 +109,6 @@ void bgp_nbr_drain(struct bgp_nbr *n);
 void bgp_nbr_reset(struct bgp_nbr *n, unsigned subcode, const char *text);
 
 void bgp_nbr_publish(struct bgp_nbr *n);
-
-/* How far away it may be: conf.hops or its default. */
-uint8_t bgp_nbr_hops(const struct bgp_nbr *n);
 
 struct bgp_tcp_key bgp_nbr_key(const struct bgp_nbr *n);
 

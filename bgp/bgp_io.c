@@ -10,6 +10,7 @@
 
 #include <utlist.h>
 
+#include "bgp/bgp_conf.h"
 #include "bgp/bgp_impl.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -175,7 +176,7 @@ follow_nbrs(struct bgp_io *b)
 	bfd = mem_zalloc(((size_t)count + 1) * sizeof(*bfd));
 	DL_FOREACH(b->nbrs, n) {
 		const struct bgp_io_bfd *c = &n->conf.bfd;
-		bool is_multihop = bgp_nbr_hops(n) > 1;
+		bool is_multihop = bgp_conf_hops(&n->conf) > 1;
 
 		if (n->is_refused)
 			continue;
@@ -279,47 +280,6 @@ bgp_io_free(struct bgp_io *b)
 	free(b);
 }
 
-static const char *
-text_of(const char *s)
-{
-	return s != NULL ? s : "";
-}
-
-/* What is wrong with c itself, or NULL. */
-static const char *
-fault_of(const struct bgp_io_peer *c)
-{
-	size_t len = strlen(text_of(c->password));
-
-	if (strlen(text_of(c->ifname)) >= BGP_IO_NAME_MAX)
-		return "the interface's name is longer than 15 bytes";
-	if (strlen(text_of(c->vrf)) >= BGP_IO_NAME_MAX)
-		return "the VRF's name is longer than 15 bytes";
-	if (!ip_is_set(&c->addr) && text_of(c->ifname)[0] == '\0')
-		return "it has neither an address nor an interface";
-	if (!ip_is_v4(&c->addr) && ip_is_link_local(&c->addr) &&
-	    text_of(c->ifname)[0] == '\0')
-		return "a link-local address needs an interface";
-	if (ip_is_set(&c->source) && ip_is_set(&c->addr) &&
-	    c->source.family != c->addr.family)
-		return "source address and peer address are of different families";
-	if (c->auth != BGP_IO_AUTH_NONE && (len == 0 || len > BGP_IO_KEY_MAX))
-		return "the password must have 1 to 80 bytes";
-	if (c->auth == BGP_IO_AUTH_AO && !bgp_tcp_has_ao())
-		return "this node's kernel has no TCP-AO (Linux 6.7 and later, with "
-		    "CONFIG_TCP_AO): use an MD5 password, or another kernel";
-	return NULL;
-}
-
-/* Two that no call could be told apart by. */
-static bool
-is_conflict(const struct bgp_io_peer *a, const struct bgp_io_peer *c)
-{
-	return ip_eq(&a->addr, &c->addr) && ip_eq(&a->source, &c->source) &&
-	    strcmp(text_of(a->ifname), text_of(c->ifname)) == 0 &&
-	    strcmp(text_of(a->vrf), text_of(c->vrf)) == 0;
-}
-
 static void
 refuse(struct bgp_nbr *n, const char *why, const char *other)
 {
@@ -332,7 +292,7 @@ refuse(struct bgp_nbr *n, const char *why, const char *other)
 static void
 check_new(struct bgp_io *b, struct bgp_nbr *n)
 {
-	const char *fault = fault_of(&n->conf);
+	const char *fault = bgp_conf_fault(&n->conf, bgp_tcp_has_ao());
 	bool is_later = false;
 	struct bgp_nbr *o;
 
@@ -343,7 +303,7 @@ check_new(struct bgp_io *b, struct bgp_nbr *n)
 	DL_FOREACH(b->nbrs, o) {
 		is_later |= o == n;
 		if (o == n || o->is_refused || (is_later && !o->engine.is_started) ||
-		    !is_conflict(&o->conf, &n->conf))
+		    !bgp_conf_conflicts(&o->conf, &n->conf))
 			continue;
 		refuse(n, "same address, interface, VRF and source address as peer ",
 		    o->conf.name);
@@ -398,7 +358,7 @@ set_peer(struct bgp_io *b, const struct bgp_io_peer *conf)
 {
 	struct bgp_nbr *old = nbr_by_name(b, conf->name), *n;
 
-	if (old != NULL && !old->is_refused && !bgp_nbr_differs(old, conf)) {
+	if (old != NULL && !old->is_refused && bgp_conf_is_same(&old->conf, conf)) {
 		bgp_nbr_change(old, conf);
 		old->is_wanted = true;
 		return;
@@ -483,7 +443,7 @@ static struct bgp_io_status
 status_of(const struct bgp_nbr *n)
 {
 	struct bgp_bfd_want want = { .vrf = n->conf.vrf,
-		.is_multihop = bgp_nbr_hops(n) > 1,
+		.is_multihop = bgp_conf_hops(&n->conf) > 1,
 		.peer = { .addr = n->addr, .scope = n->scope } };
 	struct bfd_io_view v = { .state = BFD_PEER_UNKNOWN };
 	struct bgp_io_status s = {
@@ -553,7 +513,7 @@ bgp_io_shutdown(struct bgp_io *b, enum bgp_io_exit how, unsigned drain_ms,
 	if (b->is_leaving)
 		return;
 	b->is_leaving = true;
-	snprintf(b->exit_text, sizeof(b->exit_text), "%s", text_of(text));
+	snprintf(b->exit_text, sizeof(b->exit_text), "%s", text != NULL ? text : "");
 	/* What follows is no failure of the path (RFC 5882, 4.2). */
 	bgp_bfd_admin_down(&b->bfd);
 	if (how == BGP_IO_RESTART || drain_ms == 0) {

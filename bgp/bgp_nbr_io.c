@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bgp/bgp_conf.h"
 #include "bgp/bgp_link_io.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -47,21 +48,6 @@ static const struct metric m_malformed = {
     ip_is_set(&(n)->addr) ? IP_STR(&(n)->addr) : NULL, \
     "iface", (n)->conf.ifname[0] != '\0' ? (n)->conf.ifname : NULL)
 
-static bool
-is_external(const struct bgp_peer_conf *c)
-{
-	return c->as_rule == BGP_AS_EXTERNAL ||
-	    (c->as_rule == BGP_AS_EXACT && c->peer_as != c->local_as);
-}
-
-uint8_t
-bgp_nbr_hops(const struct bgp_nbr *n)
-{
-	if (n->conf.hops != 0)
-		return n->conf.hops;
-	return is_external(&n->conf.session) ? 1 : 255;
-}
-
 struct bgp_tcp_key
 bgp_nbr_key(const struct bgp_nbr *n)
 {
@@ -77,7 +63,7 @@ bgp_nbr_key(const struct bgp_nbr *n)
 static struct bgp_tcp_conf
 tcp_conf(const struct bgp_nbr *n)
 {
-	uint8_t hops = bgp_nbr_hops(n);
+	uint8_t hops = bgp_conf_hops(&n->conf);
 
 	return (struct bgp_tcp_conf){
 		.addr = n->addr, .scope = n->scope, .source = n->conf.source,
@@ -126,7 +112,7 @@ set_next_hops(struct bgp_nbr *n, const struct bgp_tcp_ends *ends)
 		h.v4 = n->conf.next_hop4;
 	if (ip_is_set(&n->conf.next_hop6))
 		h.v6 = n->conf.next_hop6;
-	if (bgp_nbr_hops(n) > 1 && ends->scope == 0)
+	if (bgp_conf_hops(&n->conf) > 1 && ends->scope == 0)
 		h.v6_link_local = (struct ip){ 0 };
 	if (!ip_is_set(&h.v6)) {
 		/* There is no other: it takes the place of the global one. */
@@ -255,66 +241,6 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	bgp_nbr_settle(n);
 }
 
-/* s or "", ours. */
-static char *
-copy(const char *s)
-{
-	return mem_strdup(s != NULL ? s : "");
-}
-
-static void
-conf_copy(struct bgp_io_peer *to, const struct bgp_io_peer *from)
-{
-	*to = *from;
-	to->name = copy(from->name);
-	to->ifname = copy(from->ifname);
-	to->vrf = copy(from->vrf);
-	to->password = copy(from->auth != BGP_IO_AUTH_NONE ? from->password : NULL);
-}
-
-static void
-conf_free(struct bgp_io_peer *c)
-{
-	char *password = (char *)(uintptr_t)c->password;
-
-	explicit_bzero(password, strlen(password));
-	free(password);
-	free((char *)(uintptr_t)c->name);
-	free((char *)(uintptr_t)c->ifname);
-	free((char *)(uintptr_t)c->vrf);
-}
-
-static bool
-is_same_text(const char *ours, const char *theirs)
-{
-	return strcmp(ours, theirs != NULL ? theirs : "") == 0;
-}
-
-static bool
-is_same_session(const struct bgp_peer_conf *a, const struct bgp_peer_conf *b)
-{
-	return a->local_as == b->local_as && a->as_rule == b->as_rule &&
-	    (a->as_rule != BGP_AS_EXACT || a->peer_as == b->peer_as) &&
-	    a->router_id == b->router_id && a->hold_sec == b->hold_sec &&
-	    a->keepalive_sec == b->keepalive_sec && a->connect_sec == b->connect_sec &&
-	    a->restart_sec == b->restart_sec && a->is_passive == b->is_passive &&
-	    a->is_strict_role == b->is_strict_role &&
-	    a->has_extended == b->has_extended && a->role == b->role &&
-	    a->families == b->families && a->has_v6_next_hop == b->has_v6_next_hop;
-}
-
-bool
-bgp_nbr_differs(const struct bgp_nbr *n, const struct bgp_io_peer *c)
-{
-	return !is_same_session(&n->conf.session, &c->session) ||
-	    !ip_eq(&n->conf.addr, &c->addr) || !ip_eq(&n->conf.source, &c->source) ||
-	    !is_same_text(n->conf.ifname, c->ifname) ||
-	    !is_same_text(n->conf.vrf, c->vrf) || n->conf.port != c->port ||
-	    n->conf.hops != c->hops || n->conf.has_gtsm != c->has_gtsm ||
-	    n->conf.auth != c->auth || n->conf.key_id != c->key_id ||
-	    (c->auth != BGP_IO_AUTH_NONE && !is_same_text(n->conf.password, c->password));
-}
-
 struct bgp_nbr *
 bgp_nbr_new(struct bgp_io *b, const struct bgp_io_peer *conf)
 {
@@ -322,7 +248,7 @@ bgp_nbr_new(struct bgp_io *b, const struct bgp_io_peer *conf)
 	struct bgp_peer_conf engine = conf->session;
 
 	n->io = b;
-	conf_copy(&n->conf, conf);
+	bgp_conf_copy(&n->conf, conf);
 	n->addr = conf->addr;
 	n->since_wall_ns = clock_wall_ns();
 	if (n->conf.ifname[0] != '\0')
@@ -359,7 +285,7 @@ bgp_nbr_free(struct bgp_nbr *n)
 		bgp_link_cut(&n->links[i]);
 	drop_metrics(n);
 	bgp_peer_fini(&n->engine);
-	conf_free(&n->conf);
+	bgp_conf_free(&n->conf);
 	free(n);
 }
 
@@ -369,8 +295,8 @@ bgp_nbr_change(struct bgp_nbr *n, const struct bgp_io_peer *conf)
 	struct bgp_io_peer old = n->conf;
 	struct bgp_tcp_ends ends;
 
-	conf_copy(&n->conf, conf);
-	conf_free(&old);
+	bgp_conf_copy(&n->conf, conf);
+	bgp_conf_free(&old);
 	if (n->engine.up < 0 || bgp_tcp_ends(n->links[n->engine.up].rd.fd, &ends) < 0)
 		return;
 	set_next_hops(n, &ends);
@@ -481,7 +407,7 @@ bgp_nbr_bfd_changed(struct bgp_nbr *n)
 {
 	struct bfd_io_view v = { .state = BFD_PEER_UNKNOWN };
 	struct bgp_bfd_want want = { .vrf = n->conf.vrf,
-		.is_multihop = bgp_nbr_hops(n) > 1,
+		.is_multihop = bgp_conf_hops(&n->conf) > 1,
 		.peer = { .addr = n->addr, .scope = n->scope } };
 	bool was_up = n->bfd == BFD_PEER_UP;
 

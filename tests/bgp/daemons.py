@@ -90,7 +90,7 @@ def make_namespaces(dev_a="it-a", dev_b="it-b"):
 
 class Daemon:
     name = ""
-    lacks = ()          # what of DEFAULTS' keys it cannot do
+    lacks = ()          # what of DEFAULTS' keys, or which rows, it cannot do
     max_password = 80
 
     def __init__(self, ns, **options):
@@ -373,7 +373,8 @@ enabled = {yes("gr")}
 
 class Openbgpd(Daemon):
     name = "OpenBGPD"
-    lacks = ("bfd", "unnumbered", "extended_next_hop")
+    # 7.7 on Linux does not give its IPv4 listener the keys it has.
+    lacks = ("bfd", "unnumbered", "extended_next_hop", "MD5 over IPv4, we dial")
     max_password = 79
 
     def start(self):
