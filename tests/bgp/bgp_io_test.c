@@ -253,21 +253,27 @@ static const struct {
 	enum bgp_io_auth auth_a, auth_b;
 	const char *key_a, *key_b;
 	bool	is_up;
+	const char *vrf;
 } sessions[] = {
-	{ "IPv4", "127.0.0.1", "127.0.0.2", 0, 0, NULL, NULL, true },
-	{ "IPv6", "2001:db8::1", "2001:db8::2", 0, 0, NULL, NULL, true },
+	{ "IPv4", "127.0.0.1", "127.0.0.2", 0, 0, NULL, NULL, true, NULL },
+	{ "IPv6", "2001:db8::1", "2001:db8::2", 0, 0, NULL, NULL, true, NULL },
 	{ "MD5 over IPv4, the longest key", "127.0.0.1", "127.0.0.2", BGP_IO_AUTH_MD5,
 	    BGP_IO_AUTH_MD5,
 	    "0123456789012345678901234567890123456789012345678901234567890123456789"
 	    "0123456789",
 	    "0123456789012345678901234567890123456789012345678901234567890123456789"
-	    "0123456789", true },
+	    "0123456789", true, NULL },
 	{ "MD5 over IPv6", "2001:db8::1", "2001:db8::2", BGP_IO_AUTH_MD5,
-	    BGP_IO_AUTH_MD5, "x", "x", true },
+	    BGP_IO_AUTH_MD5, "x", "x", true, NULL },
+	{ "bound to a device", "127.0.0.1", "127.0.0.2", 0, 0, NULL, NULL, true, "lo" },
+	{ "bound to a device, with MD5", "2001:db8::1", "2001:db8::2", BGP_IO_AUTH_MD5,
+	    BGP_IO_AUTH_MD5, "x", "x", true, "lo" },
+	{ "bound to a device that is not there", "127.0.0.1", "127.0.0.2", 0, 0, NULL,
+	    NULL, false, "eth9" },
 	{ "keys differ", "127.0.0.1", "127.0.0.2", BGP_IO_AUTH_MD5, BGP_IO_AUTH_MD5,
-	    "x", "y", false },
+	    "x", "y", false, NULL },
 	{ "only one side has a key", "127.0.0.1", "127.0.0.2", BGP_IO_AUTH_MD5,
-	    BGP_IO_AUTH_NONE, "x", NULL, false },
+	    BGP_IO_AUTH_NONE, "x", NULL, false, NULL },
 };
 
 START_TEST(session)
@@ -277,6 +283,7 @@ START_TEST(session)
 	a.peers[0].password = sessions[_i].key_a;
 	b.peers[0].auth = sessions[_i].auth_b;
 	b.peers[0].password = sessions[_i].key_b;
+	a.peers[0].vrf = b.peers[0].vrf = sessions[_i].vrf;
 	a.peers[0].next_hop4 = addr("192.0.2.7");	/* lo has none to offer */
 	begin(3);
 	if (!sessions[_i].is_up) {
