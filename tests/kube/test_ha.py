@@ -148,7 +148,11 @@ class Load:
     def run(self):
         try:
             while not self.stopping:
-                self.step()
+                try:
+                    self.step()
+                except ApiError as e:
+                    if e.status != 409:		# a controller wrote just then
+                        raise
                 time.sleep(0.004)
         except Exception as e:
             self.error = e
@@ -159,7 +163,8 @@ class Load:
             self.create()
         elif self.live and dice < 0.9:
             i = self.rng.randrange(len(self.live))
-            self.http("DELETE", f"{SERVICES}/{self.live.pop(i)}")
+            self.http("DELETE", f"{SERVICES}/{self.live[i]}")
+            self.live.pop(i)
         elif self.live:		# wants another address: its own may be given away
             ip = f"10.20.0.{self.rng.randrange(64)}" if self.rng.random() < 0.5 else None
             self.http("PATCH", f"{SERVICES}/{self.rng.choice(self.live)}",
