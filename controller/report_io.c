@@ -70,6 +70,11 @@ report_free(struct report *r)
 
 	if (r == NULL)
 		return;
+	/* Another may lead from now on, and know better. */
+	metrics_drop(&m_pending, NULL);
+	metrics_drop(&m_refused, NULL);
+	metrics_drop(&m_assigned, NULL);
+	metrics_drop(&m_available, NULL);
 	HASH_ITER(hh, r->written, w, tmp)
 		written_free(r, w);
 	free(r->usage);
