@@ -134,13 +134,13 @@ step(struct bfd *s, enum bfd_state heard)
 		break;
 	case BFD_DOWN:
 		if (heard == BFD_DOWN)
-			enter(s, BFD_INIT, BFD_DIAG_NONE);
+			enter(s, BFD_INIT, s->conf.path_diag);
 		else if (heard == BFD_INIT)
-			enter(s, BFD_UP, BFD_DIAG_NONE);
+			enter(s, BFD_UP, s->conf.path_diag);
 		break;
 	case BFD_INIT:
 		if (heard == BFD_INIT || heard == BFD_UP)
-			enter(s, BFD_UP, BFD_DIAG_NONE);
+			enter(s, BFD_UP, s->conf.path_diag);
 		else if (heard == BFD_ADMIN_DOWN)
 			enter(s, BFD_DOWN, BFD_DIAG_NEIGHBOR_DOWN);
 		break;
@@ -396,6 +396,18 @@ bfd_set_intervals(struct bfd *s, uint32_t min_tx_us, uint32_t min_rx_us)
 		poll_end(s);
 	if (s->detect_due.ns != MONO_NEVER.ns)
 		detect_rearm(s);
+}
+
+void
+bfd_set_path(struct bfd *s, enum bfd_diag diag)
+{
+	if (s->conf.path_diag == diag)
+		return;
+	s->conf.path_diag = diag;
+	if (s->state == BFD_INIT || s->state == BFD_UP) {
+		s->diag = diag;
+		s->nurgent = s->conf.detect_mult;
+	}
 }
 
 void

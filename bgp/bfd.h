@@ -48,6 +48,7 @@ struct bfd_conf {
 	uint8_t	auth_type;		/* BFD_AUTH_NONE or one of the SHA-1 types */
 	uint8_t	auth_key_id;
 	uint8_t	auth_key[BFD_DIGEST_LEN]; /* padded with zeros */
+	enum bfd_diag path_diag;	/* see bfd_set_path(); BFD_DIAG_NONE: all well */
 	uint32_t seq_first;		/* of the first packet sent */
 	uint32_t seq_window;		/* how far ahead a number may be; 0 as the
 					   RFC has it: 3 x Detect Mult */
@@ -130,6 +131,13 @@ struct mono bfd_deadline(const struct bfd *s);
 
 /* Change the intervals, with a Poll Sequence where the session is up (6.8.3). */
 void bfd_set_intervals(struct bfd *s, uint32_t min_tx_us, uint32_t min_rx_us);
+
+/*
+ * Tell the peer, while the session stays up, what the path beyond this end is
+ * worth (6.8.17): BFD_DIAG_NONE, or one of the concatenated-path diagnostics.
+ * detect_mult packets go out at once.
+ */
+void bfd_set_path(struct bfd *s, enum bfd_diag diag);
 
 /* Hold the session down on purpose: detect_mult packets go out at once. */
 void bfd_admin_down(struct bfd *s);

@@ -89,6 +89,7 @@ bfd_peer_state_name(enum bfd_peer_state s)
 		[BFD_PEER_UNKNOWN] = "unknown", [BFD_PEER_UP] = "up",
 		[BFD_PEER_DOWN] = "down", [BFD_PEER_ADMIN_DOWN] = "admin-down",
 		[BFD_PEER_REFUSED] = "refused",
+		[BFD_PEER_WAITING] = "waiting", [BFD_PEER_CUT_OFF] = "cut-off",
 	};
 
 	return s < nitems(names) ? names[s] : "?";
@@ -123,17 +124,33 @@ peer_by_discr(const struct bfd_io *b, uint32_t discr)
 	return p;
 }
 
+static bool
+is_up(enum bfd_peer_state s)
+{
+	return s == BFD_PEER_UP || s == BFD_PEER_WAITING || s == BFD_PEER_CUT_OFF;
+}
+
+static enum bfd_peer_state
+up_state(const struct peer *p)
+{
+	if (p->io->conf.has_path && p->bfd.remote_diag == BFD_DIAG_REVERSE_CONCAT)
+		return BFD_PEER_WAITING;
+	if (p->io->conf.has_path && p->bfd.remote_diag == BFD_DIAG_CONCAT_DOWN)
+		return BFD_PEER_CUT_OFF;
+	return BFD_PEER_UP;
+}
+
 static enum bfd_peer_state
 peer_state(const struct peer *p)
 {
 	if (p->bfd.state == BFD_UP)
-		return BFD_PEER_UP;
+		return up_state(p);
 	if (bfd_is_refused(&p->bfd))
 		return BFD_PEER_REFUSED;
 	if (p->bfd.remote_state == BFD_ADMIN_DOWN)
 		return BFD_PEER_ADMIN_DOWN;
 	/* On the way up, as far as we hear: no news until it is. */
-	if (p->bfd.remote_discr != 0 && p->reported != BFD_PEER_UP)
+	if (p->bfd.remote_discr != 0 && !is_up(p->reported))
 		return p->reported;
 	return p->bfd.remote_mult == 0 ? BFD_PEER_UNKNOWN : BFD_PEER_DOWN;
 }
@@ -202,7 +219,11 @@ log_change(const struct peer *p, enum bfd_peer_state s)
 	char text[32];
 	int64_t detect_us = (int64_t)bfd_detect_us(&p->bfd);
 
-	if (s == BFD_PEER_UP) {
+	if (s == BFD_PEER_WAITING || s == BFD_PEER_CUT_OFF) {
+		log_info(LOG_OBJ("peer", IP_STR(&p->conf.addr), "bfd", state),
+		    "BFD session is up, and the peer says it is %s",
+		    s == BFD_PEER_WAITING ? "not in service yet" : "out of service");
+	} else if (s == BFD_PEER_UP) {
 		snprintf(text, sizeof(text), "%g", (double)detect_us / 1e3);
 		log_info(LOG_OBJ("peer", IP_STR(&p->conf.addr), "bfd", state),
 		    "BFD session up, failure detected within %s ms", text);
@@ -233,7 +254,7 @@ report(struct bfd_io *b)
 		p->reported = s;
 		log_change(p, s);
 		metrics_labels(labels, sizeof(labels), "peer", IP_STR(&addr), NULL);
-		metrics_set(&m_up, labels, s == BFD_PEER_UP);
+		metrics_set(&m_up, labels, is_up(s));
 		metrics_labels(labels, sizeof(labels), "peer", IP_STR(&addr), "state",
 		    bfd_peer_state_name(s), NULL);
 		metrics_add(&m_changes, labels, 1);
@@ -509,6 +530,24 @@ bfd_io_detect_us(const struct bfd_io *b, const struct ip *addr)
 
 	bfd_io_view(b, addr, 0, &v);
 	return v.detect_us;
+}
+
+void
+bfd_io_set_path(struct bfd_io *b, enum bfd_io_path path)
+{
+	static const enum bfd_diag diags[] = {
+		[BFD_IO_PATH_WELL] = BFD_DIAG_NONE,
+		[BFD_IO_PATH_WAITING] = BFD_DIAG_REVERSE_CONCAT,
+		[BFD_IO_PATH_CUT_OFF] = BFD_DIAG_CONCAT_DOWN,
+	};
+	struct mono now = clock_mono();
+	struct peer *p, *tmp;
+
+	b->session.path_diag = diags[path];
+	HASH_ITER(hh_key, b->by_key, p, tmp) {
+		bfd_set_path(&p->bfd, diags[path]);
+		peer_settle(p, now);
+	}
 }
 
 void

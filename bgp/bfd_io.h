@@ -34,6 +34,8 @@ struct bfd_io_conf {
 	uint8_t	key_id;			/* meticulous keyed SHA-1 ... */
 	const uint8_t *key;		/* ... 1..20 bytes, NULL for none; copied */
 	size_t	key_len;
+	bool	has_path;		/* peers tell by bfd_io_set_path(), too: report
+					   BFD_PEER_WAITING and BFD_PEER_CUT_OFF */
 	bool	is_realtime;		/* try SCHED_FIFO and mlockall, best effort */
 };
 
@@ -47,6 +49,8 @@ enum bfd_peer_state {
 				   the speaker is gone, the node lives. Reported
 				   before the detection time has passed where the
 				   quotes prove it (see bfd.h) */
+	BFD_PEER_WAITING,	/* up, by bfd_io_set_path(): not in service yet */
+	BFD_PEER_CUT_OFF,	/* up, likewise: out of service */
 };
 const char *bfd_peer_state_name(enum bfd_peer_state s);
 
@@ -98,6 +102,17 @@ struct bfd_io_view {
 };
 bool bfd_io_view(const struct bfd_io *b, const struct ip *peer, unsigned scope,
     struct bfd_io_view *ret);
+
+/*
+ * Tell every peer, now and in every packet, what this end is worth beyond the
+ * session itself, which stays up (RFC 5880, 6.8.17). To begin with it is well.
+ */
+enum bfd_io_path {
+	BFD_IO_PATH_WELL,
+	BFD_IO_PATH_WAITING,	/* Reverse Concatenated Path Down */
+	BFD_IO_PATH_CUT_OFF,	/* Concatenated Path Down */
+};
+void bfd_io_set_path(struct bfd_io *b, enum bfd_io_path path);
 
 /*
  * Tell every peer AdminDown, now, detect_mult times; before a planned exit.

@@ -59,6 +59,8 @@ struct bgp_io {
 	ev_timer notify;		/* handler->changed is due */
 	ev_timer publish;		/* metrics are due */
 	ev_timer drain;			/* the second half of a BGP_IO_LEAVE */
+	bool	is_moved;		/* an interface is not what it was: BFD must
+					   follow */
 	bool	is_leaving;
 	bool	has_stopped;		/* handler->stopped is due or was called */
 	char	exit_text[BGP_ERROR_DATA_MAX];

@@ -45,6 +45,8 @@ bgp_io_mark_counted(struct bgp_io *b)
 	ev_timer_start(b->loop, &b->publish);
 }
 
+static void follow_nbrs(struct bgp_io *b);
+
 static void
 on_notify(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -52,6 +54,9 @@ on_notify(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (b->is_moved && !b->is_leaving)
+		follow_nbrs(b);
+	b->is_moved = false;
 	if (b->handler.changed != NULL)
 		b->handler.changed(b->handler.arg);
 	/* All are told and closed, also where nothing was to be closed. */

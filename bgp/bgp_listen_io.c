@@ -16,7 +16,7 @@
 #include "lib/mem.h"
 
 /* Callers taken in one turn of the loop: a flood leaves time for sessions. */
-enum { ACCEPT_TURN = 16 };
+enum { ACCEPT_TURN = 16, PAUSE_SEC = 1 };
 
 struct caller {
 	struct ip addr;
@@ -37,11 +37,20 @@ struct bgp_listener {
 };
 
 static void
+retry_after(struct bgp_listener *s, double sec)
+{
+	struct ev_loop *loop = s->owner->loop;
+
+	ev_timer_stop(loop, &s->retry);
+	ev_timer_set(&s->retry, sec, 0.);
+	ev_timer_start(loop, &s->retry);
+}
+
+static void
 on_call(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct bgp_listener *s = w->data;
 
-	(void)loop;
 	(void)revents;
 	for (int i = 0; i < ACCEPT_TURN; i++) {
 		struct bgp_tcp_ends ends;
@@ -50,9 +59,12 @@ on_call(struct ev_loop *loop, ev_io *w, int revents)
 		if (fd == -ECONNABORTED)
 			continue;
 		if (fd < 0) {
-			if (fd != -EAGAIN)
-				log_warn(LOG_NONE, "BGP cannot take a call: %s",
-				    strerror(-fd));
+			if (fd == -EAGAIN)
+				return;
+			log_warn(LOG_NONE, "BGP cannot take a call: %s", strerror(-fd));
+			/* It still waits there, and would wake us at once. */
+			ev_io_stop(loop, w);
+			retry_after(s, PAUSE_SEC);
 			return;
 		}
 		s->owner->call(s->owner->arg, fd, &ends, s->device);
@@ -81,9 +93,7 @@ open_listener(struct bgp_listener *s)
 		if (fd != -EAFNOSUPPORT)
 			log_warn(LOG_NONE, "BGP peers can be dialled but not dial "
 			    "in: %s", err);
-		ev_timer_stop(s->owner->loop, &s->retry);
-		ev_timer_set(&s->retry, BGP_LISTEN_RETRY_SEC, 0.);
-		ev_timer_start(s->owner->loop, &s->retry);
+		retry_after(s, BGP_LISTEN_RETRY_SEC);
 		return;
 	}
 	ev_io_set(&s->watch, fd, EV_READ);
@@ -95,9 +105,13 @@ open_listener(struct bgp_listener *s)
 static void
 on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	(void)loop;
+	struct bgp_listener *s = w->data;
+
 	(void)revents;
-	open_listener(w->data);
+	if (s->watch.fd >= 0)
+		ev_io_start(loop, &s->watch);
+	else
+		open_listener(s);
 }
 
 static struct bgp_listener *

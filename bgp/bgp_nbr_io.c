@@ -156,12 +156,14 @@ on_down(struct bgp_nbr *n)
 static void
 dial(struct bgp_nbr *n)
 {
+	unsigned scope = n->scope;
 	struct bgp_tcp_conf c;
 	char err[256];
 	int fd;
 
 	if (n->conf.ifname[0] != '\0')
 		n->scope = if_nametoindex(n->conf.ifname);
+	n->io->is_moved |= n->scope != scope;
 	c = tcp_conf(n);
 	if (ip_is_link_local(&n->addr) && !ip_is_v4(&n->addr) && n->scope == 0) {
 		snprintf(err, sizeof(err), "there is no interface %s", n->conf.ifname);
