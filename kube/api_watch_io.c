@@ -338,6 +338,7 @@ watch_data(void *arg, const char *buf, size_t len)
 		buf += n;
 		len -= (size_t)n;
 	}
+	publish_objects(k);
 	return 0;
 }
 
