@@ -195,6 +195,29 @@ START_TEST(planned_exit)
 }
 END_TEST
 
+/* Out of service and back while the session stays up, then a death as ever. */
+START_TEST(path)
+{
+	struct bfd_io_conf conf = base;
+
+	conf.has_path = true;
+	start(&a, 0, &conf, "192.0.2.2");
+	bfd_io_set_path(a.io, BFD_IO_PATH_WAITING);
+	start(&b, 1, &conf, "192.0.2.1");
+	WAIT(&b, BFD_PEER_WAITING);
+	ck_assert_msg(b.nchanges == 1, "it was never told that a is in service");
+	bfd_io_set_path(a.io, BFD_IO_PATH_WELL);
+	WAIT(&b, BFD_PEER_UP);
+	bfd_io_set_path(a.io, BFD_IO_PATH_CUT_OFF);
+	WAIT(&b, BFD_PEER_CUT_OFF);
+	ck_assert_msg(bfd_io_detect_us(b.io, &b.peer) > 0, "and still watched");
+	WAIT(&a, BFD_PEER_UP);
+	stop(&a);
+	WAIT(&b, BFD_PEER_REFUSED);
+	stop(&b);
+}
+END_TEST
+
 START_TEST(wrong_key_stays_out)
 {
 	struct bfd_io_conf conf = base;
@@ -381,6 +404,7 @@ main(void)
 	tcase_add_test(tc, silence);
 	tcase_add_loop_test(tc, refused, 0, 2);
 	tcase_add_test(tc, planned_exit);
+	tcase_add_test(tc, path);
 	tcase_add_test(tc, wrong_key_stays_out);
 	tcase_add_test(tc, low_ttl_is_dropped);
 	tcase_add_test(tc, own_stall_downs_nobody);

@@ -434,6 +434,37 @@ START_TEST(admin_down_both_ways)
 }
 END_TEST
 
+START_TEST(path_is_told_while_up)
+{
+	struct bfd_conf conf = conf_of(OURS);
+	struct bfd s = session(&conf, BFD_UP);
+
+	bfd_set_path(&s, BFD_DIAG_CONCAT_DOWN);
+	for (int i = 0; i < 3; i++) {
+		struct bfd_pkt p = tx(&s, T0);
+
+		ck_assert_msg(p.state == BFD_UP && p.diag == BFD_DIAG_CONCAT_DOWN,
+		    "at once, three times, the session stays up");
+	}
+	ck_assert_uint_eq(tx(&s, T0).detect_mult, 0);
+	bfd_set_path(&s, BFD_DIAG_CONCAT_DOWN);
+	ck_assert_msg(tx(&s, T0).detect_mult == 0, "no news, no packet");
+	bfd_set_path(&s, BFD_DIAG_NONE);
+	ck_assert_uint_eq(tx(&s, T0).diag, BFD_DIAG_NONE);
+
+	/* A session that comes up tells it from its first packet but Down on. */
+	conf.path_diag = BFD_DIAG_REVERSE_CONCAT;
+	bfd_init(&s, &conf, T0);
+	tx_all(&s, T0);
+	ck_assert_int_eq(rx_state(&s, BFD_DOWN, T0), 0);
+	ck_assert_uint_eq(s.state, BFD_INIT);
+	ck_assert_uint_eq(tx(&s, T0).diag, BFD_DIAG_REVERSE_CONCAT);
+	ck_assert_int_eq(rx_state(&s, BFD_UP, T0), 0);
+	ck_assert_uint_eq(s.state, BFD_UP);
+	ck_assert_uint_eq(tx(&s, T0).diag, BFD_DIAG_REVERSE_CONCAT);
+}
+END_TEST
+
 START_TEST(passive_is_silent_until_spoken_to)
 {
 	struct bfd_conf conf = conf_of(OURS);
@@ -588,6 +619,7 @@ main(void)
 	tcase_add_test(tc, change_during_a_poll_polls_again);
 	tcase_add_test(tc, no_change_no_poll);
 	tcase_add_test(tc, admin_down_both_ways);
+	tcase_add_test(tc, path_is_told_while_up);
 	tcase_add_test(tc, passive_is_silent_until_spoken_to);
 	tcase_add_test(tc, stray_and_malformed_change_nothing);
 	tcase_add_test(tc, late_timer_forgives_once);
