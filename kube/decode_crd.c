@@ -179,6 +179,29 @@ dec_pool(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	pool_status(d, root, p);
 }
 
+/* Ours, in the form of a Pod's preferred node affinity. */
+static void
+preferred_nodes(struct dec *d, const struct dec_at *at,
+    struct kube_l2_advertisement *a)
+{
+	a->npreferred = dec_count(d, at, DEC_SELECTORS_MAX);
+	a->preferred = arena_array(d->arena, a->npreferred, sizeof(*a->preferred));
+	for (struct dec_at it = dec_first(at); it.node != NULL && !d->is_bad;
+	     it = dec_next(&it)) {
+		struct dec_at weight = dec_field(&it, "weight");
+		struct dec_at selector = dec_field(&it, "nodeSelector");
+		struct kube_preferred_node *p = &a->preferred[it.index];
+
+		if (weight.node == NULL)
+			dec_fail(d, &weight, "is missing; give a weight from 1 to 100");
+		if (selector.node == NULL)
+			dec_fail(d, &selector, "is missing; say which nodes are "
+			    "preferred, {} is all");
+		p->weight = (uint32_t)dec_int(d, &weight, 1, 100, 1);
+		p->selector = dec_selector(d, &selector);
+	}
+}
+
 void
 dec_l2adv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
@@ -188,6 +211,7 @@ dec_l2adv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct dec_at node_selectors = dec_field(&spec, "nodeSelectors");
 	struct dec_at svc_selectors = dec_field(&spec, "serviceSelectors");
 	struct dec_at interfaces = dec_field(&spec, "interfaces");
+	struct dec_at preferred = dec_field(&spec, "preferredNodes");
 	struct kube_l2_advertisement *a = &o->l2adv;
 
 	/* No spec at all is every pool, on every node, on every interface. */
@@ -198,5 +222,6 @@ dec_l2adv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	a->service_selectors = dec_selectors(d, &svc_selectors,
 	    &a->nservice_selectors);
 	a->interfaces = dec_strings(d, &interfaces, DEC_LIST_MAX, &a->ninterfaces);
+	preferred_nodes(d, &preferred, a);
 	a->accepted = dec_accepted(d, root);
 }

@@ -219,6 +219,11 @@ struct kube_l2_advertisement {		/* MetalLB's v1beta1 L2Advertisement */
 	size_t	nservice_selectors;
 	const char **interfaces;	/* none: every eligible one */
 	size_t	ninterfaces;
+	struct kube_preferred_node {	/* ours: the highest sum of weights wins */
+		uint32_t weight;	/* 1..100 */
+		struct kube_selector selector;
+	} *preferred;
+	size_t	npreferred;
 	struct kube_condition accepted;
 };
 

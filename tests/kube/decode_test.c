@@ -287,12 +287,17 @@ START_TEST(pool_and_l2adv)
 
 	o = decode(L2ADV("'ipAddressPools':['a','b'],'interfaces':['eth0'],"
 	    "'nodeSelectors':[{'matchLabels':{'edge':'yes'}}],"
-	    "'ipAddressPoolSelectors':[{}],'serviceSelectors':[{},{}]"));
+	    "'ipAddressPoolSelectors':[{}],'serviceSelectors':[{},{}],"
+	    "'preferredNodes':[{'weight':100,'nodeSelector':{'matchLabels':{'a':'b'}}}"
+	    ",{'weight':1,'nodeSelector':{}}]"));
 	ck_assert_uint_eq(o->l2adv.npools, 2);
 	ck_assert_str_eq(o->l2adv.interfaces[0], "eth0");
 	ck_assert_uint_eq(o->l2adv.nnode_selectors, 1);
 	ck_assert_uint_eq(o->l2adv.npool_selectors, 1);
 	ck_assert_uint_eq(o->l2adv.nservice_selectors, 2);
+	ck_assert_uint_eq(o->l2adv.npreferred, 2);
+	ck_assert_uint_eq(o->l2adv.preferred[0].weight, 100);
+	ck_assert_uint_eq(o->l2adv.preferred[0].selector.match_labels.n, 1);
 	kube_object_free(o);
 	o = decode("{'apiVersion':'heraldlb.io/v1beta1','kind':'L2Advertisement'," META
 	    "}");
@@ -356,6 +361,15 @@ static const struct {
 	    "DoesNotExist" },
 	{ "no key", L2ADV("'nodeSelectors':[{'matchExpressions':[{}]}]"), -EINVAL,
 	    "spec.nodeSelectors[0].matchExpressions[0].key: is missing; name a label" },
+	{ "a preference beyond the scale", L2ADV("'preferredNodes':[{'weight':101,"
+	    "'nodeSelector':{}}]"), -EINVAL, "spec.preferredNodes[0].weight: 101: "
+	    WHOLE("1", "100") },
+	{ "a preference without weight", L2ADV("'preferredNodes':[{'nodeSelector':{}}]"),
+	    -EINVAL, "spec.preferredNodes[0].weight: is missing; give a weight from 1 "
+	    "to 100" },
+	{ "a preference for nobody", L2ADV("'preferredNodes':[{'weight':5}]"), -EINVAL,
+	    "spec.preferredNodes[0].nodeSelector: is missing; say which nodes are "
+	    "preferred, {} is all" },
 	{ "a selector that is none", L2ADV("'nodeSelectors':[null]"), -EINVAL,
 	    "spec.nodeSelectors[0]: null: an object belongs here" },
 	{ "an interface without name", L2ADV("'interfaces':['']"), -EINVAL,
