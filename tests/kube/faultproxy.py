@@ -133,8 +133,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         name = fault.name if fault is not None else ""
+        proxy = self.server.proxy
         while True:
             line = r.readline()
+            while proxy.is_stalled(self.path):
+                time.sleep(0.02)
             if not line:
                 self.wfile.write(b"0\r\n\r\n")
                 return
@@ -201,6 +204,7 @@ class Server(ThreadingHTTPServer):
 class Proxy:
     def __init__(self, target, cert, key):
         self.target = target
+        self.stalled = None
         self.lock = threading.Lock()
         self.faults, self.used, self.open = [], [], set()
         self.requests = {"list": 0, "watch": 0, "write": 0}
@@ -233,6 +237,10 @@ class Proxy:
     def count(self, verb):
         with self.lock:
             self.requests[verb] += 1
+
+    def is_stalled(self, path):
+        """Watches of `stalled`, a part of their path, show nothing for now."""
+        return self.stalled is not None and self.stalled in path
 
     def cut_all(self):
         """Break every stream that is being passed on."""

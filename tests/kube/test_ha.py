@@ -43,10 +43,11 @@ class Client:
 
 
 class Controller(Process):
-    def __init__(self, ha, user, sec, number):
+    def __init__(self, ha, user, sec, number, through=None):
         self.user, self.port = user, free_port()
         super().__init__(
-            [ha.s.programs["controller"], "--kubeconfig", ha.c.kubeconfig(user),
+            [ha.s.programs["controller"], "--kubeconfig",
+             ha.c.kubeconfig(user, through, f"ha-{number}"),
              "--namespace", NS, "--lease-duration", str(sec),
              "--http", f"127.0.0.1:{self.port}"],
             os.path.join(ha.s.log_dir, f"ha-{number}-{user}.log"))
@@ -192,9 +193,9 @@ class HA:
         self.s, self.c = suite, suite.c
         self.nstarted = 0
 
-    def start(self, user, sec):
+    def start(self, user, sec, through=None):
         self.nstarted += 1
-        return Controller(self, user, sec, self.nstarted)
+        return Controller(self, user, sec, self.nstarted, through)
 
     @contextlib.contextmanager
     def pair(self, sec):
@@ -317,6 +318,53 @@ class HA:
             until(lambda: self.address("hung-late"), "it to lead again", 10)
         self.drop("hung-late", *names)
 
+    def one_address_pool(self, name, ip):
+        self.c.http("POST", POOLS, {
+            "apiVersion": "heraldlb.io/v1beta1", "kind": "IPAddressPool",
+            "metadata": {"name": name, "namespace": NS},
+            "spec": {"addresses": [f"{ip}/32"], "autoAssign": False}})
+
+    def test_behind(self):
+        """The one that takes over is behind with the Services, though not with the
+        pools: by its cache the only address of a new pool is free, and the Service
+        that waits for it has not changed since."""
+        proxy = self.s.proxy
+        ip = "10.21.0.1"
+        self.release_lease()
+        self.c.http("POST", SERVICES, service("behind-older"))	# no load balancer yet
+        waiting = service("behind-waiting", kind="LoadBalancer")
+        waiting["spec"]["loadBalancerIP"] = ip
+        leader = other = None
+        try:
+            leader = self.start("controller", 3)
+            until(leader.leads, "the leader")
+            self.c.http("POST", SERVICES, waiting)
+            other = self.start("controller2", 3, proxy.port)
+            until(other.is_ready, "the other to be ready")
+            proxy.stalled = "/services?"
+            self.c.http("PATCH", f"{SERVICES}/behind-older",
+                        {"spec": {"type": "LoadBalancer", "loadBalancerIP": ip}},
+                        ctype="application/merge-patch+json")
+            self.one_address_pool("behind", ip)
+            until(lambda: self.address("behind-older"), "the older one's address")
+            leader.kill()
+            until(other.leads, "the other to lead", 10)
+            # It works: a pool it has not seen before is given a status.
+            self.one_address_pool("behind-late", "10.21.0.2")
+            until(lambda: "status" in self.c.http("GET", f"{POOLS}/behind-late"),
+                  "the new leader at work", 10)
+            expect(self.address("behind-older") == [ip], "the older one lost its address")
+            expect(not self.address("behind-waiting"), "the address was given twice")
+        finally:
+            proxy.stalled = None
+            for p in (leader, other):
+                if p is not None:
+                    p.stop()
+            self.drop("behind-older", "behind-waiting")
+            for name in ("behind", "behind-late"):
+                with contextlib.suppress(ApiError):
+                    self.c.http("DELETE", f"{POOLS}/{name}")
+
     # --- kill -9 --------------------------------------------------------------
 
     def test_kills(self):
@@ -382,4 +430,5 @@ def run(suite, test):
     test("ha: the leader is stopped", ha.test_stopped)
     test("ha: the leader is killed", ha.test_killed)
     test("ha: the leader hangs and goes on", ha.test_hung)
+    test("ha: the one that takes over is behind", ha.test_behind)
     test("ha: kill -9 at random moments", ha.test_kills)
