@@ -1,7 +1,8 @@
 #!/bin/bash
-# run.sh [--only NAME]: the API tests. Installs and builds what they need (the
-# control plane once, cached), runs them, cleans up. Last line: N passed, N failed.
-set -eu
+# run.sh [--only NAME | --speakers]: the API tests. Installs and builds what they need
+# (the control plane once, cached), runs them, cleans up. Last line: N passed, N failed.
+# --only runs some of kube_tests.py, --speakers only what takes the lab's VM.
+set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 
 packages=
@@ -29,5 +30,19 @@ fi
 build=build/release
 make --no-print-directory "$build/tests/kube/storedump"
 bin=$(tests/kube/build-apiserver.sh)
-exec python3 tests/kube/kube_tests.py --bin "$bin" --build "$build" \
-	--logs "$build/tests/kube/logs" "$@"
+run() {
+	local status=0
+	if [ "${1-}" != --speakers ]; then
+		python3 tests/kube/kube_tests.py --bin "$bin" --build "$build" \
+			--logs "$build/tests/kube/logs" "$@" || status=1
+	fi
+	if [ "${1-}" != --only ]; then
+		python3 tests/kube/speakers.py --bin "$bin" --build "$build" \
+			--results build/kube-lab || status=1
+	fi
+	return $status
+}
+# Both parts end with their own count.
+run "$@" | awk '/^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3; next }
+	{ print; fflush() }
+	END { printf "%d passed, %d failed\n", passed, failed }'

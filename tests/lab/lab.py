@@ -1,5 +1,9 @@
 #!/usr/bin/python3
-"""lab.py BIN [--demo] [--only NAME] [--shell]: runs in the guest; see run.sh."""
+"""lab.py BIN [--demo] [--only NAME] [--shell] [--api CONFIG]: in the guest; see run.sh.
+
+With --api, the programs run against the API server that the file CONFIG names, and
+the scenarios are those of api_scenarios.py; see tests/kube/speakers.py.
+"""
 import argparse
 import os
 import subprocess
@@ -7,23 +11,23 @@ import sys
 import time
 import traceback
 
+import api
+import api_scenarios
 import demo
 import objects
+import scenarios
 from cluster import RESULTS, Lab
 from measure import Failed
-from scenarios import SCENARIOS
 
 SOURCE = "/run/lab/source"
-
-# They make what all the others need.
-ALWAYS = ("allocate", "allocate6")
 
 
 def load_modules():
     """IPVS and what goes with it, from the unpacked kernel package."""
     base = os.path.dirname(open("/proc/sys/kernel/modprobe").read().strip())
     subprocess.run(["modprobe", "-d", base, "-a", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel",
-                    "veth", "bridge", "nf_tables", "nft_ct", "nft_masq", "nft_nat"],
+                    "veth", "bridge", "nf_tables", "nft_ct", "nft_masq", "nft_nat",
+                    "virtio_net"],
                    check=True)
 
 
@@ -48,10 +52,10 @@ def report(lab, name, failure):
           f"more in {name}.report", flush=True)
 
 
-def run(lab, only):
+def run(lab, suite, only):
     passed = failed = 0
-    for name, fn, family in SCENARIOS:
-        if only and name not in only and name not in ALWAYS:
+    for name, fn, family in suite.SCENARIOS:
+        if only and name not in only and name not in suite.ALWAYS:
             continue
         since = time.monotonic()
         try:
@@ -62,8 +66,9 @@ def run(lab, only):
             failed += 1
             report(lab, name, e)
             print(f"FAIL {name}: {e} ({time.monotonic() - since:.1f} s)", flush=True)
-            if name in ALWAYS:      # nothing else can be true
-                rest = [n for n, _fn, _f in SCENARIOS if n != name and (not only or n in only)]
+            if name in suite.ALWAYS:    # nothing else can be true
+                rest = [n for n, _fn, _f in suite.SCENARIOS
+                        if n != name and (not only or n in only)]
                 failed += len(rest)
                 print(f"not run, for want of {name}: {', '.join(rest)}")
                 break
@@ -92,15 +97,19 @@ def main():
     args.add_argument("--demo", action="store_true")
     args.add_argument("--only", action="append")
     args.add_argument("--shell", action="store_true")
+    args.add_argument("--api")
     args = args.parse_args()
-    names = [name for name, _fn, _family in SCENARIOS]
+    suite = api_scenarios if args.api else scenarios
+    names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:
         if name not in names:
             sys.exit(f"lab: no scenario {name}; there are {', '.join(names)}")
     # The measuring thread must not wait for its turn for 5 ms, the default.
     sys.setswitchinterval(0.0005)
     load_modules()
-    lab = Lab(args.bin, objects.Folder(SOURCE))
+    lab = Lab(args.bin, api.Server(args.api) if args.api else objects.Folder(SOURCE))
+    if args.api:
+        api.connect_network()
     if not args.demo:
         lab.capture()
     lab.start()
@@ -113,7 +122,7 @@ def main():
             lab.wait_ready()
             ok = shell()
         else:
-            ok = run(lab, args.only)
+            ok = run(lab, suite, args.only)
     finally:
         lab.stop()
         lab.save_logs()

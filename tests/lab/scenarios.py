@@ -18,6 +18,7 @@ from netns import inside, output, set_link
 from objects import TCP_PORT, UDP_PORT
 
 SCENARIOS = []      # (name, function, 4 or 6)
+ALWAYS = ("allocate", "allocate6")      # they make what all the others need
 
 
 def scenario(*families):
@@ -75,10 +76,13 @@ def bring_back(lab, node):
 
 
 class Takeover:
-    """The owner of the VIP is cut off while probes and connections are under way."""
+    """The owner of the VIP is cut off while probes and connections are under way.
 
-    def __init__(self, svc, nconns=100):
-        vip, owner = svc.settle()
+    settled: what svc.settle() has said, where that cannot be asked again.
+    """
+
+    def __init__(self, svc, nconns=100, settled=None):
+        vip, owner = settled or svc.settle()
         conns = Connections("client", vip, TCP_PORT, nconns)
         self.conns, self.owner = conns, owner
         if len(conns.socks) < nconns:

@@ -1,5 +1,5 @@
 #!/bin/bash
-# vm.sh [-t SECONDS] [-r RESULTS] COMMAND [ARG...]
+# vm.sh [-t SECONDS] [-r RESULTS] [-m MB] [-n] COMMAND [ARG...]
 #
 # Run COMMAND under Debian's stock cloud kernel, in QEMU's software emulation,
 # with this machine's file system as the guest's root, and exit with COMMAND's
@@ -9,8 +9,10 @@
 # The guest cannot change the machine: the root is mounted read-only, /run, /tmp
 # and /var/tmp are its own, in memory. Only RESULTS is shared for writing; in the
 # guest it is also /run/lab/results. What COMMAND prints goes to our stdout, the
-# kernel's console to RESULTS/console.log. A guest that takes longer than SECONDS
-# (300) is ended and its console shown; the status is then 124.
+# kernel's console to RESULTS/console.log. With -n the guest has a network card,
+# eth0, not configured; behind it this machine's loopback is 10.0.2.2. A guest that
+# takes longer than SECONDS (300) is ended and its console shown; the status is
+# then 124.
 #
 # The kernel is Debian's package linux-image-cloud-amd64, unpacked (not installed)
 # under $XDG_CACHE_HOME/herald/lab; once it is there, no network is needed.
@@ -18,19 +20,21 @@ set -eu
 
 die() { echo "vm.sh: $*" >&2; exit 125; }
 
-limit=300 results='' mem_mb=1536
+limit=300 results='' mem_mb=1536 nic=none
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/herald/lab
-while getopts t:r:m:c: opt; do
+usage="usage: vm.sh [-t SECONDS] [-r RESULTS] [-m MB] [-n] COMMAND [ARG...]"
+while getopts t:r:m:nc: opt; do
 	case $opt in
 	t) limit=$OPTARG ;;
 	r) results=$OPTARG ;;
 	m) mem_mb=$OPTARG ;;
+	n) nic=user,model=virtio-net-pci ;;
 	c) cache=$OPTARG ;;	# how the sudo call below finds the user's cache
-	*) die "usage: vm.sh [-t SECONDS] [-r RESULTS] [-m MB] COMMAND [ARG...]" ;;
+	*) die "$usage" ;;
 	esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || die "usage: vm.sh [-t SECONDS] [-r RESULTS] [-m MB] COMMAND [ARG...]"
+[ $# -gt 0 ] || die "$usage"
 PATH=$PATH:/usr/sbin:/sbin
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on amd64 only, this is $(uname -m)"
@@ -189,6 +193,7 @@ case $cache in *[[:space:]]*) die "the cache's path must have no blanks: $cache"
 # virtiofsd serves the whole of /, so from here on it takes root.
 if [ "$(id -u)" -ne 0 ]; then
 	command -v sudo >/dev/null || die "must be run as root, or with sudo installed"
+	[ $nic = none ] || set -- -n "$@"
 	exec sudo "$0" -t "$limit" ${results:+-r "$results"} -m "$mem_mb" -c "$cache" "$@"
 fi
 
@@ -232,7 +237,7 @@ timeout --foreground -k 5 "$limit" qemu-system-x86_64 \
 	-object memory-backend-memfd,id=mem,size="$mem_mb"M,share=on \
 	-chardev socket,id=fs,path="$run/fs" \
 	-device vhost-user-fs-pci,chardev=fs,tag=host \
-	-display none -monitor none -no-reboot -nic none \
+	-display none -monitor none -no-reboot -nic "$nic" \
 	-serial file:"$results/console.log" \
 	-chardev stdio,id=out,signal=off -serial chardev:out \
 	-kernel "$cache/kernel/boot/vmlinuz-$version" -initrd "$cache/initrd.gz" \
