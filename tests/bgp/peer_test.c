@@ -336,6 +336,48 @@ START_TEST(graceful_restart)
 }
 END_TEST
 
+/* F: first that there was nothing to keep, then that it outlived a session. */
+START_TEST(forwarding_outlives_sessions)
+{
+	struct bgp_peer_conf ca = conf_of(65001, 65002, 1), cb = conf_of(65002, 65001, 2);
+	struct bgp_error err = { .code = BGP_ERR_CEASE, .subcode = BGP_CEASE_RESET };
+	struct mono now = T0;
+
+	ca.restart_sec = cb.restart_sec = 120;
+	again(&ca, &cb);
+	bgp_peer_start(&a, now);
+	bgp_peer_start(&b, now);
+	now = run(now, 10);
+	ck_assert_int_ge(b.up, 0);
+	ck_assert_uint_eq(b.conn[b.up].theirs.gr_forwarding, 0);
+	bgp_peer_reset(&a, &err, now);
+	now = run(now, 30);
+	ck_assert_int_ge(b.up, 0);
+	ck_assert_uint_eq(b.counts.established, 2);
+	ck_assert_uint_eq(b.conn[b.up].theirs.gr_forwarding, 3);
+	ck_assert(!b.conn[b.up].theirs.is_restarting);
+}
+END_TEST
+
+START_TEST(keepalives_as_often_as_configured)
+{
+	struct bgp_peer_conf ca = conf_of(65001, 65002, 1), cb = conf_of(65002, 65001, 2);
+	struct mono now = T0;
+
+	ca.keepalive_sec = 5;
+	cb.keepalive_sec = 80;		/* too rarely for 90 s: 30 s counts */
+	again(&ca, &cb);
+	bgp_peer_start(&a, now);
+	bgp_peer_start(&b, now);
+	run(now, 120);
+	ck_assert_uint_ge(a.counts.tx[BGP_KEEPALIVE], 120 / 5);
+	ck_assert_uint_le(a.counts.tx[BGP_KEEPALIVE], 120 * 4 / (5 * 3) + 3);
+	ck_assert_uint_ge(b.counts.tx[BGP_KEEPALIVE], 120 / 30);
+	ck_assert_uint_le(b.counts.tx[BGP_KEEPALIVE], 120 * 4 / (30 * 3) + 3);
+	ck_assert_uint_eq(downs[0] + downs[1], 0);
+}
+END_TEST
+
 static const struct {
 	const char *why;
 	uint32_t a_as, a_wants, b_as;
@@ -489,6 +531,8 @@ main(void)
 	tcase_add_test(tc, stop_says_why_and_reset_comes_back);
 	tcase_add_test(tc, cut_wire_is_noticed_by_the_hold_timer);
 	tcase_add_test(tc, graceful_restart);
+	tcase_add_test(tc, forwarding_outlives_sessions);
+	tcase_add_test(tc, keepalives_as_often_as_configured);
 	tcase_add_loop_test(tc, pairing, 0, nitems(pairs));
 	tcase_add_test(tc, refresh_is_answered);
 	tcase_add_loop_test(tc, strange_bytes, 0, nitems(strange));
