@@ -3,11 +3,13 @@
  * while they run.
  */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/lint.h"
+#include "ctl/pools_io.h"
 #include "ctl/status_io.h"
 
 enum {
@@ -18,10 +20,14 @@ enum {
 
 static const char usage[] =
 "usage: heraldctl lint [--api-group GROUP] [--lb-class CLASS] FILE|FOLDER|-...\n"
+"       heraldctl plan [option...] -f FILE|FOLDER|- ...\n"
+"       heraldctl import metallb [--source SPEC] [--namespace NS] [FILE|FOLDER|-...]\n"
 "       heraldctl status [--json] [ADDRESS:PORT...]\n"
 "       heraldctl --version | --help\n"
 "\n"
 "  lint    judge manifests as the daemons would; no cluster is needed\n"
+"  plan    what a change of pools would do to Services; nothing is changed\n"
+"  import  print MetalLB's objects as Herald's\n"
 "  status  what a speaker believes and does (127.0.0.1:7472 by default)\n"
 "\n"
 "See heraldctl(8).\n";
@@ -60,6 +66,109 @@ cmd_lint(int argc, char **argv)
 	return n < 0 ? EXIT_TROUBLE : n > 0 ? EXIT_PROBLEMS : EXIT_SUCCESS;
 }
 
+/* The options of plan and import; false where it is none of theirs. */
+static bool
+pools_option(struct pools_conf *conf, int opt)
+{
+	switch (opt) {
+	case 's':
+		conf->source = optarg;
+		return true;
+	case 'x':
+		conf->context = optarg;
+		return true;
+	case 'n':
+		conf->ns = optarg;
+		return true;
+	case 'g':
+		conf->api_group = optarg;
+		return true;
+	case 'c':
+		conf->lb_class = optarg;
+		return true;
+	case 'a':
+		conf->is_all = true;
+		return true;
+	case 'b':
+		conf->is_brief = true;
+		return true;
+	case 'j':
+		conf->is_json = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+cmd_plan(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "file", required_argument, NULL, 'f' },
+		{ "source", required_argument, NULL, 's' },
+		{ "context", required_argument, NULL, 'x' },
+		{ "namespace", required_argument, NULL, 'n' },
+		{ "api-group", required_argument, NULL, 'g' },
+		{ "lb-class", required_argument, NULL, 'c' },
+		{ "all", no_argument, NULL, 'a' },
+		{ "brief", no_argument, NULL, 'b' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	struct pools_conf conf = { 0 };
+	/* Every option that is a file has an argument in argv. */
+	char **files = calloc((size_t)argc, sizeof(*files));
+	int opt, nfiles = 0, n = 0;
+
+	if (files == NULL)
+		abort();
+	while ((opt = getopt_long(argc, argv, "f:", options, NULL)) != -1) {
+		if (opt == 'f')
+			files[nfiles++] = optarg;
+		else if (!pools_option(&conf, opt))
+			break;
+	}
+	while (opt == -1 && optind < argc)
+		files[nfiles++] = argv[optind++];
+	if (opt == -1 && nfiles > 0)
+		n = pools_plan(&conf, files, nfiles, stdout);
+	else if (opt == -1)
+		fputs("heraldctl plan: which files? Name them with -f\n", stderr);
+	free(files);
+	if (opt != -1 || nfiles == 0)
+		return bad_usage();
+	return n < 0 ? EXIT_TROUBLE : n > 0 ? EXIT_PROBLEMS : EXIT_SUCCESS;
+}
+
+static int
+cmd_import(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "source", required_argument, NULL, 's' },
+		{ "context", required_argument, NULL, 'x' },
+		{ "namespace", required_argument, NULL, 'n' },
+		{ 0 },
+	};
+	struct pools_conf conf = { 0 };
+	int opt, n;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (!pools_option(&conf, opt))
+			return bad_usage();
+	}
+	if (optind == argc || strcmp(argv[optind], "metallb") != 0) {
+		fputs("heraldctl import: from what? Only metallb is known\n", stderr);
+		return bad_usage();
+	}
+	optind++;
+	if (optind < argc && conf.source != NULL) {
+		fputs("heraldctl import: give either --source or files\n", stderr);
+		return bad_usage();
+	}
+	n = pools_import(&conf, argv + optind, argc - optind, stdout);
+	return n < 0 ? EXIT_TROUBLE : n > 0 ? EXIT_PROBLEMS : EXIT_SUCCESS;
+}
+
 static int
 cmd_status(int argc, char **argv)
 {
@@ -90,6 +199,8 @@ main(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} commands[] = {
 		{ "lint", cmd_lint },
+		{ "plan", cmd_plan },
+		{ "import", cmd_import },
 		{ "status", cmd_status },
 	};
 

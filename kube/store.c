@@ -122,6 +122,17 @@ kube_store_delete(struct kube_store *s, enum kube_kind kind, const char *ns,
 	return true;
 }
 
+struct kube_object *
+kube_store_take(struct kube_store *s, enum kube_kind kind)
+{
+	struct shelf *sh = &s->shelves[kind];
+
+	if (sh->n == 0)
+		return NULL;
+	sh->version++;
+	return sh->items[--sh->n];
+}
+
 const struct kube_object *
 kube_store_get(const struct kube_store *s, enum kube_kind kind,
     const char *ns, const char *name)

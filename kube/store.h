@@ -26,6 +26,9 @@ bool kube_store_put(struct kube_store *s, struct kube_object *o);
 bool kube_store_delete(struct kube_store *s, enum kube_kind kind,
     const char *ns, const char *name);
 
+/* Take the last object of a kind out, for kube_object_free(); NULL: none is left. */
+struct kube_object *kube_store_take(struct kube_store *s, enum kube_kind kind);
+
 /* NULL where there is none; valid until the next put or delete of the kind. */
 const struct kube_object *kube_store_get(const struct kube_store *s,
     enum kube_kind kind, const char *ns, const char *name);

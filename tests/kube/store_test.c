@@ -63,6 +63,14 @@ START_TEST(order_is_namespace_then_name)
 	ck_assert_uint_eq(l.n, nitems(want));
 	for (size_t i = 0; i < l.n; i++)
 		ck_assert_str_eq(KUBE_KEY(l.items[i]), want[i]);
+	for (size_t i = nitems(want); i-- > 0;) {
+		struct kube_object *o = kube_store_take(s, KUBE_SERVICE);
+
+		ck_assert_str_eq(KUBE_KEY(o), want[i]);
+		kube_object_free(o);
+	}
+	ck_assert_ptr_null(kube_store_take(s, KUBE_SERVICE));
+	ck_assert_ptr_null(kube_store_get(s, KUBE_SERVICE, "b", "a"));
 	kube_store_free(s);
 }
 END_TEST
