@@ -365,7 +365,7 @@ enabled = {yes("gr")}
                     a[3]["nexthop"] if 3 in a else reach.get("nexthop"),
                     [n for s in a.get(2, {}).get("as_paths", []) for n in s["asns"]],
                     a[4]["metric"] if 4 in a else None,
-                    {(c >> 16, c & 0xffff) for c in a.get(8, {}).get("communities", [])},
+                    {(c >> 16, c & 0xffff) for c in a.get(8, {}).get("communities") or ()},
                     {(c["ASN"], c["LocalData1"], c["LocalData2"])
                      for c in a.get(32, {}).get("value", [])})
         return found
