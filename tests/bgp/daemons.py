@@ -99,7 +99,11 @@ class Daemon:
         os.chmod(self.tmp, 0o755)
         self.procs = []
         self.log = open(os.path.join(self.tmp, "log"), "w", encoding="utf-8")
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def path(self, name):
         return os.path.join(self.tmp, name)

@@ -146,11 +146,14 @@ class Session:
         return self
 
     def __exit__(self, *exc):
-        if self.ours:
-            self.ours.stop()
-        if exc[0] is not None and os.environ.get("KEEP_LOG"):
-            print(open(self.d.path("log"), encoding="utf-8").read()[-4000:])
-        self.d.stop()
+        try:
+            if self.ours:
+                self.ours.stop()
+            if exc[0] is not None and os.environ.get("KEEP_LOG"):
+                with open(self.d.path("log"), encoding="utf-8") as f:
+                    print(f.read()[-4000:])
+        finally:
+            self.d.stop()
 
     def line(self):
         line = peer_line(self.o, **self.more)
