@@ -3,6 +3,7 @@
 # has our two ends, bgp_peer_tool and bfd_peer. Sums up at the end. Needs root.
 dir=${1:?usage: interop.sh DIR}
 here=$(dirname "$0")
+export PYTHONDONTWRITEBYTECODE=1
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
