@@ -7,6 +7,8 @@
 static const char *const state_names[] = {
 	[ALIVE_UNKNOWN] = "unknown",
 	[ALIVE_UP] = "up",
+	[ALIVE_WAITING] = "waiting",
+	[ALIVE_CUT_OFF] = "cut-off",
 	[ALIVE_LEAVING] = "leaving",
 	[ALIVE_SILENT] = "silent",
 	[ALIVE_ABSENT] = "absent",
@@ -108,6 +110,13 @@ alive_end_nodes(struct alive *a)
 	return true;
 }
 
+static bool
+is_session_up(enum alive_report heard)
+{
+	return heard == ALIVE_HEARD_UP || heard == ALIVE_HEARD_WAITING ||
+	    heard == ALIVE_HEARD_CUT_OFF;
+}
+
 /* The end of the time in which nothing heard means nothing yet. */
 static struct mono
 window_end(const struct alive_node *n)
@@ -121,6 +130,10 @@ node_state(const struct alive_node *n, struct mono now)
 	switch (n->heard) {
 	case ALIVE_HEARD_UP:
 		return ALIVE_UP;
+	case ALIVE_HEARD_WAITING:
+		return ALIVE_WAITING;
+	case ALIVE_HEARD_CUT_OFF:
+		return ALIVE_CUT_OFF;
 	case ALIVE_HEARD_LEAVING:
 		return ALIVE_LEAVING;
 	case ALIVE_HEARD_NOTHING:
@@ -161,7 +174,7 @@ alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
 			continue;
 		n->since = now;
 		n->heard = heard;
-		n->was_up |= heard == ALIVE_HEARD_UP;
+		n->was_up |= is_session_up(heard);
 		is_changed |= node_state(n, now) != was;
 	}
 	return is_changed;
@@ -184,7 +197,7 @@ alive_deadline(const struct alive *a, struct mono now)
 	for (size_t i = 0; i < a->n; i++) {
 		const struct alive_node *n = &a->nodes[i];
 
-		if (n->heard == ALIVE_HEARD_UP || n->heard == ALIVE_HEARD_LEAVING)
+		if (is_session_up(n->heard) || n->heard == ALIVE_HEARD_LEAVING)
 			continue;
 		due = n->was_up ? mono_add_sec(n->since, ALIVE_READY_TRUST_SEC) :
 		    window_end(n);

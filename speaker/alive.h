@@ -9,10 +9,16 @@
  *	             speaker runs   VIPs may be there   director forwards
  *	UNKNOWN      presumed       yes                 presumed
  *	UP           yes            yes                 yes
+ *	WAITING      yes            if nowhere else     yes
+ *	CUT_OFF      yes            no                  yes
  *	LEAVING      not for long   no                  yes
  *	SILENT       no             no                  yes, it outlives the speaker
  *	ABSENT       never did      no                  no
  *	DEAD         no             no                  no
+ *
+ * What a speaker that is up says of itself comes with BFD, and so within one
+ * packet: WAITING while it has not programmed its data plane yet, or has not
+ * been up for --failback-delay; CUT_OFF while none of its links can announce.
  *
  * A node is UNKNOWN for ALIVE_WINDOW_MS after this speaker first hears of it:
  * a speaker that has just started must not take every VIP before its sessions
@@ -40,6 +46,8 @@ enum {
 enum alive_state {
 	ALIVE_UNKNOWN,
 	ALIVE_UP,
+	ALIVE_WAITING,
+	ALIVE_CUT_OFF,
 	ALIVE_LEAVING,
 	ALIVE_SILENT,
 	ALIVE_ABSENT,
@@ -50,6 +58,8 @@ enum alive_state {
 enum alive_report {
 	ALIVE_HEARD_NOTHING,
 	ALIVE_HEARD_UP,
+	ALIVE_HEARD_WAITING,
+	ALIVE_HEARD_CUT_OFF,
 	ALIVE_HEARD_DOWN,
 	ALIVE_HEARD_LEAVING,
 	ALIVE_HEARD_REFUSED,	/* the host answers that the port is closed */
@@ -93,19 +103,18 @@ enum alive_state alive_state(const struct alive *a, const char *name,
     struct mono now);
 const char *alive_state_name(enum alive_state s);
 
-/* May the node own VIPs? */
+/* May the node own VIPs? One that is WAITING is to be the last resort. */
 static inline bool
 alive_may_own(enum alive_state s)
 {
-	return s == ALIVE_UNKNOWN || s == ALIVE_UP;
+	return s == ALIVE_UNKNOWN || s == ALIVE_UP || s == ALIVE_WAITING;
 }
 
 /* Is there a director at the node that takes tunnelled packets? */
 static inline bool
 alive_has_director(enum alive_state s)
 {
-	return s == ALIVE_UNKNOWN || s == ALIVE_UP || s == ALIVE_LEAVING ||
-	    s == ALIVE_SILENT;
+	return s != ALIVE_ABSENT && s != ALIVE_DEAD;
 }
 
 /* When some state next changes by itself, or MONO_NEVER. */

@@ -108,6 +108,10 @@ build_vips(struct plan_ctx *ctx, struct plan *ret)
 	size_t run;
 
 	ret->vips = arena_array(&ret->arena, ctx->nclaims, sizeof(*ret->vips));
+	ctx->ballots = arena_array(&ctx->scratch, ctx->nclaims, sizeof(*ctx->ballots));
+	ctx->adverts = arena_array(&ctx->scratch, kube_store_list(ctx->in->store,
+	    KUBE_L2_ADVERTISEMENT).n, sizeof(struct kube_l2_advertisement *));
+	ctx->field = arena_array(&ctx->scratch, ctx->nodes.n, sizeof(*ctx->field));
 	for (size_t i = 0; i < ctx->nclaims; i += run) {
 		const struct plan_claim *c = &ctx->claims[i];
 		struct plan_vip *vip = &ret->vips[ret->nvips];
@@ -117,7 +121,7 @@ build_vips(struct plan_ctx *ctx, struct plan *ret)
 			;
 		vip->ip = c->vip;
 		vip->pool = arena_strdup(&ret->arena, c->pool->meta.name);
-		plan_owner(ctx, c, run, vip);
+		plan_candidates(ctx, c, run, vip, &ctx->ballots[ret->nvips]);
 		vips[ret->nvips++] = c->vip;
 	}
 	ret->want.vips = vips;
@@ -193,9 +197,11 @@ plan_build(const struct plan_input *in, struct plan *ret)
 	collect_claims(&ctx);
 	plan_backends(&ctx, ret);
 	build_vips(&ctx, ret);
+	plan_owners(&ctx, ret);
 	plan_bgp(&ctx, ret);
 	build_nodes(&ctx, ret);
 	build_clients(&ctx, ret);
+	arena_fini(&ctx.scratch);
 }
 
 void

@@ -22,6 +22,9 @@ struct plan_input {
 	const char *self;		/* this node's name */
 	const struct alive *alive;	/* the other nodes */
 	struct mono now;
+	/* What this node tells the others of itself: UP, WAITING or CUT_OFF. */
+	enum alive_state self_state;
+	bool	yields_on_cordon;	/* unschedulable is as good as drained */
 };
 
 struct plan_vip {
@@ -30,7 +33,9 @@ struct plan_vip {
 	const char *owner;		/* the node that announces it, NULL none */
 	const char *why_none;		/* why nobody announces it; NULL with an owner */
 	bool	is_mine;		/* owner is this node */
-	struct arp_want announce;	/* where, should this node be the owner */
+	bool	is_eligible;		/* the advertisements let this node announce it */
+	/* Where, should this node be the owner; where it may have been, otherwise. */
+	struct arp_want announce;
 };
 
 /* A route to one peer, for as long as its VIPs are programmed. */

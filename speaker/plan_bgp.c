@@ -314,6 +314,27 @@ add_routes(struct bgp_ctx *b, const struct offer *o, size_t n)
 	}
 }
 
+/*
+ * Drained, with somebody else to attract what this node withdraws: routers then
+ * hash to the other nodes, which choose the same endpoints.
+ */
+static bool
+gives_way(const struct bgp_ctx *b)
+{
+	const struct plan_input *in = b->ctx->in;
+
+	if (!plan_node_is_drained(in, b->self))
+		return false;
+	for (size_t i = 0; i < b->ctx->nodes.n; i++) {
+		const struct kube_object *n = b->ctx->nodes.items[i];
+
+		if (n != b->self && plan_node_is_fit(n) && !plan_node_is_drained(in, n) &&
+		    alive_state(in->alive, n->meta.name, in->now) == ALIVE_UP)
+			return true;
+	}
+	return false;
+}
+
 void
 plan_bgp(struct plan_ctx *ctx, struct plan *ret)
 {
@@ -327,7 +348,7 @@ plan_bgp(struct plan_ctx *ctx, struct plan *ret)
 	ret->bgp_peers = arena_array(&ret->arena, peers.n, sizeof(*ret->bgp_peers));
 	for (size_t i = 0; i < peers.n; i++)
 		add_peer(&b, peers.items[i]);
-	if (ret->nbgp_peers == 0 || !plan_node_is_fit(b.self))
+	if (ret->nbgp_peers == 0 || !plan_node_is_fit(b.self) || gives_way(&b))
 		return;
 	collect_offers(&b);
 	b.last = arena_array(&ret->arena, ret->nbgp_peers, sizeof(*b.last));

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "speaker/elect.h"
 #include "speaker/plan_impl.h"
 
 /* The advertisements that cover the VIP, by any of the Services at it. */
@@ -39,12 +38,46 @@ is_eligible(const struct kube_object *node,
 	return false;
 }
 
-static bool
-is_alive(const struct plan_ctx *ctx, const char *node)
+/* How good a candidate: the best there are elect among themselves. */
+enum rank {
+	RANK_NONE,		/* cannot announce */
+	RANK_DRAINED,		/* asked to hand over: only where nobody else can */
+	RANK_WAITING,		/* would take over later: likewise */
+	RANK_FULL,
+};
+
+static enum rank
+rank_of(const struct plan_ctx *ctx, const struct kube_object *node)
 {
-	if (strcmp(node, ctx->in->self) == 0)
-		return true;
-	return alive_may_own(alive_state(ctx->in->alive, node, ctx->in->now));
+	enum alive_state state = strcmp(node->meta.name, ctx->in->self) == 0 ?
+	    ctx->in->self_state :
+	    alive_state(ctx->in->alive, node->meta.name, ctx->in->now);
+
+	if (!alive_may_own(state))
+		return RANK_NONE;
+	if (plan_node_is_drained(ctx->in, node))
+		return RANK_DRAINED;
+	return state == ALIVE_WAITING ? RANK_WAITING : RANK_FULL;
+}
+
+/* The weights of all that prefer the node, of advertisements that select it. */
+static uint64_t
+weight_of(const struct kube_object *node,
+    const struct kube_l2_advertisement *const *adverts, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_eligible(node, &adverts[i], 1))
+			continue;
+		for (size_t j = 0; j < adverts[i]->npreferred; j++) {
+			const struct kube_preferred_node *p = &adverts[i]->preferred[j];
+
+			if (kube_selector_matches(&p->selector, &node->meta.labels))
+				sum += p->weight;
+		}
+	}
+	return sum;
 }
 
 /* externalTrafficPolicy Local: only nodes with an endpoint for all of them. */
@@ -63,7 +96,8 @@ has_local_endpoints(const struct plan_ctx *ctx, const struct plan_claim *claims,
 
 /*
  * Interfaces of the advertisements that select this node, all together; an
- * advertisement that names none means every interface.
+ * advertisement that names none means every interface. Where none selects it
+ * (any more), those of all, for a VIP that it has still to hand over.
  */
 static void
 announce_where(struct plan_ctx *ctx, const struct kube_object *self,
@@ -73,12 +107,13 @@ announce_where(struct plan_ctx *ctx, const struct kube_object *self,
 	const char **names;
 	size_t max = 0, count = 0;
 
+	vip->is_eligible = is_eligible(self, adverts, n);
 	vip->announce = (struct arp_want){ .vip = vip->ip };
 	for (size_t i = 0; i < n; i++)
 		max += adverts[i]->ninterfaces;
 	names = arena_array(ctx->arena, max, sizeof(*names));
 	for (size_t i = 0; i < n; i++) {
-		if (!is_eligible(self, &adverts[i], 1))
+		if (vip->is_eligible && !is_eligible(self, &adverts[i], 1))
 			continue;
 		if (adverts[i]->ninterfaces == 0)
 			return;
@@ -90,45 +125,100 @@ announce_where(struct plan_ctx *ctx, const struct kube_object *self,
 	vip->announce.ninterfaces = count;
 }
 
-void
-plan_owner(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
-    struct plan_vip *vip)
-{
-	size_t ncandidates = 0, neligible = 0, nlive = 0, nadverts, owner;
-	const struct kube_l2_advertisement **adverts;
-	const char **candidates;
+/* Candidates found so far: all of one rank and one weight, the highest seen. */
+struct field {
+	uint32_t *nodes;
+	size_t	n;
+	enum rank rank;
+	uint64_t weight;
+};
 
-	adverts = arena_array(ctx->arena,
-	    kube_store_list(ctx->in->store, KUBE_L2_ADVERTISEMENT).n, sizeof(*adverts));
-	nadverts = find_adverts(ctx, claims, n, adverts);
-	candidates = arena_array(ctx->arena, ctx->nodes.n, sizeof(*candidates));
+static void
+enter(struct field *f, uint32_t node, enum rank rank, uint64_t weight)
+{
+	if (f->n > 0 && (rank < f->rank || (rank == f->rank && weight < f->weight)))
+		return;
+	if (rank > f->rank || weight > f->weight)
+		f->n = 0;
+	f->rank = rank;
+	f->weight = weight;
+	f->nodes[f->n++] = node;
+}
+
+static const char *
+why_none(size_t nadverts, size_t neligible, size_t nlive)
+{
+	if (nadverts == 0)
+		return "no L2Advertisement covers its pool and Service";
+	if (neligible == 0)
+		return "no node is selected by an L2Advertisement and fit to announce";
+	if (nlive == 0)
+		return "no live speaker on any node that may announce it";
+	return "externalTrafficPolicy is Local and no node that may announce it has "
+	    "a ready endpoint";
+}
+
+/* VIPs of one advertisement have the same candidates: keep them once. */
+static const uint32_t *
+keep(struct plan_ctx *ctx, const struct field *f, const struct elect_vip *ballot)
+{
+	const struct elect_vip *last = ballot - 1;
+	uint32_t *copy;
+
+	if (ballot > ctx->ballots && last->ncandidates == f->n && f->n > 0 &&
+	    memcmp(last->candidates, f->nodes, f->n * sizeof(*f->nodes)) == 0)
+		return last->candidates;
+	copy = arena_array(&ctx->scratch, f->n, sizeof(*copy));
+	for (size_t i = 0; i < f->n; i++)
+		copy[i] = f->nodes[i];
+	return copy;
+}
+
+void
+plan_candidates(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
+    struct plan_vip *vip, struct elect_vip *ballot)
+{
+	const struct kube_l2_advertisement **adverts = ctx->adverts;
+	size_t nadverts = find_adverts(ctx, claims, n, adverts);
+	struct field f = { .nodes = ctx->field };
+	size_t neligible = 0, nlive = 0;
+
 	for (size_t i = 0; i < ctx->nodes.n; i++) {
 		const struct kube_object *node = ctx->nodes.items[i];
+		enum rank rank;
 
+		if (strcmp(node->meta.name, ctx->in->self) == 0)
+			announce_where(ctx, node, adverts, nadverts, vip);
 		if (!is_eligible(node, adverts, nadverts))
 			continue;
 		neligible++;
-		if (strcmp(node->meta.name, ctx->in->self) == 0)
-			announce_where(ctx, node, adverts, nadverts, vip);
-		if (!is_alive(ctx, node->meta.name))
+		rank = rank_of(ctx, node);
+		if (rank == RANK_NONE)
 			continue;
 		nlive++;
 		if (has_local_endpoints(ctx, claims, n, node->meta.name))
-			candidates[ncandidates++] = node->meta.name;
+			enter(&f, (uint32_t)i, rank, weight_of(node, adverts, nadverts));
 	}
-	owner = elect_owner(&vip->ip, candidates, ncandidates);
-	if (owner < ncandidates) {
-		vip->owner = arena_strdup(ctx->arena, candidates[owner]);
+	*ballot = (struct elect_vip){ .vip = vip->ip, .ncandidates = f.n };
+	ballot->candidates = keep(ctx, &f, ballot);
+	if (f.n == 0)
+		vip->why_none = why_none(nadverts, neligible, nlive);
+}
+
+void
+plan_owners(struct plan_ctx *ctx, struct plan *plan)
+{
+	const char **names = arena_array(&ctx->scratch, ctx->nodes.n, sizeof(*names));
+
+	for (size_t i = 0; i < ctx->nodes.n; i++)
+		names[i] = ctx->nodes.items[i]->meta.name;
+	elect_owners(ctx->ballots, plan->nvips, names, ctx->nodes.n, &ctx->scratch);
+	for (size_t i = 0; i < plan->nvips; i++) {
+		struct plan_vip *vip = &plan->vips[i];
+
+		if (ctx->ballots[i].owner == ELECT_NOBODY)
+			continue;
+		vip->owner = arena_strdup(ctx->arena, names[ctx->ballots[i].owner]);
 		vip->is_mine = strcmp(vip->owner, ctx->in->self) == 0;
-	} else if (nadverts == 0) {
-		vip->why_none = "no L2Advertisement covers its pool and Service";
-	} else if (neligible == 0) {
-		vip->why_none = "no node is selected by an L2Advertisement and "
-		    "fit to announce";
-	} else if (nlive == 0) {
-		vip->why_none = "no live speaker on any node that may announce it";
-	} else {
-		vip->why_none = "externalTrafficPolicy is Local and no node that "
-		    "may announce it has a ready endpoint";
 	}
 }

@@ -2,6 +2,8 @@
 
 #include "speaker/plan_impl.h"
 
+/* Label or annotation of a Node; any value but "false" will do. */
+#define DRAIN_KEY "heraldlb.io/drain"
 #define EXCLUDE_LABEL "node.kubernetes.io/exclude-from-external-load-balancers"
 
 bool
@@ -25,4 +27,20 @@ plan_node_is_fit(const struct kube_object *node)
 {
 	return !node->meta.is_deleting && !node->node.is_network_unavailable &&
 	    kube_map_get(&node->meta.labels, EXCLUDE_LABEL) == NULL;
+}
+
+static bool
+is_said(const struct kube_map *m, const char *key)
+{
+	const char *value = kube_map_get(m, key);
+
+	return value != NULL && strcmp(value, "false") != 0;
+}
+
+bool
+plan_node_is_drained(const struct plan_input *in, const struct kube_object *node)
+{
+	return is_said(&node->meta.annotations, DRAIN_KEY) ||
+	    is_said(&node->meta.labels, DRAIN_KEY) ||
+	    (in->yields_on_cordon && node->node.is_unschedulable);
 }

@@ -15,6 +15,14 @@
 	"{'apiVersion':'v1','kind':'Node','metadata':{'name':'" name "'}," \
 	"'status':{'addresses':[{'type':'InternalIP','address':'" ip "'}]," \
 	"'conditions':[{'type':'Ready','status':'True'}]}}"
+#define NODE_WITH(name, ip, meta, spec) \
+	"{'apiVersion':'v1','kind':'Node','metadata':{'name':'" name "'," \
+	meta "},'spec':{" spec "},'status':{'addresses':[{'type':'InternalIP'," \
+	"'address':'" ip "'}],'conditions':[{'type':'Ready','status':'True'}]}}"
+#define DRAINED "'annotations':{'heraldlb.io/drain':'true'}"
+#define N1(meta, spec) NODE_WITH("n1", "10.0.0.1", meta, spec)
+#define N2(meta, spec) NODE_WITH("n2", "10.0.0.2", meta, spec)
+#define N3(meta, spec) NODE_WITH("n3", "10.0.0.3", meta, spec)
 #define META(ns, name) "'metadata':{'namespace':'" ns "','name':'" name "'}"
 #define POOL \
 	"{'apiVersion':'heraldlb.io/v1beta1','kind':'IPAddressPool'," \
@@ -27,7 +35,7 @@
 	"{'type':'LoadBalancer'," spec "'ports':[{'name':'web','port':80," \
 	"'targetPort':8080,'protocol':'TCP'}]},'status':{'loadBalancer':" \
 	"{'ingress':[{'ip':'" vip "','ipMode':'Proxy'}]}}}"
-#define SVC(spec) SVC_OF("s", spec, "10.0.9.1")
+#define SVC(spec) SVC_OF("s", spec, "10.0.9.3")
 #define EP(ip, node, cond) \
 	"{'addresses':['" ip "'],'nodeName':'" node "','conditions':{" cond "}}"
 #define READY "'ready':true"
@@ -56,7 +64,7 @@ static const struct {
 } rows[] = {
 	{ "the plain case: own endpoint by NAT, the other by tunnel, in order",
 	    { NULL }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
 	{ "no status, no VIP",
 	    { "{'apiVersion':'v1','kind':'Service'," META("d", "s") ","
 	      "'spec':{'type':'LoadBalancer','ports':[{'port':80}]}}" },
@@ -66,61 +74,61 @@ static const struct {
 	{ "a ClusterIP Service with a stale status is not served",
 	    { "{'apiVersion':'v1','kind':'Service'," META("d", "s") ","
 	      "'spec':{'type':'ClusterIP','ports':[{'port':80}]},'status':"
-	      "{'loadBalancer':{'ingress':[{'ip':'10.0.9.1'}]}}}" },
+	      "{'loadBalancer':{'ingress':[{'ip':'10.0.9.3'}]}}}" },
 	    ALIVE_HEARD_UP, "" },
 	{ "an endpoint on a dead node keeps its slots and gets nothing new",
 	    { SLICE(EP("10.1.0.3", "n3", READY) "," EP("10.1.0.1", "n1", READY)) },
 	    ALIVE_HEARD_DOWN,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
 	{ "a node whose speaker alone is gone still takes tunnelled packets",
 	    { SLICE(EP("10.1.0.3", "n3", READY)) }, ALIVE_HEARD_REFUSED,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.3:8080*1T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.3:8080*1T" },
 	{ "an endpoint on no node is reached by masquerading",
 	    { SLICE("{'addresses':['10.1.0.9'],'conditions':{}}") }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.9:8080*1M" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.9:8080*1M" },
 	{ "terminating gets nothing new while another is ready",
 	    { SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.2", "n2", READY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L 10.1.0.2:8080*1T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L 10.1.0.2:8080*1T" },
 	{ "and serves when nothing else is left (KEP-1669)",
 	    { SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.2", "n2", UNREADY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*0T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*0T" },
 	{ "nobody ready: all at weight 0",
 	    { SLICE(EP("10.1.0.1", "n1", UNREADY)) }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L" },
 	{ "publishNotReadyAddresses takes them all",
 	    { SVC("'publishNotReadyAddresses':true,"),
 	      SLICE(EP("10.1.0.1", "n1", UNREADY)) }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L" },
 	{ "an endpoint in two slices counts once, at its better state",
 	    { SLICE(EP("10.1.0.1", "n1", UNREADY)),
 	      SLICE_OF("s-2", "IPv4", EP("10.1.0.1", "n1", READY)) }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L" },
 	{ "slices of the other family are not mixed in",
 	    { SLICE_OF("s-2", "IPv6", EP("fd01::1", "n1", READY)) }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
 	{ "an IPv6 VIP has the IPv6 endpoints",
-	    { SVC_OF("s", "", "fd09::1"),
+	    { SVC_OF("s", "", "fd09::5"),
 	      SLICE_OF("s-2", "IPv6", EP("fd01::1", "n1", READY)) }, ALIVE_HEARD_UP,
-	    "fd09::1 owner=n3; d/s:80/TCP [fd01::1]:8080*1L" },
+	    "fd09::5 owner=n3; d/s:80/TCP [fd01::1]:8080*1L" },
 	{ "Local: only own endpoints, only nodes with one are candidates",
 	    { SVC("'externalTrafficPolicy':'Local',"),
 	      SLICE(EP("10.1.0.1", "n1", READY) "," EP("10.1.0.3", "n1", READY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n1 mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*1L" },
+	    "10.0.9.3 owner=n1 mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*1L" },
 	{ "Local: a node with only a terminating one loses to one with a ready one",
 	    { SVC("'externalTrafficPolicy':'Local',"),
 	      SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.3", "n3", READY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n3; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
+	    "10.0.9.3 owner=n3; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
 	{ "Local with no ready endpoint: nobody announces, and it says why",
 	    { SVC("'externalTrafficPolicy':'Local',"), SLICE("") }, ALIVE_HEARD_UP,
-	    "10.0.9.1 none(externalTrafficPolicy is Local and no node that may "
+	    "10.0.9.3 none(externalTrafficPolicy is Local and no node that may "
 	    "announce it has a ready endpoint); d/s:80/TCP" },
 	{ "no advertisement: nobody announces",
 	    { ADVERT("'ipAddressPools':['other']") }, ALIVE_HEARD_UP,
-	    "10.0.9.1 none(no L2Advertisement covers its pool and Service); "
+	    "10.0.9.3 none(no L2Advertisement covers its pool and Service); "
 	    "d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
 	{ "an advertisement's node selector names the candidates",
 	    { ADVERT("'nodeSelectors':[{'matchExpressions':[{'key':'x',"
@@ -128,22 +136,22 @@ static const struct {
 	      "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n2',"
 	      "'labels':{'x':''}},'status':{'addresses':[{'type':'InternalIP',"
 	      "'address':'10.0.0.2'}]}}" }, ALIVE_HEARD_DOWN,
-	    "10.0.9.1 owner=n1 mine on eth1 eth0; "
+	    "10.0.9.3 owner=n1 mine on eth1 eth0; "
 	    "d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
 	{ "the exclude label takes a node out",
 	    { "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n2','labels':"
 	      "{'node.kubernetes.io/exclude-from-external-load-balancers':''}},"
 	      "'status':{'addresses':[{'type':'InternalIP','address':'10.0.0.2'}]}}" },
 	    ALIVE_HEARD_DOWN,
-	    "10.0.9.1 owner=n1 mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
+	    "10.0.9.3 owner=n1 mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
 	{ "two Services at one VIP and port: the first by name has it",
-	    { SVC_OF("r", "", "10.0.9.1") }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/r:80/TCP; warning d/s:80/TCP: d/r:80/TCP already "
-	    "serves this port of 10.0.9.1; give one of the two another address or port" },
+	    { SVC_OF("r", "", "10.0.9.3") }, ALIVE_HEARD_UP,
+	    "10.0.9.3 owner=n2; d/r:80/TCP; warning d/s:80/TCP: d/r:80/TCP already "
+	    "serves this port of 10.0.9.3; give one of the two another address or port" },
 	{ "session affinity and source ranges are passed on",
 	    { SVC("'sessionAffinity':'ClientIP','loadBalancerSourceRanges':"
 	      "['192.0.2.0/24'],") }, ALIVE_HEARD_UP,
-	    "10.0.9.1 owner=n2; d/s:80/TCP affinity=10800 from=192.0.2.0/24 "
+	    "10.0.9.3 owner=n2; d/s:80/TCP affinity=10800 from=192.0.2.0/24 "
 	    "10.1.0.1:8080*1L 10.1.0.2:8080*1T" },
 };
 
@@ -157,7 +165,7 @@ static const struct {
 /* The same world with BGP: what n1 tells whom. */
 static const struct {
 	const char *why;
-	const char *added[4];
+	const char *added[5];
 	const char *expect;
 } bgp_rows[] = {
 	{ "no peer, no routes", { BGPADV("a", "") }, "" },
@@ -165,7 +173,7 @@ static const struct {
 	    { PEER("p", "'peerAddress':'10.0.0.254'") }, "p 10.0.0.254 as 64513" },
 	{ "the plain case: a host route",
 	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", "") },
-	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 100" },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100" },
 	{ "a peer of other nodes is none of ours",
 	    { PEER("p", "'peerAddress':'10.0.0.254','nodeSelectors':[{'matchLabels':"
 	      "{'rack':'2'}}]"), BGPADV("a", "") }, "" },
@@ -182,21 +190,21 @@ static const struct {
 	      PEER("q", "'peerAddress':'10.0.0.253'"),
 	      BGPADV("a", "'peers':['q'],'localPref':200") },
 	    "p 10.0.0.254 as 64513; q 10.0.0.253 as 64513; "
-	    "10.0.9.1/32 to q pref 200" },
+	    "10.0.9.3/32 to q pref 200" },
 	{ "two that overlap add up: communities, the highest localPref",
 	    { PEER("p", "'peerAddress':'10.0.0.254'"),
 	      BGPADV("a", "'communities':['64512:2'],'localPref':50"),
 	      BGPADV("b", "'communities':['64512:1','large:1:2:3'],'localPref':70") },
-	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 70 64512:1 64512:2 1:2:3" },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 70 64512:1 64512:2 1:2:3" },
 	{ "a community by its name",
 	    { PEER("p", "'peerAddress':'10.0.0.254'"),
 	      BGPADV("a", "'communities':['vpn']"), BGP("1','kind':'Community", "c",
 	      "'communities':[{'name':'vpn','value':'64512:7'}]") },
-	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 100 64512:7" },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100 64512:7" },
 	{ "a name that no Community has is said, the route goes out",
 	    { PEER("p", "'peerAddress':'10.0.0.254'"),
 	      BGPADV("a", "'communities':['vpn']") },
-	    "p 10.0.0.254 as 64513; 10.0.9.1/32 to p pref 100; warning "
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100; warning "
 	    "BGPAdvertisement: spec.communities[0]: no Community has an entry \"vpn\"; "
 	    "it is left out" },
 	{ "Local: no route from a node without an endpoint",
@@ -212,6 +220,14 @@ static const struct {
 	      "{'node.kubernetes.io/exclude-from-external-load-balancers':''}},"
 	      "'status':{'addresses':[{'type':'InternalIP','address':'10.0.0.1'}]}}" },
 	    "p 10.0.0.254 as 64513" },
+	{ "a drained node tells nothing, for others do",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
+	      N1(DRAINED, "") },
+	    "p 10.0.0.254 as 64513" },
+	{ "all are drained: it tells what it did",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
+	      N1(DRAINED, ""), N2(DRAINED, ""), N3(DRAINED, "") },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100" },
 	{ "a profile that is not there: without BFD, and it is said",
 	    { PEER("p", "'peerAddress':'10.0.0.254','bfdProfile':'fast'") },
 	    "p 10.0.0.254 as 64513; warning BGPPeer herald-system/p: spec.bfdProfile: "
@@ -222,6 +238,66 @@ static const struct {
 	      BGP("1','kind':'BFDProfile", "fast", "'receiveInterval':50,"
 	      "'transmitInterval':60,'detectMultiplier':5") },
 	    "p 10.0.0.254 as 64513 bfd 5x60/50ms" },
+};
+
+#define PREFER(weight, key) "{'weight':" weight ",'nodeSelector':{'matchLabels':" \
+	"{'" key "':''}}}"
+
+/* Who announces 10.0.9.3, n2's in the plain world: what n1 thinks, and must. */
+static const struct {
+	const char *why;
+	const char *changed[4];
+	enum alive_state n1;
+	enum alive_report n2, n3;
+	bool yields_on_cordon;
+	const char *owner;
+} owner_rows[] = {
+	{ "the plain case", { NULL }, ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false,
+	    "n2" },
+	{ "a drained node hands over", { N2(DRAINED, "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_DOWN, false, "n1" },
+	{ "by label, too", { N2("'labels':{'heraldlb.io/drain':''}", "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_DOWN, false, "n1" },
+	{ "unless it says false", { N2("'labels':{'heraldlb.io/drain':'false'}", "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
+	{ "this node likewise", { N1(DRAINED, "") },
+	    ALIVE_UP, ALIVE_HEARD_DOWN, ALIVE_HEARD_UP, false, "n3" },
+	{ "all drained: where it was, for want of a better",
+	    { N1(DRAINED, ""), N2(DRAINED, ""), N3(DRAINED, "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
+	{ "cordoned means nothing", { N2("'labels':{}", "'unschedulable':true") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_DOWN, false, "n2" },
+	{ "unless asked for", { N2("'labels':{}", "'unschedulable':true") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_DOWN, true, "n1" },
+	{ "a node that waits owns nothing", { NULL },
+	    ALIVE_UP, ALIVE_HEARD_WAITING, ALIVE_HEARD_DOWN, false, "n1" },
+	{ "this node likewise", { NULL },
+	    ALIVE_WAITING, ALIVE_HEARD_DOWN, ALIVE_HEARD_UP, false, "n3" },
+	{ "all wait, as after a power cut: no waiting then", { NULL },
+	    ALIVE_WAITING, ALIVE_HEARD_WAITING, ALIVE_HEARD_WAITING, false, "n2" },
+	{ "waiting comes before drained", { N2(DRAINED, "") },
+	    ALIVE_WAITING, ALIVE_HEARD_UP, ALIVE_HEARD_DOWN, false, "n1" },
+	{ "cut off comes never", { N1(DRAINED, "") },
+	    ALIVE_UP, ALIVE_HEARD_CUT_OFF, ALIVE_HEARD_CUT_OFF, false, "n1" },
+	{ "not even alone", { NULL },
+	    ALIVE_CUT_OFF, ALIVE_HEARD_DOWN, ALIVE_HEARD_DOWN, false, "nobody" },
+	{ "preferred", { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	      N3("'labels':{'a':''}", "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n3" },
+	{ "preferred and dead", { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	      N3("'labels':{'a':''}", "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_DOWN, false, "n2" },
+	{ "preferred and drained", { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	      N3("'labels':{'a':''}," DRAINED, "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
+	{ "weights add up", { ADVERT("'preferredNodes':[" PREFER("3", "a") ","
+	      PREFER("2", "b") "," PREFER("2", "c") "]"),
+	      N3("'labels':{'a':''}", ""), N1("'labels':{'b':'','c':''}", "") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n1" },
+	{ "preference gives no candidacy: Local has none there",
+	    { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	      N3("'labels':{'a':''}", ""), SVC("'externalTrafficPolicy':'Local',") },
+	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
 };
 
 static void
@@ -318,11 +394,42 @@ START_TEST(table)
 	}
 	make_alive(&alive, rows[_i].n3);
 	plan_build(&(struct plan_input){ .store = store, .self = "n1",
-	    .alive = &alive, .now = T0 }, &plan);
+	    .alive = &alive, .now = T0,
+	    .self_state = ALIVE_UP }, &plan);
 	got = print_plan(&plan);
 	ck_assert_msg(strcmp(got, rows[_i].expect) == 0, "%s\n got %s\nwant %s",
 	    rows[_i].why, got, rows[_i].expect);
 	free(got);
+	plan_fini(&plan);
+	alive_fini(&alive);
+	kube_store_free(store);
+}
+END_TEST
+
+START_TEST(owner)
+{
+	struct kube_store *store = kube_store_new();
+	struct ip ip2 = ip_from_v4(0x0a000002);
+	struct alive alive;
+	struct plan plan;
+	const char *got;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		put(store, world[i]);
+	for (size_t i = 0; i < nitems(owner_rows[_i].changed); i++) {
+		if (owner_rows[_i].changed[i] != NULL)
+			put(store, owner_rows[_i].changed[i]);
+	}
+	make_alive(&alive, owner_rows[_i].n3);
+	alive_report(&alive, &ip2, owner_rows[_i].n2, T0);
+	plan_build(&(struct plan_input){ .store = store, .self = "n1", .alive = &alive,
+	    .now = T0, .self_state = owner_rows[_i].n1,
+	    .yields_on_cordon = owner_rows[_i].yields_on_cordon }, &plan);
+	got = plan.vips[0].owner != NULL ? plan.vips[0].owner : "nobody";
+	ck_assert_msg(strcmp(got, owner_rows[_i].owner) == 0, "%s: got %s, want %s",
+	    owner_rows[_i].why, got, owner_rows[_i].owner);
+	ck_assert(plan.vips[0].is_mine == (strcmp(got, "n1") == 0));
+	ck_assert_msg(plan.vips[0].is_eligible, "whatever its state");
 	plan_fini(&plan);
 	alive_fini(&alive);
 	kube_store_free(store);
@@ -382,7 +489,8 @@ START_TEST(bgp)
 	}
 	make_alive(&alive, ALIVE_HEARD_UP);
 	plan_build(&(struct plan_input){ .store = store, .self = "n1",
-	    .alive = &alive, .now = T0 }, &plan);
+	    .alive = &alive, .now = T0,
+	    .self_state = ALIVE_UP }, &plan);
 	got = print_bgp(&plan);
 	ck_assert_msg(strcmp(got, bgp_rows[_i].expect) == 0, "%s\n got %s\nwant %s",
 	    bgp_rows[_i].why, got, bgp_rows[_i].expect);
@@ -417,7 +525,8 @@ START_TEST(same_table_on_every_node)
 	alive_report(&alive[1], &ip3, ALIVE_HEARD_DOWN, T0);
 	for (size_t i = 0; i < 2; i++)
 		plan_build(&(struct plan_input){ .store = store, .self = selves[i],
-		    .alive = &alive[i], .now = T0 }, &plan[i]);
+		    .alive = &alive[i], .now = T0,
+		    .self_state = ALIVE_UP }, &plan[i]);
 	ck_assert_str_eq(plan[0].vips[0].owner, plan[1].vips[0].owner);
 	ck_assert(plan[0].vips[0].is_mine != plan[1].vips[0].is_mine);
 	ck_assert_uint_eq(plan[0].want.services[0].nendpoints, 3);
@@ -453,7 +562,8 @@ START_TEST(addresses)
 	    "{'nodeName':'n1','hostNetwork':true},'status':{'podIP':'10.0.0.1'}}");
 	make_alive(&alive, ALIVE_HEARD_UP);
 	plan_build(&(struct plan_input){ .store = store, .self = "n1",
-	    .alive = &alive, .now = T0 }, &plan);
+	    .alive = &alive, .now = T0,
+	    .self_state = ALIVE_UP }, &plan);
 	ck_assert_uint_eq(plan.want.nnode_ips, 1);
 	ck_assert_str_eq(IP_STR(&plan.want.node_ips[0]), "10.0.0.1");
 	ck_assert_uint_eq(plan.want.npeers, 2);
@@ -471,6 +581,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, table, 0, nitems(rows));
+	tcase_add_loop_test(tc, owner, 0, nitems(owner_rows));
 	tcase_add_loop_test(tc, bgp, 0, nitems(bgp_rows));
 	tcase_add_test(tc, same_table_on_every_node);
 	tcase_add_test(tc, addresses);
