@@ -14,6 +14,8 @@ static const struct metric m_errors = { "herald_director_errors_total",
 	"Objects that could not be programmed.", METRIC_COUNTER };
 static const struct metric m_announced = { "herald_vips_announced",
 	"VIPs this node announces.", METRIC_GAUGE };
+static const struct metric m_yielding = { "herald_vips_yielding",
+	"VIPs this node hands over to another, which is to claim them.", METRIC_GAUGE };
 
 void
 apply_init(struct apply *a, struct director *director, struct arp_io *arp,
@@ -28,6 +30,7 @@ apply_fini(struct apply *a)
 {
 	bgp_io_free(a->bgp);
 	free(a->announced.vips);
+	free(a->yielding);
 	free(a->known.vips);
 	free(a->programmed.vips);
 	*a = (struct apply){ 0 };
@@ -153,33 +156,89 @@ want_of(const struct apply *a, const struct plan_vip *v, enum when when)
 	return w;
 }
 
+static const struct apply_yielding *
+find_yielding(const struct apply *a, const struct ip *vip)
+{
+	const struct apply_yielding *y = a->yielding;
+
+	return a->nyielding == 0 ? NULL :	/* vip is its first field */
+	    bsearch(vip, y, a->nyielding, sizeof(*y), vip_cmp);
+}
+
+/* Is a VIP that is not announced as ours to be handed over? Until when? */
+static bool
+is_yielding(const struct apply *a, const struct plan_vip *v, enum when when,
+    struct mono now, struct mono *ret_until)
+{
+	const struct apply_yielding *y = find_yielding(a, &v->ip);
+
+	/* Come back to us while still on its way: no silence until then. */
+	if (v->owner == NULL || (v->is_mine && when == AFTER_SYNC))
+		return false;
+	if (!v->is_mine && apply_is_announced(a, &v->ip)) {
+		log_info(LOG_OBJ("vip", IP_STR(&v->ip), "to", v->owner), "handing over");
+		*ret_until = mono_add_ms(now, APPLY_YIELD_MS);
+		return true;
+	}
+	if (y == NULL || mono_reached(now, y->until))
+		return false;
+	*ret_until = y->until;
+	return true;
+}
+
 static void
-announce(struct apply *a, const struct plan *p, enum when when)
+log_dropped(const struct apply *a, const struct vip_set *now)
+{
+	for (size_t i = 0; i < a->announced.n; i++) {
+		if (!set_has(now, &a->announced.vips[i]))
+			log_info(LOG_OBJ("vip", IP_STR(&a->announced.vips[i])),
+			    "no longer announcing");
+	}
+}
+
+static void
+announce(struct apply *a, const struct plan *p, enum when when, struct mono now)
 {
 	struct arp_want *wants = mem_zalloc((p->nvips + 1) * sizeof(*wants));
-	struct vip_set now = set_new(p->nvips);
+	struct apply_yielding *yielding = mem_zalloc((p->nvips + 1) * sizeof(*yielding));
+	struct vip_set own = set_new(p->nvips);
+	size_t nwants = 0, nyielding = 0;
+	struct mono until;
 
 	for (size_t i = 0; i < p->nvips; i++) {
 		const struct plan_vip *v = &p->vips[i];
 		bool was = apply_is_announced(a, &v->ip);
 
-		if (!v->is_mine ||
-		    !(when == AFTER_SYNC ? apply_is_programmed(a, &v->ip) : was))
-			continue;
-		if (!was)
-			log_info(LOG_OBJ("vip", IP_STR(&v->ip)), "announcing");
-		wants[now.n] = want_of(a, v, when);
-		now.vips[now.n++] = v->ip;
+		if (v->is_mine &&
+		    (when == AFTER_SYNC ? apply_is_programmed(a, &v->ip) : was)) {
+			if (!was)
+				log_info(LOG_OBJ("vip", IP_STR(&v->ip)), "announcing");
+			wants[nwants++] = want_of(a, v, when);
+			own.vips[own.n++] = v->ip;
+		} else if (is_yielding(a, v, when, now, &until)) {
+			wants[nwants++] = want_of(a, v, YIELDING);
+			yielding[nyielding++] = (struct apply_yielding){ v->ip, until };
+		}
 	}
-	arp_io_set(a->arp, wants, now.n);
-	for (size_t i = 0; i < a->announced.n; i++) {
-		if (!set_has(&now, &a->announced.vips[i]))
-			log_info(LOG_OBJ("vip", IP_STR(&a->announced.vips[i])),
-			    "no longer announcing");
-	}
+	arp_io_set(a->arp, wants, nwants);
+	log_dropped(a, &own);
 	free(wants);
-	metrics_set(&m_announced, NULL, (double)now.n);
-	set_replace(&a->announced, now);
+	free(a->yielding);
+	a->yielding = yielding;
+	a->nyielding = nyielding;
+	metrics_set(&m_announced, NULL, (double)own.n);
+	metrics_set(&m_yielding, NULL, (double)nyielding);
+	set_replace(&a->announced, own);
+}
+
+struct mono
+apply_deadline(const struct apply *a)
+{
+	struct mono next = MONO_NEVER;
+
+	for (size_t i = 0; i < a->nyielding; i++)
+		next = mono_min(next, a->yielding[i].until);
+	return next;
 }
 
 /* What the sync made of the plan's VIPs, now that the director is ours again. */
@@ -206,12 +265,12 @@ all_vips(const struct plan *p)
 }
 
 void
-apply_begin(struct apply *a, const struct plan *p, bool is_recheck)
+apply_begin(struct apply *a, const struct plan *p, bool is_recheck, struct mono now)
 {
 	for (size_t i = 0; i < p->nwarnings; i++)
 		log_warn(LOG_NONE, "%s", p->warnings[i]);
 	apply_bgp_withdraw(a, p);
-	announce(a, p, BEFORE_SYNC);
+	announce(a, p, BEFORE_SYNC, now);
 	a->plan = p;
 	a->is_recheck = is_recheck;
 	a->nerrors = 0;
@@ -227,7 +286,7 @@ apply_program(struct apply *a)
 }
 
 int
-apply_finish(struct apply *a)
+apply_finish(struct apply *a, struct mono now)
 {
 	const struct plan *p = a->plan;
 
@@ -235,7 +294,7 @@ apply_finish(struct apply *a)
 	report(&a->changes);
 	set_replace(&a->programmed, programmed_vips(a, p));
 	/* Whether a VIP is new is judged by the plan before this one. */
-	announce(a, p, AFTER_SYNC);
+	announce(a, p, AFTER_SYNC, now);
 	apply_bgp_announce(a, p);
 	set_replace(&a->known, all_vips(p));
 	a->has_applied = true;
@@ -244,7 +303,7 @@ apply_finish(struct apply *a)
 }
 
 void
-apply_yield(struct apply *a, const struct plan *p)
+apply_yield(struct apply *a, const struct plan *p, struct mono now)
 {
-	announce(a, p, YIELDING);
+	announce(a, p, YIELDING, now);
 }

@@ -2,6 +2,11 @@
  * apply.h - carry a plan out: the data plane first, the announcements last;
  * what is no longer wanted in the reverse order.
  *
+ * A VIP that another live node is to own now is not dropped but yielded: this
+ * node goes on answering until it hears the new owner's claim, for
+ * APPLY_YIELD_MS at most. So a move between live nodes has no gap, whichever
+ * of the two learns of it first.
+ *
  * In three steps, because the middle one may take long and runs beside the
  * loop (worker_io.h): apply_begin() silences what must fall silent,
  * apply_program() programs the kernel, apply_finish() announces.
@@ -14,12 +19,22 @@
 #include "ipvs/director.h"
 #include "speaker/plan.h"
 
-enum { APPLY_MAX_ERRORS = 32 };		/* a sync's further ones are only counted */
+enum {
+	APPLY_MAX_ERRORS = 32,		/* a sync's further ones are only counted */
+	/* The next owner may see the API's news later than we do. */
+	APPLY_YIELD_MS = 3000,
+};
 
 /* A set of VIPs, sorted. */
 struct vip_set {
 	struct ip *vips;
 	size_t	n;
+};
+
+/* A VIP that is being handed over. */
+struct apply_yielding {
+	struct ip vip;
+	struct mono until;		/* be silent from then on, claim or not */
 };
 
 struct apply {
@@ -28,7 +43,9 @@ struct apply {
 	struct ev_loop *loop;		/* for bgp */
 	uint16_t bgp_port;		/* to take calls on, 0 none */
 	struct bgp_io *bgp;		/* NULL until there is a peer; owned */
-	struct vip_set announced;	/* what arp was last told */
+	struct vip_set announced;	/* what arp was last told to own */
+	struct apply_yielding *yielding; /* and what to yield; sorted by vip */
+	size_t	nyielding;
 	struct vip_set known;		/* VIPs of the last plan */
 	struct vip_set programmed;	/* by the last sync */
 	bool	has_applied;		/* known is that of a plan */
@@ -50,7 +67,8 @@ void apply_fini(struct apply *a);
  * Begin with p, which must stay as it is until apply_finish(). is_recheck: do
  * not believe what the kernel was left with, look.
  */
-void apply_begin(struct apply *a, const struct plan *p, bool is_recheck);
+void apply_begin(struct apply *a, const struct plan *p, bool is_recheck,
+    struct mono now);
 
 /*
  * Program the kernel. The only step that may run on another thread: it touches
@@ -62,13 +80,16 @@ void apply_program(struct apply *a);
  * Log what happened, and announce. Returns 0, or -EAGAIN where something
  * failed and another try is worth while.
  */
-int apply_finish(struct apply *a);
+int apply_finish(struct apply *a, struct mono now);
 
 /*
  * Before a planned exit: go on answering for each VIP until its next owner's
  * first announcement, and be silent from then on. Not while programming.
  */
-void apply_yield(struct apply *a, const struct plan *p);
+void apply_yield(struct apply *a, const struct plan *p, struct mono now);
+
+/* When a VIP has been yielding for long enough: apply a plan then. MONO_NEVER. */
+struct mono apply_deadline(const struct apply *a);
 
 /*
  * The BGP half of announcing (apply_bgp.c), for apply.c alone: withdraw what p

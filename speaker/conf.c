@@ -14,7 +14,8 @@ enum {
 	OPT_NODE_NAME = 256, OPT_SOURCE, OPT_KUBECONFIG, OPT_NAMESPACE, OPT_API_GROUP,
 	OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_DIRECTOR_NAME, OPT_DIRECTOR_LINK,
 	OPT_FWMARK, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT, OPT_LIVENESS,
-	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_EXCLUDE_INTERFACE, OPT_VERSION, OPT_HELP,
+	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_EXCLUDE_INTERFACE,
+	OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -36,6 +37,8 @@ static const struct option options[] = {
 	{ "liveness-key-file", required_argument, NULL, OPT_LIVENESS_KEY_FILE },
 	{ "bgp-port", required_argument, NULL, OPT_BGP_PORT },
 	{ "exclude-interface", required_argument, NULL, OPT_EXCLUDE_INTERFACE },
+	{ "failback-delay", required_argument, NULL, OPT_FAILBACK_DELAY },
+	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
@@ -56,6 +59,7 @@ static const char *const hints[] = {
 	[OPT_LIVENESS - 256] = "MULTxMSms, 2 to 50 times 3 to 10000 ms: 3x100ms",
 	[OPT_LIVENESS_KEY_FILE - 256] = "a readable file with a key of 1 to 20 bytes",
 	[OPT_BGP_PORT - 256] = "a TCP port, 1 to 65535, or 0 for none",
+	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds",
 	[OPT_EXCLUDE_INTERFACE - 256] = "given at most 32 times",
 };
 
@@ -82,6 +86,9 @@ static const char usage[] =
 "  --liveness-key-file FILE authenticate BFD with the key in FILE (1-20 bytes)\n"
 "  --bgp-port PORT          take BGP calls there; 0, the default: only dial\n"
 "  --exclude-interface GLOB never announce there; may be given again\n"
+"  --failback-delay SEC     after a start, take no VIP that another node can have\n"
+"                           for so long (0)\n"
+"  --yield-on-cordon        hand VIPs over while the Node is unschedulable\n"
 "  --version, --help\n"
 "\n"
 "See herald-speaker(8).\n";
@@ -172,6 +179,11 @@ set_number(int opt, const char *arg, struct speaker_conf *conf)
 			return -EINVAL;
 		conf->liveness_port = (uint16_t)v;
 		return 0;
+	case OPT_FAILBACK_DELAY:
+		if (parse_number(arg, 0, 86400, &v) != 0)
+			return -EINVAL;
+		conf->failback_delay_sec = (uint32_t)v;
+		return 0;
 	case OPT_BGP_PORT:
 		if (parse_number(arg, 0, 65535, &v) != 0)
 			return -EINVAL;
@@ -217,6 +229,9 @@ set(int opt, char *arg, struct speaker_conf *conf)
 	case OPT_DIRECTOR_LINK:
 		conf->director.host_if = arg;
 		return *arg != '\0' && strlen(arg) < 16 ? 0 : -EINVAL;
+	case OPT_YIELD_ON_CORDON:
+		conf->yields_on_cordon = true;
+		return 0;
 	case OPT_LIVENESS:
 		return conf_parse_liveness(arg, &conf->detect_mult, &conf->interval_us);
 	case OPT_LIVENESS_KEY_FILE:

@@ -28,6 +28,8 @@ struct speaker_conf {
 	uint32_t interval_us;
 	uint8_t	key[CONF_KEY_MAX];	/* --liveness-key-file */
 	size_t	key_len;		/* 0: no authentication */
+	uint32_t failback_delay_sec;	/* --failback-delay */
+	bool	yields_on_cordon;	/* --yield-on-cordon */
 	const char *excludes[CONF_MAX_EXCLUDES];
 	size_t	nexcludes;
 	char	*owned[2];		/* strings of ours among the above */

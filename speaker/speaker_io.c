@@ -52,6 +52,8 @@ struct speaker {
 	bool	is_dirty;
 	bool	is_leaving;
 	bool	has_planned;		/* a plan has been applied */
+	enum alive_state self_state;	/* what the others are told of us */
+	struct mono serve_from;		/* MONO_NEVER: nothing programmed yet */
 	bool	are_nodes_dirty;
 	bool	is_reunited;		/* a speaker has come up since the last plan */
 };
@@ -71,6 +73,10 @@ report_of(enum bfd_peer_state state)
 		return ALIVE_HEARD_LEAVING;
 	case BFD_PEER_REFUSED:
 		return ALIVE_HEARD_REFUSED;
+	case BFD_PEER_WAITING:
+		return ALIVE_HEARD_WAITING;
+	case BFD_PEER_CUT_OFF:
+		return ALIVE_HEARD_CUT_OFF;
 	case BFD_PEER_UNKNOWN:
 		break;
 	}
@@ -82,7 +88,7 @@ on_liveness(void *arg, const struct ip *peer, enum bfd_peer_state state)
 {
 	struct speaker *s = arg;
 
-	s->is_reunited |= state == BFD_PEER_UP;
+	s->is_reunited |= state == BFD_PEER_UP || state == BFD_PEER_WAITING;
 	if (alive_report(&s->alive, peer, report_of(state), clock_mono()))
 		s->is_dirty = true;
 }
@@ -173,6 +179,48 @@ program(void *arg)
 	apply_program(&s->apply);
 }
 
+/*
+ * Is there a VIP that this node might announce, and no link for any of them? One
+ * that lacks the links of some VIPs only is a candidate for all.
+ */
+static bool
+is_cut_off(const struct speaker *s)
+{
+	bool has_any = false;
+
+	for (size_t i = 0; i < s->plan.nvips; i++) {
+		if (!s->plan.vips[i].is_eligible)
+			continue;
+		if (arp_io_can_announce(s->arp, &s->plan.vips[i].announce))
+			return false;
+		has_any = true;
+	}
+	return has_any;
+}
+
+/* Judge ourselves, and tell the others. The sessions stay up whatever we say. */
+static void
+update_self_state(struct speaker *s, struct mono now)
+{
+	static const enum bfd_io_path paths[] = {
+		[ALIVE_UP] = BFD_IO_PATH_WELL,
+		[ALIVE_WAITING] = BFD_IO_PATH_WAITING,
+		[ALIVE_CUT_OFF] = BFD_IO_PATH_CUT_OFF,
+	};
+	enum alive_state state = is_cut_off(s) ? ALIVE_CUT_OFF :
+	    mono_reached(now, s->serve_from) ? ALIVE_UP : ALIVE_WAITING;
+
+	if (state == s->self_state)
+		return;
+	log_info(LOG_OBJ("node", s->conf->node_name), "%s",
+	    state == ALIVE_CUT_OFF ? "no link to announce on: other nodes take over" :
+	    state == ALIVE_WAITING ? "taking no VIP that another node can have, yet" :
+	    "in service");
+	s->self_state = state;
+	bfd_io_set_path(s->bfd, paths[state]);
+	s->is_dirty = true;
+}
+
 static void
 begin_plan(struct speaker *s)
 {
@@ -184,6 +232,9 @@ begin_plan(struct speaker *s)
 	};
 	bool is_recheck = mono_reached(in.now, s->recheck);
 
+	update_self_state(s, in.now);
+	in.self_state = s->self_state;
+	in.yields_on_cordon = s->conf->yields_on_cordon;
 	if (is_recheck)
 		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
 	if (s->are_nodes_dirty)
@@ -192,7 +243,7 @@ begin_plan(struct speaker *s)
 	s->began = in.now;
 	plan_fini(&s->plan);
 	plan_build(&in, &s->plan);
-	apply_begin(&s->apply, &s->plan, is_recheck);
+	apply_begin(&s->apply, &s->plan, is_recheck, in.now);
 	worker_start(s->worker);
 }
 
@@ -201,7 +252,7 @@ begin_plan(struct speaker *s)
 static void
 leave_now(struct speaker *s)
 {
-	apply_yield(&s->apply, &s->plan);
+	apply_yield(&s->apply, &s->plan, clock_mono());
 	bfd_io_admin_down(s->bfd);
 	if (s->apply.bgp != NULL)
 		bgp_io_shutdown(s->apply.bgp, BGP_IO_RESTART, 0, "speaker is leaving");
@@ -212,7 +263,7 @@ static void
 programmed(void *arg)
 {
 	struct speaker *s = arg;
-	int rc = apply_finish(&s->apply);
+	int rc = apply_finish(&s->apply, clock_mono());
 	struct mono now;
 
 	/* It may have owned VIPs of ours while we could not hear each other, and
@@ -224,8 +275,12 @@ programmed(void *arg)
 	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(now, s->began) / 1e9);
 	schedule_retry(s, now, rc != 0);
 	s->has_planned = true;
+	if (rc == 0 && s->serve_from.ns == MONO_NEVER.ns)
+		s->serve_from = mono_add_sec(now, s->conf->failback_delay_sec);
 	if (s->is_leaving)
 		leave_now(s);
+	else
+		update_self_state(s, now);
 }
 
 static void
@@ -245,6 +300,9 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	}
 	now = clock_mono();
 	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->alive, now));
+	next = mono_min(next, apply_deadline(&s->apply));
+	if (s->self_state == ALIVE_WAITING)
+		next = mono_min(next, s->serve_from);
 	ev_timer_stop(loop, &s->wake);
 	ev_timer_set(&s->wake, mono_delay_sec(now, next), 0.);
 	ev_timer_start(loop, &s->wake);
@@ -355,6 +413,7 @@ open_parts(struct speaker *s, char err[512])
 		.key_id = 1,
 		.key = conf->key_len > 0 ? conf->key : NULL,
 		.key_len = conf->key_len,
+		.has_path = true,
 		.is_realtime = true,
 	};
 	const struct arp_io_handler arp = {
@@ -395,6 +454,7 @@ open_parts(struct speaker *s, char err[512])
 		snprintf(err, 512, "%s", text);
 		return -1;
 	}
+	bfd_io_set_path(s->bfd, BFD_IO_PATH_WAITING);
 	apply_init(&s->apply, s->director, s->arp, s->loop, conf->bgp_port);
 	s->worker = worker_new(s->loop, program, programmed, s);
 	if (s->worker == NULL) {
@@ -414,7 +474,8 @@ speaker_new(struct ev_loop *loop, const struct speaker_conf *conf, char err[512]
 	s->conf = conf;
 	s->store = kube_store_new();
 	s->recheck = mono_add_sec(clock_mono(), RECHECK_SEC);
-	s->retry = MONO_NEVER;
+	s->retry = s->serve_from = MONO_NEVER;
+	s->self_state = ALIVE_WAITING;
 	alive_init(&s->alive);
 	ev_prepare_init(&s->turn, on_turn);
 	ev_timer_init(&s->wake, on_wake, 0., 0.);

@@ -47,6 +47,8 @@ static const struct {
 	{ "a name, not a path", { "--director-name=a/b" }, CONF_BAD },
 	{ "an interface name has 15 bytes", { "--director-link=sixteen-letters-" }, CONF_BAD },
 	{ "a level we know", { "--log-level=loud" }, CONF_BAD },
+	{ "a delay of a day", { "--failback-delay=86400", "--yield-on-cordon" }, CONF_RUN },
+	{ "for ever is no delay", { "--failback-delay=never" }, CONF_BAD },
 	{ "an unknown option", { "--nope" }, CONF_BAD },
 	{ "a stray word", { "--log-json", "word" }, CONF_BAD },
 	{ "version", { "--version" }, CONF_DONE },
