@@ -13,6 +13,7 @@ import traceback
 
 import api
 import api_scenarios
+import bgp_scenarios
 import demo
 import objects
 import scenarios
@@ -100,6 +101,7 @@ def main():
     args.add_argument("--api")
     args = args.parse_args()
     suite = api_scenarios if args.api else scenarios
+    scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS)
     names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:
         if name not in names:

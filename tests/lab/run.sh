@@ -31,7 +31,9 @@ export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab
 colour=''
 [ ! -t 1 ] || colour=1
+LAB_BIRD=$(tests/lab/bird.sh)
 echo "Booting a virtual machine with Debian's kernel; the lab is up in half a minute."
 exec tests/lab/vm.sh -t "$limit" -r "$results" \
 	env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" LAB_COLOUR=$colour \
+	LAB_BIRD="$LAB_BIRD" \
 	/usr/bin/python3 -u tests/lab/lab.py "$bin" "$@"

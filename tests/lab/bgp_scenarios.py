@@ -1,0 +1,174 @@
+"""bgp_scenarios.py - VIPs that a router learns by BGP from every node.
+
+BIRD runs on the lab's router and hands what it learns to the kernel, which
+spreads flows over all nodes (ECMP, by ports). The VIPs are of a net that is on no
+link, so nothing but BGP leads to them.
+"""
+import os
+import re
+import subprocess
+import time
+
+import objects
+import topology
+from measure import Connections, Failed, Not, until
+from netns import inside, output, sysctl
+from objects import TCP_PORT
+from scenarios import bring_back, cut_off, ms, spread
+
+ROUTER_ASN, NODE_ASN = 64513, 64512
+POOL = "198.51.100.0/28"
+SCENARIOS = []      # as in scenarios.py
+
+CONFIG = """
+log "/run/lab/logs/bird.log" all;
+router id {router};
+protocol device {{ }}
+protocol bfd {{
+	interface "eth0" {{ min rx interval 100 ms; min tx interval 100 ms; multiplier 3; }};
+}}
+protocol kernel {{
+	merge paths on;
+	ipv4 {{ import none; export where source = RTS_BGP; }};
+}}
+template bgp node {{
+	local {router} as {asn};
+	passive on;
+	error wait time 1, 2;
+	bfd on;
+	ipv4 {{ import all; export none; }};
+}}
+"""
+
+
+class Bird:
+    """The router daemon, ended by its pid."""
+
+    def __init__(self, lab):
+        where = os.environ["LAB_BIRD"]
+        text = CONFIG.format(router=topology.ROUTER_IP, asn=ROUTER_ASN)
+        for n in lab.nodes:
+            text += (f"protocol bgp {n.name} from node "
+                     f"{{ neighbor {n.ip} as {NODE_ASN}; }}\n")
+        with open("/run/lab/bird.conf", "w") as f:
+            f.write(text)
+        libs = [root for root, _dirs, files in os.walk(where)
+                if any(f.startswith("libssh") for f in files)]
+        sysctl("router", {"ipv4/fib_multipath_hash_policy": 1})
+        with inside("router"):
+            self.popen = subprocess.Popen(
+                [f"{where}/usr/sbin/bird", "-f", "-c", "/run/lab/bird.conf",
+                 "-s", "/run/lab/bird.ctl"],
+                env={**os.environ, "LD_LIBRARY_PATH": ":".join(libs)},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self.popen.kill()
+        self.popen.wait()
+
+
+def bgp_object(kind, version, name, spec):
+    return {"apiVersion": f"heraldlb.io/{version}", "kind": kind,
+            "metadata": {"name": name, "namespace": objects.NAMESPACE}, "spec": spec}
+
+
+def bgp_objects():
+    return [
+        objects.pool([POOL], "bgp"),
+        bgp_object("BFDProfile", "v1beta1", "fast", {
+            "receiveInterval": 100, "transmitInterval": 100, "detectMultiplier": 3}),
+        bgp_object("BGPPeer", "v1beta2", "router", {
+            "myASN": NODE_ASN, "peerASN": ROUTER_ASN, "bfdProfile": "fast",
+            "peerAddress": topology.ROUTER_IP}),
+        bgp_object("BGPAdvertisement", "v1beta1", "bgp", {
+            "ipAddressPools": ["bgp"], "communities": ["64512:100"]})]
+
+
+def next_hops(vip):
+    """The nodes that the router sends vip's packets to, by address."""
+    text = output("router", "ip", "route", "show", vip)
+    return set(re.findall(r"via (\S+)", text))
+
+
+def wait_route(vip, nodes, limit_sec=15):
+    want = {n.ip for n in nodes}
+
+    def look():
+        have = next_hops(vip)
+        return have == want or Not(f"it has {sorted(have)}")
+    until(f"the router to have next hops {sorted(want)} for {vip}", look, limit_sec,
+          every_sec=0.02)
+    return time.monotonic()
+
+
+def put_service(svc):
+    """A Service of the BGP pool before the same pods; returns (object, its VIP)."""
+    obj = objects.service("web-bgp", ["IPv4"])
+    obj["metadata"]["annotations"] = {"heraldlb.io/address-pool": "bgp"}
+    svc.lab.objects.put(objects.endpoint_slice("web-bgp", "IPv4", svc.endpoints()))
+    svc.lab.objects.put(obj)
+
+    def vip():
+        ips = svc.lab.objects.external_ips("web-bgp")
+        return ips[0] if ips else None
+    return obj, until("Service web-bgp to have an address", vip, 10)
+
+
+def open_all(svc, vip, n):
+    conns = Connections("far", vip, TCP_PORT, n)
+    seen = set(conns.seen_ip.values())
+    if conns.errors or seen != {svc.far_ip}:
+        raise Failed(f"{n} connections seen from {svc.far_ip}",
+                     f"{len(conns.socks)} seen from {seen}; {conns.errors[:3]}")
+    if sorted(conns.by_pod()) != sorted(svc.members):
+        raise Failed(f"all of {svc.members} to be reached", f"reached {conns.by_pod()}")
+    return conns
+
+
+def lose_a_node(svc, vip, conns):
+    """n2 is cut off; (sec until the router knows, connections due, alive)."""
+    lab, dead = svc.lab, svc.lab.by_name["n2"]
+    when = cut_off(lab, dead)
+    known = wait_route(vip, [n for n in lab.nodes if n is not dead])
+    expected = {s for s in conns.socks if conns.pods[s] not in dead.pods}
+    conns.say(b"still there?")
+    alive = conns.hear(b"still there?", 6, expected)
+    bring_back(lab, dead)
+    wait_route(vip, lab.nodes, 20)
+    return known - when, expected, alive
+
+
+def bgp_ecmp(svc):
+    """The router spreads over three nodes; one dies, what is elsewhere lives."""
+    svc.settle()
+    lab = svc.lab
+    with Bird(lab):
+        for obj in bgp_objects():
+            lab.objects.put(obj)
+        obj, vip = put_service(svc)
+        wait_route(vip, lab.nodes)
+        conns = open_all(svc, vip, 200)
+        counts = conns.by_pod()
+        took, expected, alive = lose_a_node(svc, vip, conns)
+        if alive < expected:
+            raise Failed(f"{len(expected)} connections to live nodes to live",
+                         f"{len(alive)} do")
+        conns.say(b"back again")
+        still = conns.hear(b"back again", 6, alive)
+        if still < alive:
+            raise Failed(f"{len(alive)} connections to outlive the node's return",
+                         f"{len(still)} do")
+        conns.close()
+        gone = lab.objects.remove(obj)
+        withdrawn = wait_route(vip, []) - gone
+        for obj in bgp_objects()[1:]:
+            lab.objects.remove(obj)
+    svc.settle()
+    return (f"{spread(counts)}; n2 out of the route after {ms(took)}, {len(alive)} of "
+            f"{len(expected)} alive, and after its return; withdrawn after {ms(withdrawn)}")
+
+
+SCENARIOS.append(("bgp_ecmp", bgp_ecmp, 4))
