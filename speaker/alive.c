@@ -189,6 +189,16 @@ alive_state(const struct alive *a, const char *name, struct mono now)
 	return is_found ? node_state(&a->nodes[i], now) : ALIVE_ABSENT;
 }
 
+const char *
+alive_name(const struct alive *a, const struct ip *ip)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (ip_eq(&a->nodes[i].ip, ip))
+			return a->nodes[i].name;
+	}
+	return NULL;
+}
+
 struct mono
 alive_deadline(const struct alive *a, struct mono now)
 {

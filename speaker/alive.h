@@ -101,6 +101,10 @@ bool alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
 /* ALIVE_ABSENT for a node that is not known. */
 enum alive_state alive_state(const struct alive *a, const char *name,
     struct mono now);
+
+/* The node whose speaker is reached there; NULL where that is none. */
+const char *alive_name(const struct alive *a, const struct ip *ip);
+
 const char *alive_state_name(enum alive_state s);
 
 /* May the node own VIPs? One that is WAITING is to be the last resort. */

@@ -100,6 +100,20 @@ collect_claims(struct plan_ctx *ctx)
 	qsort(ctx->claims, ctx->nclaims, sizeof(*ctx->claims), claim_cmp);
 }
 
+static void
+name_services(struct plan *ret, const struct plan_claim *claims, size_t n,
+    struct plan_vip *vip)
+{
+	vip->services = arena_array(&ret->arena, n, sizeof(*vip->services));
+	vip->nservices = n;
+	for (size_t i = 0; i < n; i++)
+		vip->services[i] = (struct plan_service){
+			.ns = arena_strdup(&ret->arena, claims[i].svc->meta.ns),
+			.name = arena_strdup(&ret->arena, claims[i].svc->meta.name),
+			.uid = arena_strdup(&ret->arena, claims[i].svc->meta.uid),
+		};
+}
+
 /* Runs of claims with one VIP become the plan's VIPs. */
 static void
 build_vips(struct plan_ctx *ctx, struct plan *ret)
@@ -121,6 +135,7 @@ build_vips(struct plan_ctx *ctx, struct plan *ret)
 			;
 		vip->ip = c->vip;
 		vip->pool = arena_strdup(&ret->arena, c->pool->meta.name);
+		name_services(ret, c, run, vip);
 		plan_candidates(ctx, c, run, vip, &ctx->ballots[ret->nvips]);
 		vips[ret->nvips++] = c->vip;
 	}

@@ -27,8 +27,14 @@ struct plan_input {
 	bool	yields_on_cordon;	/* unschedulable is as good as drained */
 };
 
+struct plan_service {
+	const char *ns, *name, *uid;
+};
+
 struct plan_vip {
 	struct ip ip;
+	struct plan_service *services;	/* those at it, by namespace and name */
+	size_t	nservices;
 	const char *pool;		/* the IPAddressPool it is from */
 	const char *owner;		/* the node that announces it, NULL none */
 	const char *why_none;		/* why nobody announces it; NULL with an owner */

@@ -15,6 +15,7 @@
 #include "speaker/plan.h"
 #include "speaker/speaker_io.h"
 #include "speaker/status_encode.h"
+#include "speaker/tell_io.h"
 #include "speaker/worker_io.h"
 
 enum {
@@ -40,6 +41,7 @@ struct speaker {
 	struct httpd *httpd;
 	struct alive alive;
 	struct apply apply;
+	struct tell tell;
 	struct worker *worker;		/* runs apply_program() */
 	struct plan plan;		/* being applied, or the last one applied */
 	struct mono began;		/* when the plan was begun */
@@ -51,6 +53,7 @@ struct speaker {
 	int64_t	retry_ms;		/* the last back-off */
 	bool	is_dirty;
 	bool	is_leaving;
+	bool	has_announced_news;	/* what leaves by ARP or NDP has changed */
 	bool	has_planned;		/* a plan has been applied */
 	enum alive_state self_state;	/* what the others are told of us */
 	struct mono serve_from;		/* MONO_NEVER: nothing programmed yet */
@@ -290,6 +293,10 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	struct mono now, next;
 
 	(void)revents;
+	if (s->has_announced_news) {
+		s->has_announced_news = false;
+		tell_announced(&s->tell, s->arp);
+	}
 	/* Half a world would take down what is there. */
 	if (s->is_leaving || worker_is_busy(s->worker) ||
 	    !kube_source_is_synced(s->source))
@@ -347,14 +354,25 @@ on_links(void *arg)
 static void
 on_conflict(void *arg, const struct ip *vip, const char *ifname, const uint8_t mac[6])
 {
-	char text[18];
+	struct speaker *s = arg;
 
-	(void)arg;
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
-	    mac[2], mac[3], mac[4], mac[5]);
-	log_warn(LOG_OBJ("vip", IP_STR(vip), "iface", ifname, "mac", text),
-	    "somebody else uses this address; find the machine with that MAC, or "
-	    "take the address out of the pool");
+	tell_conflict(&s->tell, vip, ifname, mac);
+}
+
+static void
+on_settled(void *arg, const struct ip *vip, const char *ifname)
+{
+	struct speaker *s = arg;
+
+	tell_settled(&s->tell, vip, ifname);
+}
+
+static void
+on_announced(void *arg)
+{
+	struct speaker *s = arg;
+
+	s->has_announced_news = true;
 }
 
 static int
@@ -417,7 +435,8 @@ open_parts(struct speaker *s, char err[512])
 		.is_realtime = true,
 	};
 	const struct arp_io_handler arp = {
-		.conflict = on_conflict, .links_changed = on_links, .arg = s };
+		.conflict = on_conflict, .links_changed = on_links, .arg = s,
+		.settled = on_settled, .announced_changed = on_announced };
 	const struct kube_source_handler handler = { on_change, on_synced, s };
 	const struct kube_source_conf source = {
 		.spec = conf->source,
@@ -455,6 +474,7 @@ open_parts(struct speaker *s, char err[512])
 		return -1;
 	}
 	bfd_io_set_path(s->bfd, BFD_IO_PATH_WAITING);
+	tell_init(&s->tell, s->source, conf->node_name, &s->plan, &s->alive);
 	apply_init(&s->apply, s->director, s->arp, s->loop, conf->bgp_port);
 	s->worker = worker_new(s->loop, program, programmed, s);
 	if (s->worker == NULL) {
@@ -503,6 +523,7 @@ speaker_free(struct speaker *s)
 	bfd_io_free(s->bfd);
 	arp_io_free(s->arp);
 	director_close(s->director);
+	tell_fini(&s->tell);
 	apply_fini(&s->apply);
 	plan_fini(&s->plan);
 	alive_fini(&s->alive);

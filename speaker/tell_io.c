@@ -1,0 +1,211 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/metrics.h"
+#include "speaker/neigh.h"
+#include "speaker/tell_io.h"
+
+/* One series for each VIP, only at its owner: as many as VIPs in all. */
+static const struct metric m_owner = { "herald_vip_owner",
+	"1 for each VIP this node announces by ARP or NDP.", METRIC_GAUGE };
+static const struct metric m_conflicts = { "herald_vip_conflicts_total",
+	"Times another user of a VIP was found, by what it is.", METRIC_COUNTER };
+static const struct metric m_withheld = { "herald_vip_events_withheld_total",
+	"Events not written, for there were too many at once.", METRIC_COUNTER };
+
+#define VIP_LABEL(vip) \
+	metrics_labels((char[96]){ 0 }, 96, "vip", IP_STR(vip), NULL)
+
+static int
+vip_cmp(const void *a, const void *b)
+{
+	return ip_cmp(a, b);
+}
+
+static bool
+has(const struct ip *set, size_t n, const struct ip *vip)
+{
+	return n > 0 && bsearch(vip, set, n, sizeof(*set), vip_cmp) != NULL;
+}
+
+void
+tell_init(struct tell *t, struct kube_source *source, const char *node,
+    const struct plan *plan, const struct alive *alive)
+{
+	*t = (struct tell){ .source = source, .node = node, .plan = plan,
+	    .alive = alive, .credit = TELL_BURST, .credit_at = clock_mono() };
+}
+
+void
+tell_fini(struct tell *t)
+{
+	free(t->told);
+	*t = (struct tell){ 0 };
+}
+
+static bool
+may_tell(struct tell *t)
+{
+	struct mono now = clock_mono();
+
+	t->credit += (double)mono_sub_ns(now, t->credit_at) / 1e9 * TELL_PER_SEC;
+	t->credit_at = now;
+	if (t->credit > TELL_BURST)
+		t->credit = TELL_BURST;
+	if (t->credit < 1) {
+		metrics_add(&m_withheld, NULL, 1);
+		return false;
+	}
+	t->credit -= 1;
+	return true;
+}
+
+/* An Event on every Service at the VIP. */
+static void __attribute__((format(printf, 5, 6)))
+tell(struct tell *t, const struct plan_vip *v, bool is_warning, const char *reason,
+    const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (size_t i = 0; i < v->nservices; i++) {
+		const struct plan_service *s = &v->services[i];
+
+		if (may_tell(t))
+			kube_source_event(t->source, &(struct kube_event){
+			    .kind = KUBE_SERVICE, .ns = s->ns, .name = s->name,
+			    .uid = s->uid, .is_warning = is_warning,
+			    .reason = reason, .message = text });
+	}
+}
+
+struct vip_list {
+	struct ip *vips;
+	size_t	n, cap;
+};
+
+static void
+add_vip(void *arg, const struct ip *vip, const char *ifname)
+{
+	struct vip_list *l = arg;
+
+	(void)ifname;
+	l->vips = mem_grow(l->vips, l->n, &l->cap, sizeof(*l->vips));
+	l->vips[l->n++] = *vip;
+}
+
+void
+tell_announced(struct tell *t, const struct arp_io *arp)
+{
+	const struct plan *p = t->plan;
+	struct ip *told = mem_zalloc((p->nvips + 1) * sizeof(*told));
+	struct vip_list l = { NULL };
+	size_t ntold = 0;
+
+	arp_io_each(arp, add_vip, &l);
+	if (l.n > 0)
+		qsort(l.vips, l.n, sizeof(*l.vips), vip_cmp);
+	for (size_t i = 0; i < p->nvips; i++) {
+		const struct plan_vip *v = &p->vips[i];
+
+		/* What is on its way to another node is its to tell. */
+		if (!v->is_mine || !has(l.vips, l.n, &v->ip))
+			continue;
+		told[ntold++] = v->ip;
+		if (has(t->told, t->ntold, &v->ip))
+			continue;
+		metrics_set(&m_owner, VIP_LABEL(&v->ip), 1);
+		tell(t, v, false, "nodeAssigned",
+		    "announcing from node \"%s\" with protocol \"layer2\"", t->node);
+	}
+	for (size_t i = 0; i < t->ntold; i++) {
+		if (!has(told, ntold, &t->told[i]))
+			metrics_drop(&m_owner, VIP_LABEL(&t->told[i]));
+	}
+	free(l.vips);
+	free(t->told);
+	t->told = told;
+	t->ntold = ntold;
+}
+
+static const struct plan_vip *
+find_vip(const struct plan *p, const struct ip *vip)
+{
+	for (size_t i = 0; i < p->nvips; i++) {
+		if (ip_eq(&p->vips[i].ip, vip))
+			return &p->vips[i];
+	}
+	return NULL;
+}
+
+static bool
+is_speaker(void *arg, const struct ip *ip)
+{
+	return alive_name(arg, ip) != NULL;
+}
+
+/* The node with that MAC, NULL for none. */
+static const char *
+node_of_mac(struct tell *t, const uint8_t mac[6])
+{
+	FILE *f = fopen("/proc/net/arp", "re");
+	const char *name = NULL;
+	struct ip ip;
+
+	if (f == NULL)
+		return NULL;
+	if (neigh_find(f, mac, is_speaker, (void *)(uintptr_t)t->alive, &ip))
+		name = alive_name(t->alive, &ip);
+	fclose(f);
+	return name;
+}
+
+void
+tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
+    const uint8_t mac[6])
+{
+	const struct plan_vip *v = find_vip(t->plan, vip);
+	const char *node = node_of_mac(t, mac);
+	char text[18];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+	    mac[2], mac[3], mac[4], mac[5]);
+	metrics_add(&m_conflicts, node != NULL ? "rival=\"speaker\"" :
+	    "rival=\"stranger\"", 1);
+	log_warn(LOG_OBJ("vip", IP_STR(vip), "iface", ifname, "mac", text),
+	    node != NULL ? "another speaker announces this VIP, too; can the two "
+	    "hear each other's BFD?" : "somebody else uses this address; find the "
+	    "machine with that MAC, or take the address out of the pool");
+	if (v == NULL)
+		return;
+	if (node != NULL)
+		tell(t, v, true, "TwoOwners", "%s on %s is announced by node \"%s\" "
+		    "(%s), too: node \"%s\" and that one do not hear each other's "
+		    "speaker; open UDP port 7847 (--liveness-port) between them and "
+		    "give both the same key", IP_STR(vip), ifname, node, text, t->node);
+	else
+		tell(t, v, true, "DuplicateAddress", "%s on %s is used by %s, which is "
+		    "no node of this cluster, as node \"%s\" sees it: find that "
+		    "machine, or take the address out of its pool", IP_STR(vip), ifname,
+		    text, t->node);
+}
+
+void
+tell_settled(struct tell *t, const struct ip *vip, const char *ifname)
+{
+	const struct plan_vip *v = find_vip(t->plan, vip);
+
+	log_info(LOG_OBJ("vip", IP_STR(vip), "iface", ifname),
+	    "the other user of this address is gone");
+	if (v != NULL && v->is_mine)
+		tell(t, v, false, "DuplicateAddressSettled", "the other user of %s on %s "
+		    "is gone, as node \"%s\" sees it", IP_STR(vip), ifname, t->node);
+}

@@ -1,0 +1,50 @@
+/*
+ * tell_io.h - what is told in the API of VIPs on the local network: an Event
+ * on each Service when this node begins to announce its VIP, and when somebody
+ * else is found to use it.
+ */
+#ifndef HERALD_SPEAKER_TELL_IO_H
+#define HERALD_SPEAKER_TELL_IO_H
+
+#include "arp/arp_io.h"
+#include "kube/source.h"
+#include "speaker/alive.h"
+#include "speaker/plan.h"
+
+/*
+ * Events a speaker may write: so many at once, and then so many a second. The
+ * death of a node may move thousands of VIPs, and a flapping one may do so again
+ * and again; the API server has better to do. What is left out is counted.
+ */
+enum { TELL_BURST = 512, TELL_PER_SEC = 5 };
+
+struct tell {
+	struct kube_source *source;
+	const char *node;		/* this node's name */
+	const struct plan *plan;	/* the one in force */
+	const struct alive *alive;
+	struct ip *told;		/* VIPs last told as announced here; sorted */
+	size_t	ntold;
+	double	credit;			/* Events that may be written now */
+	struct mono credit_at;		/* when credit was so much */
+};
+
+/* All stay the caller's, and are looked at whenever there is something to tell. */
+void tell_init(struct tell *t, struct kube_source *source, const char *node,
+    const struct plan *plan, const struct alive *alive);
+void tell_fini(struct tell *t);
+
+/* What leaves this node has changed: nodeAssigned for VIPs of ours that are new. */
+void tell_announced(struct tell *t, const struct arp_io *arp);
+
+/*
+ * Somebody else uses the VIP: DuplicateAddress for a stranger, TwoOwners where
+ * the MAC is that of a node with a speaker (as IPv4 neighbours tell).
+ */
+void tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
+    const uint8_t mac[6]);
+
+/* The rival has fallen silent: DuplicateAddressSettled. */
+void tell_settled(struct tell *t, const struct ip *vip, const char *ifname);
+
+#endif
