@@ -198,6 +198,25 @@ class Connections:
                     del waiting[fd]
         return alive
 
-    def close(self):
+    def close(self, limit_sec=0.5):
+        """End them in good order: both FINs are through, or limit_sec has passed.
+
+        A FIN that comes when its Service is gone is a stray to the node's firewall.
+        """
+        left = set(self.socks)
+        for s in self.socks:
+            try:
+                s.shutdown(socket.SHUT_WR)
+            except OSError:
+                left.discard(s)
+        deadline = time.monotonic() + limit_sec
+        while left and time.monotonic() < deadline:
+            for s in select.select(left, [], [], deadline - time.monotonic())[0]:
+                try:
+                    if s.recv(4096):
+                        continue
+                except OSError:
+                    pass
+                left.discard(s)
         for s in self.socks:
             s.close()
