@@ -45,15 +45,19 @@ def _answer(_sel, sock, pod):
         pass        # the way back is cut, as a scenario wants it
 
 
-def start(pods):
-    """Serve in each namespace of pods until we are gone; returns when it does."""
+def start(pods, ip="::"):
+    """Serve in each namespace of pods until we are gone; returns when it does.
+
+    ip: the address served; "::" is all of both families.
+    """
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     sel = selectors.DefaultSelector()
     for pod in pods:
         with inside(pod):
-            tcp = socket.create_server(("::", TCP_PORT), family=socket.AF_INET6,
-                                       backlog=512, dualstack_ipv6=True)
-            udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-            udp.bind(("::", UDP_PORT))
+            tcp = socket.create_server((ip, TCP_PORT), family=family, backlog=512,
+                                       dualstack_ipv6=ip == "::")
+            udp = socket.socket(family, socket.SOCK_DGRAM)
+            udp.bind((ip, UDP_PORT))
         sel.register(tcp, selectors.EVENT_READ,
                      lambda sel, sock, pod=pod: _accept(sel, sock, pod))
         sel.register(udp, selectors.EVENT_READ,

@@ -1,0 +1,284 @@
+#!/usr/bin/python3
+"""lab_bench.py BIN RESULT: measures in the lab's virtual machine; see run.sh.
+
+Writes {name: figures} to RESULT as JSON; table.py makes the table of it. keepalived
+runs in two more hosts on the same LAN, and what is done to a master of Herald's is
+done to its master: the link is cut, the processes are killed.
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab"))
+import echo
+import lab as lab_main
+import objects
+import scenarios
+import topology
+from cluster import HTTP_PORT, LOGS, Lab, Process
+from ipvs import ipvs_table
+from measure import Failed, Not, Prober, until
+from netns import create, inside, ip_batch, output, set_link, sysctl
+from objects import TCP_PORT, UDP_PORT
+
+NTAKEOVERS, NMOVES, NCHANGES = 10, 5, 10
+NSERVICES, NENDPOINTS = 1000, 4
+VRRP_VIP = "10.0.0.40"
+
+
+def say(text):
+    print(f"    {text}", flush=True)
+
+
+# --- Herald ----------------------------------------------------------------
+
+def memory(lab):
+    """Of each speaker at rest, the largest of each measure."""
+    lab.services[4].settle()
+    time.sleep(2)
+    each = [p.memory_mb() for p in lab.speakers.values()]
+    return {key: max(m[key] for m in each) for key in each[0]}
+
+
+def endpoint_changes(svc):
+    """Seconds from the slice's rename to IPVS, on the first and on the last node."""
+    vip, _owner = svc.settle()
+    key, members, ip = ("TCP", vip, TCP_PORT), list(svc.members), svc.pod_ip("n2-c")
+    first, last = [], []
+    for i in range(2 * NCHANGES):
+        is_added = i % 2 == 0
+        since = svc.write_slice([*members, "n2-c"] if is_added else members)
+        left, took = list(svc.lab.nodes), []
+        while left:
+            for node in left[:]:
+                if is_added == any(d.ip == ip for d in ipvs_table(node.director, key)[key]):
+                    took.append(time.monotonic() - since)
+                    left.remove(node)
+            if time.monotonic() - since > 3:
+                raise Failed("the change in IPVS within 3 s", f"not on {left[0].name}", left[0])
+        first.append(took[0])
+        last.append(took[-1])
+        svc.settle()
+    return {"first": first, "last": last}
+
+
+def herald_takeovers(svc):
+    took, lost = [], 0
+    for _ in range(NTAKEOVERS):
+        t = scenarios.Takeover(svc, 20)
+        took.append(t.outage_sec)
+        lost += len(t.lost())
+        t.conns.close()
+        scenarios.bring_back(svc.lab, t.owner)
+        svc.settle(20)
+    return {"outage": took, "conns_lost": lost}
+
+
+def gap_sec(prober, since):
+    """The longest time without an answer among answers after `since`."""
+    times = sorted(t for t in prober.answered.values() if t >= since)
+    return max(b - a for a, b in zip(times, times[1:]))
+
+
+def planned_moves(svc):
+    gaps, lost, sent = [], 0, 0
+    for _ in range(NMOVES):
+        vip, owner = svc.settle(20)
+        speaker = svc.lab.speakers[owner.name]
+        with Prober("client", vip, UDP_PORT, 24) as prober:
+            until("probes to be answered", lambda: len(prober.answered) > 20, 5)
+            since = time.monotonic()
+            speaker.signal(signal.SIGTERM)
+            until("the speaker to end", lambda: not speaker.is_running(), 10, node=owner)
+        gaps.append(gap_sec(prober, since))
+        lost += len(prober.lost(since))
+        sent += len(prober.sent)
+        speaker.start()
+        svc.settle(20)
+    return {"gap": gaps, "lost": lost, "sent": sent}
+
+
+# --- keepalived --------------------------------------------------------------
+
+class Keepalived:
+    """A host on the LAN with keepalived, VRRPv3; echo answers at the VIP."""
+
+    def __init__(self, index, priority):
+        self.name, self.process = f"k{index}", None
+        create(self.name)
+        ip_batch("lan", [f"link add e-{self.name} type veth peer name eth0 "
+                         f"address {topology.lan_mac(40 + index)} netns {self.name}",
+                         f"link set e-{self.name} master br0 up"])
+        ip_batch(self.name, [f"addr add 10.0.0.{40 + index}/24 dev eth0", "link set eth0 up"])
+        sysctl(self.name, {"ipv4/ip_nonlocal_bind": 1})
+        self.config = f"/run/lab/{self.name}.conf"
+        with open(self.config, "w") as f:
+            f.write(f"""
+global_defs {{
+    vrrp_version 3
+    vrrp_garp_master_refresh 0
+}}
+vrrp_instance lan {{
+    state BACKUP
+    nopreempt
+    interface eth0
+    virtual_router_id 51
+    priority {priority}
+    advert_int 0.1
+    virtual_ipaddress {{
+        {VRRP_VIP}/24
+    }}
+}}
+""")
+
+    def start(self):
+        log = open(f"{LOGS}/{self.name}.log", "ab")
+        with log, inside(self.name):
+            self.process = subprocess.Popen(
+                ["keepalived", "-n", "-l", "-D", "-P", "-f", self.config, "-p",
+                 f"/run/lab/{self.name}.pid", "-r", f"/run/lab/{self.name}.vrrp.pid"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self):
+        """The parent and its children, at once."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            children = f.read().split()
+        for p in (pid, *map(int, children)):
+            os.kill(p, 9)
+        self.process.wait()
+
+    def has_vip(self):
+        return f" {VRRP_VIP}/" in output(self.name, "ip", "-o", "addr")
+
+
+def keepalived_takeovers():
+    hosts = [Keepalived(1, 254), Keepalived(2, 253)]
+    for h in hosts:
+        h.start()
+    echo.start([h.name for h in hosts], VRRP_VIP)
+    took = []
+    for _ in range(NTAKEOVERS):
+        def masters():
+            have = [h for h in hosts if h.has_vip()]
+            return have if len(have) == 1 else Not(f"{[h.name for h in have]} have it")
+        master = until("one keepalived to be master", masters, 20, 0.2)[0]
+        time.sleep(1)       # the other has to have heard it
+        prober = Prober("client", VRRP_VIP, echo.UDP_PORT, 24)
+        with prober:
+            until("probes to be answered", lambda: len(prober.answered) > 20, 5)
+            with inside("lan"):
+                set_link(f"e-{master.name}", False)
+            since = time.monotonic()
+            master.kill()
+            until("the other to answer", lambda: prober.answered_since(since) > 20, 10)
+        took.append(prober.outage_sec(since))
+        subprocess.run(["ip", "-n", master.name, "addr", "flush", "to", VRRP_VIP], check=True)
+        with inside("lan"):
+            set_link(f"e-{master.name}", True)
+        master.start()
+    for h in hosts:
+        h.kill()
+    return {"outage": took, "version": version_of("keepalived", "--version")}
+
+
+def version_of(*argv):
+    done = subprocess.run(argv, text=True, capture_output=True)
+    return (done.stdout + done.stderr).split("\n")[0]
+
+
+# --- many Services -------------------------------------------------------------
+
+def many_services(bin_dir):
+    """A speaker that starts with 1,000 Services, and ipvsadm -R of what it made."""
+    folder = objects.Folder("/run/lab/many")
+    create("big")
+    node = topology.Node("n1")
+    big = objects.node(node)
+    big["metadata"]["name"] = "big"
+    folder.put(big)
+    folder.put(objects.pool(["10.9.0.0/16"]))
+    folder.put(objects.advertisement())
+    os.makedirs(f"{folder.path}/.status", exist_ok=True)
+    services, slices = [], []
+    for i in range(NSERVICES):
+        name, vip = f"s{i}", f"10.9.{1 + i // 250}.{1 + i % 250}"
+        svc = objects.service(name, ["IPv4"])
+        svc["spec"]["ports"] = svc["spec"]["ports"][:1]
+        svc["status"] = {"loadBalancer": {"ingress": [{"ip": vip, "ipMode": "Proxy"}]}}
+        services.append(json.dumps(svc))
+        ips = [f"10.8.{k}.{1 + i % 250}" for k in range(NENDPOINTS)]
+        slices.append(json.dumps(objects.endpoint_slice(name, "IPv4",
+                                                        [(ip, "elsewhere") for ip in ips])))
+    folder.put_text("services.yaml", "\n---\n".join(services))
+    folder.put_text("slices.yaml", "\n---\n".join(slices))
+    ip_batch("big", ["link add eth0 type dummy", "addr add 10.0.0.1/24 dev eth0",
+                     "link set eth0 up"])
+    speaker = Process("big-speaker", "big", [
+        f"{bin_dir}/herald-speaker", "--node-name", "big", "--source", folder.source(""),
+        "--namespace", objects.NAMESPACE, "--director-name", "herald-big",
+        "--director-link", "herald0", "--http", f"127.0.0.1:{HTTP_PORT}"])
+    since = time.monotonic()
+    speaker.start()
+
+    def programmed():
+        try:
+            made = speaker.metrics().get('herald_director_changes_total{kind="service_added"}', 0)
+        except OSError:
+            return Not("it cannot be asked yet")
+        return made >= NSERVICES or Not(f"{made:.0f} services so far")
+    until(f"{NSERVICES} services to be programmed", programmed, 120, 0.1)
+    took = time.monotonic() - since
+    table = ipvs_table("herald-big")
+    nrows = sum(map(len, table.values()))
+    if len(table) != NSERVICES or nrows != NSERVICES * NENDPOINTS:
+        raise Failed(f"{NSERVICES} services x {NENDPOINTS}", f"{len(table)}, {nrows} rows")
+    memory = speaker.memory_mb()
+    speaker.kill()
+    text = output("herald-big", "ipvsadm", "-Sn")
+    create("plain")
+    with inside("plain"):
+        since = time.monotonic()
+        subprocess.run(["ipvsadm", "-R"], input=text, text=True, check=True)
+        restored = time.monotonic() - since
+    if len(ipvs_table("plain")) != NSERVICES:
+        raise Failed("ipvsadm -R to restore the table", "it did not")
+    return {"speaker": took, "ipvsadm": restored, "memory": memory}
+
+
+def main():
+    bin_dir, result = sys.argv[1:3]
+    sys.setswitchinterval(0.0005)
+    lab_main.load_modules()
+    lab = Lab(bin_dir, objects.Folder(lab_main.SOURCE))
+    lab.start()
+    figures = {}
+    web = lab.services[4]
+    try:
+        scenarios.first_light(web)
+        for name, measure in (
+                ("memory", lambda: memory(lab)),
+                ("endpoint", lambda: endpoint_changes(web)),
+                ("takeover", lambda: herald_takeovers(web)),
+                ("planned", lambda: planned_moves(web)),
+                ("keepalived", keepalived_takeovers),
+                ("many", lambda: many_services(bin_dir))):
+            since = time.monotonic()
+            figures[name] = measure()
+            say(f"{name}: {time.monotonic() - since:.0f} s")
+    except Failed as e:
+        print(f"bench: {e}")
+        return 1
+    finally:
+        lab.stop()
+        lab.save_logs()
+        with open(result, "w") as f:
+            json.dump(figures, f)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+#!/bin/bash
+# run.sh: make bench. Measures Herald, and keepalived and ipvsadm beside it in the
+# same run, and prints a table with the aims. BENCH_RESULTS: where logs and figures
+# go (build/bench). At the end, the controller's rate: controller.sh.
+set -eu
+cd "$(dirname "$0")/../.."
+build=build/${VARIANT:-release}
+results=${BENCH_RESULTS:-build/bench}
+
+packages=
+for need in keepalived ipvsadm; do
+	PATH=$PATH:/usr/sbin command -v $need >/dev/null || packages="$packages $need"
+done
+if [ -n "$packages" ]; then
+	echo "installing$packages"
+	sudo=$([ "$(id -u)" -eq 0 ] || echo sudo)
+	# Debian starts a daemon when it is installed; the bench starts its own, in a VM.
+	# shellcheck disable=SC2086
+	$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+		apt-get install -y -qq --no-install-recommends $packages >/dev/null
+fi
+
+make --no-print-directory "$build/controller.a" "$build/kube.a" "$build/lib.a" >/dev/null
+mkdir -p "$build/tests/bench" "$results"
+# shellcheck disable=SC2046	# a list of words
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -o "$build/tests/bench/alloc_bench" \
+	tests/bench/alloc_bench.c "$build/controller.a" "$build/kube.a" "$build/lib.a" \
+	$(pkg-config --libs libcurl libcjson yaml-0.1 libmicrohttpd libcrypto) -lev
+"$build/tests/bench/alloc_bench" >"$results/alloc.txt"
+
+export PYTHONPYCACHEPREFIX=$PWD/build/pycache
+/usr/bin/python3 -m compileall -q tests/lab tests/bench
+echo "Measuring in a virtual machine; this takes some minutes."
+tests/lab/vm.sh -t 600 -r "$results" env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
+	/usr/bin/python3 -u tests/bench/lab_bench.py "$PWD/$build" /run/lab/results/lab.json
+python3 tests/bench/table.py "$results/lab.json" "$results/alloc.txt"
+echo
+echo "The controller against a real API server (built at first use, 10 minutes):"
+tests/bench/controller.sh
