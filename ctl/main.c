@@ -28,7 +28,7 @@ static const char usage[] =
 "  lint    judge manifests as the daemons would; no cluster is needed\n"
 "  plan    what a change of pools would do to Services; nothing is changed\n"
 "  import  print MetalLB's objects as Herald's\n"
-"  status  what a speaker believes and does (127.0.0.1:7472 by default)\n"
+"  status  what a speaker believes and does (127.0.0.1:7473 by default)\n"
 "\n"
 "See heraldctl(8).\n";
 
@@ -176,7 +176,7 @@ cmd_status(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
-	char here[] = "127.0.0.1:7472", *default_speakers[] = { here };
+	char here[] = "127.0.0.1:7473", *default_speakers[] = { here };
 	int opt, is_json = 0;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
