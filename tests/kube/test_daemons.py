@@ -1,6 +1,7 @@
 """Herald's own programs against the API server: what is shipped works there,
 with the rights that are shipped and no others."""
 import contextlib
+import glob
 import os
 import re
 import time
@@ -29,14 +30,14 @@ class Daemons:
         self.restarted = self.restarted_until = ""
 
     @contextlib.contextmanager
-    def controller(self, port=None):
+    def controller(self, port=None, ns=NS, more=()):
         self.nlogs += 1
         log = os.path.join(self.s.log_dir, f"controller-{self.nlogs}.log")
         with contextlib.suppress(OSError):
             os.unlink(log)
         config = self.c.kubeconfig("controller", port, f"controller-{self.nlogs}")
         p = Process([self.s.programs["controller"], "--source", "kubeconfig:" + config,
-                     "--namespace", NS, "--http", f"127.0.0.1:{free_port()}"], log)
+                     "--namespace", ns, "--http", f"127.0.0.1:{free_port()}", *more], log)
         try:
             yield p
             expect(p.is_alive(), "the controller ended by itself:\n" + p.tail())
@@ -221,6 +222,30 @@ class Daemons:
                                    user=user, check=False)
                 expect(r.stdout.strip() == "no", f"{user} may {verb} {what}")
 
+    def test_metallb(self):
+        """MetalLB's own objects, in its group and namespace, with deploy/metallb's
+        rights. Its CRDs are stood in for by ours, which have its fields."""
+        ns = "metallb-system"
+        self.c.kubectl("create", "namespace", ns)
+        for f in glob.glob(os.path.join(DEPLOY, "crds", "*.yaml")):
+            with open(f) as crd:
+                self.apply("-f", "-", stdin=crd.read().replace("heraldlb.io", "metallb.io"))
+        self.apply("-f", os.path.join(DEPLOY, "metallb", "rbac.yaml"))
+        pools = f"/apis/metallb.io/v1beta1/namespaces/{ns}/ipaddresspools"
+        until(lambda: self.c.http("GET", pools), "MetalLB's pools to be served", 20)
+        theirs = pool("theirs", {"addresses": ["198.51.100.7-198.51.100.7"],
+                                 "autoAssign": False})
+        theirs["apiVersion"] = "metallb.io/v1beta1"
+        theirs["metadata"]["namespace"] = ns
+        self.c.http("POST", pools, theirs)
+        s = service("of-metallb", kind="LoadBalancer")
+        s["metadata"]["annotations"] = {"metallb.io/address-pool": "theirs"}
+        self.c.http("POST", SERVICES, s)
+        with self.controller(ns=ns, more=["--api-group", "metallb.io"]):
+            until(lambda: self.ips("of-metallb") == ["198.51.100.7"], "its address", 25)
+            until(lambda: self.c.http("GET", f"{pools}/theirs").get("status", {}).get(
+                "assignedIPv4") == 1, "the pool's counters")
+
 
 def stamp():
     """Now, as the audit log writes it."""
@@ -243,6 +268,7 @@ def run(suite, test):
     test("controller: a restart writes nothing", d.test_restart_keeps)
     test("controller: API server restarted", d.test_api_restarted)
     test_ha.run(suite, test)
+    test("controller: MetalLB's objects as they are", d.test_metallb)
     test("shipped: the speaker's rights", d.test_speaker_reads)
     test("shipped: no request was refused", d.test_rights)
     test("shipped: and no further rights", d.test_no_more_rights)
