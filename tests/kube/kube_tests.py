@@ -10,6 +10,7 @@ import sys
 import time
 
 import test_daemons
+import test_pools
 from cluster import ApiError, Cluster
 from faultproxy import Proxy, Tunnel
 from harness import (Churn, Dump, Report, endpoint_slice, expect, same_as_server,
@@ -467,6 +468,7 @@ def run(suite, report, only):
     test("cost at rest", suite.test_idle)
     test("cost of 4,000 objects", suite.test_big)
     test_daemons.run(suite, test)
+    test_pools.run(suite, test)
 
 
 def main():
