@@ -199,6 +199,16 @@ alive_name(const struct alive *a, const struct ip *ip)
 	return NULL;
 }
 
+bool
+alive_has_unknown(const struct alive *a, struct mono now)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (node_state(&a->nodes[i], now) == ALIVE_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
 struct mono
 alive_deadline(const struct alive *a, struct mono now)
 {

@@ -17,8 +17,8 @@
  *	DEAD         no             no                  no
  *
  * What a speaker that is up says of itself comes with BFD, and so within one
- * packet: WAITING while it has not programmed its data plane yet, or has not
- * been up for --failback-delay; CUT_OFF while none of its links can announce.
+ * packet: WAITING while it has not programmed its data plane yet, does not know
+ * yet who else is there, or has not been up for --failback-delay; CUT_OFF while none of its links can announce.
  *
  * A node is UNKNOWN for ALIVE_WINDOW_MS after this speaker first hears of it:
  * a speaker that has just started must not take every VIP before its sessions
@@ -101,11 +101,10 @@ bool alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
 /* ALIVE_ABSENT for a node that is not known. */
 enum alive_state alive_state(const struct alive *a, const char *name,
     struct mono now);
+const char *alive_state_name(enum alive_state s);
 
 /* The node whose speaker is reached there; NULL where that is none. */
 const char *alive_name(const struct alive *a, const struct ip *ip);
-
-const char *alive_state_name(enum alive_state s);
 
 /* May the node own VIPs? One that is WAITING is to be the last resort. */
 static inline bool
@@ -120,6 +119,12 @@ alive_has_director(enum alive_state s)
 {
 	return s != ALIVE_ABSENT && s != ALIVE_DEAD;
 }
+
+/*
+ * Is some node's state ALIVE_UNKNOWN? Whoever starts must not take a VIP before
+ * it has heard of all that may own it.
+ */
+bool alive_has_unknown(const struct alive *a, struct mono now);
 
 /* When some state next changes by itself, or MONO_NEVER. */
 struct mono alive_deadline(const struct alive *a, struct mono now);

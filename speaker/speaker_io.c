@@ -57,6 +57,7 @@ struct speaker {
 	bool	has_planned;		/* a plan has been applied */
 	enum alive_state self_state;	/* what the others are told of us */
 	struct mono serve_from;		/* MONO_NEVER: nothing programmed yet */
+	bool	has_served;		/* has been ALIVE_UP */
 	bool	are_nodes_dirty;
 	bool	is_reunited;		/* a speaker has come up since the last plan */
 };
@@ -210,11 +211,17 @@ update_self_state(struct speaker *s, struct mono now)
 		[ALIVE_WAITING] = BFD_IO_PATH_WAITING,
 		[ALIVE_CUT_OFF] = BFD_IO_PATH_CUT_OFF,
 	};
-	enum alive_state state = is_cut_off(s) ? ALIVE_CUT_OFF :
-	    mono_reached(now, s->serve_from) ? ALIVE_UP : ALIVE_WAITING;
+	enum alive_state state = ALIVE_WAITING;
 
+	if (is_cut_off(s))
+		state = ALIVE_CUT_OFF;
+	/* A node that joins the cluster later makes nobody wait again. */
+	else if (s->has_served || (mono_reached(now, s->serve_from) &&
+	    !alive_has_unknown(&s->alive, now)))
+		state = ALIVE_UP;
 	if (state == s->self_state)
 		return;
+	s->has_served |= state == ALIVE_UP;
 	log_info(LOG_OBJ("node", s->conf->node_name), "%s",
 	    state == ALIVE_CUT_OFF ? "no link to announce on: other nodes take over" :
 	    state == ALIVE_WAITING ? "taking no VIP that another node can have, yet" :
@@ -308,7 +315,7 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	now = clock_mono();
 	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->alive, now));
 	next = mono_min(next, apply_deadline(&s->apply));
-	if (s->self_state == ALIVE_WAITING)
+	if (mono_before(now, s->serve_from))
 		next = mono_min(next, s->serve_from);
 	ev_timer_stop(loop, &s->wake);
 	ev_timer_set(&s->wake, mono_delay_sec(now, next), 0.);

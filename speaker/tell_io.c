@@ -107,7 +107,7 @@ tell_announced(struct tell *t, const struct arp_io *arp)
 {
 	const struct plan *p = t->plan;
 	struct ip *told = mem_zalloc((p->nvips + 1) * sizeof(*told));
-	struct vip_list l = { NULL };
+	struct vip_list l = { .vips = NULL };
 	size_t ntold = 0;
 
 	arp_io_each(arp, add_vip, &l);

@@ -104,6 +104,8 @@ START_TEST(deadline_is_when_a_state_turns)
 	alive_end_nodes(&a);
 	ck_assert(alive_deadline(&a, T0).ns == due.ns);
 	ck_assert(alive_state(&a, "n2", mono_add_ns(due, -1)) == ALIVE_UNKNOWN);
+	ck_assert(alive_has_unknown(&a, mono_add_ns(due, -1)));
+	ck_assert(!alive_has_unknown(&a, due));
 	ck_assert(alive_state(&a, "n2", due) == ALIVE_ABSENT);
 	ck_assert_msg(alive_deadline(&a, due).ns == MONO_NEVER.ns, "no busy loop");
 	alive_report(&a, &ip, ALIVE_HEARD_UP, due);
