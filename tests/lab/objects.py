@@ -15,10 +15,11 @@ NAMESPACE = "herald-system"         # of pools and advertisements
 TCP_PORT, UDP_PORT = 80, 7          # the Services'; the pods' are echo.py's
 
 
-def node(n):
+def node(n, annotations=None):
     return {
         "apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": n.name, "labels": {"kubernetes.io/hostname": n.name}},
+        "metadata": {"name": n.name, "labels": {"kubernetes.io/hostname": n.name},
+                     "annotations": annotations or {}},
         "spec": {"podCIDR": f"10.244.{n.index}.0/24",
                  "podCIDRs": [f"10.244.{n.index}.0/24", f"fd00:{n.index}::/64"]},
         "status": {

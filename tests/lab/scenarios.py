@@ -285,6 +285,34 @@ def speaker_leaves(svc):
     return f"moved within {ms(moved)}, 0 of {len(prober.sent)} packets lost"
 
 
+@scenario(4, 6)
+def drained(svc):
+    """The owner's Node is drained, then no more: the VIP moves and comes back, no loss."""
+    vip, owner = svc.settle()
+    conns = Connections("client", vip, TCP_PORT, 30)
+    gaps = []
+    with Prober("client", vip, UDP_PORT, 24, spacing_sec=0.001) as prober:
+        until("probes to be answered", lambda: len(prober.answered) > 100, 5)
+        for annotations in ({"heraldlb.io/drain": "true"}, {}):
+            since = svc.lab.objects.put(objects.node(owner, annotations))
+            until(f"{owner.name} to {'lose' if annotations else 'own'} {vip}",
+                  lambda d=annotations: (svc.owners(vip, 0.05) == {owner.name}) != bool(d), 5,
+                  node=owner)
+            time.sleep(0.3)
+            times = sorted(t for t in list(prober.answered.values()) if t >= since)
+            gaps.append(max(b - a for a, b in zip(times, times[1:])))
+    conns.say(b"still here")
+    alive = conns.hear(b"still here", 5)
+    conns.close()
+    lost = prober.lost()
+    if lost:
+        raise Failed("no packet lost when a node is drained", f"{len(lost)} were", owner)
+    if len(alive) < len(conns.socks) or conns.errors:
+        raise Failed("30 connections alive", f"{len(alive)}, {conns.errors}", owner)
+    return (f"0 of {len(prober.sent)} packets lost, longest time without an answer "
+            f"{ms(gaps[0])} away and {ms(gaps[1])} back, {len(alive)} connections alive")
+
+
 @scenario(4)
 def broken_manifest(svc):
     """A file that is no YAML is named, with its line, and disturbs nothing."""
