@@ -91,7 +91,7 @@ diff_new_vs(const struct ipvs_vs *want, struct ipvs_ops *ops)
 	size_t i;
 
 	if (is_late_mh)
-		op->sched = "rr";
+		op->sched = "none";
 	for (i = 0; i < want->nrs; i++)
 		op_add_rs(ops, want, &want->rs[i]);
 	if (is_late_mh)

@@ -5,7 +5,8 @@
  * Three rules come from how the kernel works (ip_vs_mh.c, ip_vs_ctl.c):
  *
  * - mh builds its lookup table anew at every change of its servers, so a new
- *   service starts as rr and becomes mh when its servers are in.
+ *   service starts without a scheduler ("none") and becomes mh when its servers
+ *   are in. To take another one away costs an RCU grace period, some 10 ms.
  * - The table depends on the servers' order, which is that of their addition.
  *   All nodes must have the same table, so a server that belongs before others
  *   makes those be taken out and put in again behind it (is_reorder). A server
