@@ -176,7 +176,8 @@ is_yielding(const struct apply *a, const struct plan_vip *v, enum when when,
 	if (v->owner == NULL || (v->is_mine && when == AFTER_SYNC))
 		return false;
 	if (!v->is_mine && apply_is_announced(a, &v->ip)) {
-		log_info(LOG_OBJ("vip", IP_STR(&v->ip), "to", v->owner), "handing over");
+		log_info(LOG_OBJ("vip", IP_STR(&v->ip), "to", v->owner),
+		    "handing over");
 		*ret_until = mono_add_ms(now, APPLY_YIELD_MS);
 		return true;
 	}
@@ -200,7 +201,8 @@ static void
 announce(struct apply *a, const struct plan *p, enum when when, struct mono now)
 {
 	struct arp_want *wants = mem_zalloc((p->nvips + 1) * sizeof(*wants));
-	struct apply_yielding *yielding = mem_zalloc((p->nvips + 1) * sizeof(*yielding));
+	struct apply_yielding *yielding = mem_zalloc((p->nvips + 1) *
+	    sizeof(*yielding));
 	struct vip_set own = set_new(p->nvips);
 	size_t nwants = 0, nyielding = 0;
 	struct mono until;

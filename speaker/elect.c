@@ -28,7 +28,8 @@ struct elect {
 static uint64_t
 score(const struct elect *e, uint32_t vip, uint32_t node)
 {
-	uint64_t x = e->hashes[vip] + e->nodes[node].hash * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t x = e->hashes[vip] +
+	    e->nodes[node].hash * UINT64_C(0x9e3779b97f4a7c15);
 
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
