@@ -18,7 +18,8 @@
  *
  * What a speaker that is up says of itself comes with BFD, and so within one
  * packet: WAITING while it has not programmed its data plane yet, does not know
- * yet who else is there, or has not been up for --failback-delay; CUT_OFF while none of its links can announce.
+ * yet who else is there, or has not been up for --failback-delay; CUT_OFF while
+ * none of its links can announce.
  *
  * A node is UNKNOWN for ALIVE_WINDOW_MS after this speaker first hears of it:
  * a speaker that has just started must not take every VIP before its sessions

@@ -424,9 +424,8 @@ speaker_leave(struct speaker *s)
 		leave_now(s);
 }
 
-/* The source first: where it is misspelt, nothing of the node is touched. */
 static int
-open_parts(struct speaker *s, char err[512])
+open_engines(struct speaker *s, char err[512])
 {
 	const struct speaker_conf *conf = s->conf;
 	const struct bfd_io_conf bfd = {
@@ -444,32 +443,8 @@ open_parts(struct speaker *s, char err[512])
 	const struct arp_io_handler arp = {
 		.conflict = on_conflict, .links_changed = on_links, .arg = s,
 		.settled = on_settled, .announced_changed = on_announced };
-	const struct kube_source_handler handler = { on_change, on_synced, s };
-	const struct kube_source_conf source = {
-		.spec = conf->source,
-		.kinds = 1u << KUBE_SERVICE | 1u << KUBE_ENDPOINT_SLICE |
-		    1u << KUBE_NODE | 1u << KUBE_POD | 1u << KUBE_IP_ADDRESS_POOL |
-		    1u << KUBE_L2_ADVERTISEMENT | 1u << KUBE_BGP_ADVERTISEMENT |
-		    1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY |
-		    1u << KUBE_BFD_PROFILE,
-		.node_name = conf->node_name,
-		.ns = conf->ns,
-		.api_group = conf->api_group,
-		.component = "herald-speaker",
-	};
-	struct director_error director_err;
-	struct kube_error kube_err;
 	char text[256] = "";
 
-	s->source = kube_source_open(s->loop, &source, s->store, &handler, &kube_err);
-	if (s->source == NULL) {
-		snprintf(err, 512, "%s", kube_err.text);
-		return -1;
-	}
-	if (director_open(&conf->director, &s->director, &director_err) != 0) {
-		snprintf(err, 512, "%s", director_err.text);
-		return -1;
-	}
 	s->arp = arp_io_new(s->loop, conf->excludes, conf->nexcludes, &arp, text);
 	if (s->arp != NULL)
 		s->bfd = bfd_io_new(s->loop, &bfd, on_liveness, s, text);
@@ -490,6 +465,39 @@ open_parts(struct speaker *s, char err[512])
 		return -1;
 	}
 	return 0;
+}
+
+/* The source first: where it is misspelt, nothing of the node is touched. */
+static int
+open_parts(struct speaker *s, char err[512])
+{
+	const struct speaker_conf *conf = s->conf;
+	const struct kube_source_handler handler = { on_change, on_synced, s };
+	const struct kube_source_conf source = {
+		.spec = conf->source,
+		.kinds = 1u << KUBE_SERVICE | 1u << KUBE_ENDPOINT_SLICE |
+		    1u << KUBE_NODE | 1u << KUBE_POD | 1u << KUBE_IP_ADDRESS_POOL |
+		    1u << KUBE_L2_ADVERTISEMENT | 1u << KUBE_BGP_ADVERTISEMENT |
+		    1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY |
+		    1u << KUBE_BFD_PROFILE,
+		.node_name = conf->node_name,
+		.ns = conf->ns,
+		.api_group = conf->api_group,
+		.component = "herald-speaker",
+	};
+	struct director_error director_err;
+	struct kube_error kube_err;
+
+	s->source = kube_source_open(s->loop, &source, s->store, &handler, &kube_err);
+	if (s->source == NULL) {
+		snprintf(err, 512, "%s", kube_err.text);
+		return -1;
+	}
+	if (director_open(&conf->director, &s->director, &director_err) != 0) {
+		snprintf(err, 512, "%s", director_err.text);
+		return -1;
+	}
+	return open_engines(s, err);
 }
 
 struct speaker *
