@@ -58,10 +58,11 @@ struct bgp_io {
 	struct bgp_bfd bfd;
 	ev_timer notify;		/* handler->changed is due */
 	ev_timer publish;		/* metrics are due */
-	ev_timer drain;			/* the second half of a BGP_IO_LEAVE */
+	ev_timer drain;			/* the second half of bgp_io_shutdown() */
 	bool	is_moved;		/* an interface is not what it was: BFD must
 					   follow */
 	bool	is_leaving;
+	enum bgp_io_exit exit_how;	/* while is_leaving */
 	bool	has_stopped;		/* handler->stopped is due or was called */
 	char	exit_text[BGP_ERROR_DATA_MAX];
 	struct mono strangers_at;	/* when one was last logged */

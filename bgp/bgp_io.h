@@ -146,16 +146,18 @@ struct bgp_io_status {
 void bgp_io_each(const struct bgp_io *b,
     void (*fn)(void *arg, const struct bgp_io_status *s), void *arg);
 
+/* Where a session's end is to cost the peer our routes, they are marked
+   GRACEFUL_SHUTDOWN first (RFC 8326), and a Cease follows. */
 enum bgp_io_exit {
-	/* Another process follows: peers with graceful restart keep our routes. */
+	/* Another process follows: peers with graceful restart keep our routes
+	   and hear nothing; only to others it is as if we left. */
 	BGP_IO_RESTART,
-	/* The node leaves: GRACEFUL_SHUTDOWN first (RFC 8326), then Cease. */
-	BGP_IO_LEAVE,
+	BGP_IO_LEAVE,		/* the node leaves, for all peers */
 };
 
 /*
  * End all sessions, and with `stopped` say when that is done. drain_ms is how
- * long routes stay marked before a BGP_IO_LEAVE closes. text goes with the
+ * long routes stay marked, where there are any to mark. text goes with the
  * Cease (RFC 9003, up to 255 bytes), NULL for none. Then only bgp_io_each()
  * and bgp_io_free() may follow.
  */

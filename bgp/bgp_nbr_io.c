@@ -433,8 +433,6 @@ bgp_nbr_bfd_changed(struct bgp_nbr *n)
 	}
 }
 
-enum { COMMUNITY_GRACEFUL_SHUTDOWN = (int)0xffff0000 };
-
 void
 bgp_nbr_drain(struct bgp_nbr *n)
 {
@@ -444,15 +442,10 @@ bgp_nbr_drain(struct bgp_nbr *n)
 	size_t nroutes = 0;
 
 	for (size_t i = 0; i < rib->nattrs; i++) {
-		struct bgp_attrs *a = &attrs[i];
-
 		if (rib->attrs[i] == NULL)
 			continue;
-		*a = *rib->attrs[i];
-		a->local_pref = 0;
-		if (a->ncommunities < BGP_COMMUNITIES_MAX)
-			a->communities[a->ncommunities++] =
-			    (uint32_t)COMMUNITY_GRACEFUL_SHUTDOWN;
+		attrs[i] = *rib->attrs[i];
+		bgp_attrs_retire(&attrs[i]);
 	}
 	for (size_t i = 0; i < rib->n; i++) {
 		const struct bgp_rib_entry *e = &rib->entries[i];

@@ -16,6 +16,8 @@ enum attr_flag {
 
 enum { AS_SEQUENCE = 2 };
 
+static const uint32_t GRACEFUL_SHUTDOWN = 0xffff0000;
+
 static void
 put_attr(struct wire_out *w, unsigned flags, enum bgp_attr_type type, size_t len)
 {
@@ -25,6 +27,21 @@ put_attr(struct wire_out *w, unsigned flags, enum bgp_attr_type type, size_t len
 		wire_put_u16(w, (uint16_t)len);
 	else
 		wire_put_u8(w, (uint8_t)len);
+}
+
+void
+bgp_attrs_retire(struct bgp_attrs *a)
+{
+	unsigned i = 0;
+
+	a->local_pref = 0;
+	while (i < a->ncommunities && a->communities[i] != GRACEFUL_SHUTDOWN)
+		i++;
+	if (i == BGP_COMMUNITIES_MAX)
+		i--;		/* of so many, one has to give way */
+	a->communities[i] = GRACEFUL_SHUTDOWN;
+	if (i == a->ncommunities)
+		a->ncommunities++;
 }
 
 /* Empty within our AS, else our AS nprepend + 1 times. */

@@ -54,6 +54,12 @@ struct bgp_attrs {
 	uint64_t ext[BGP_COMMUNITIES_MAX];	/* whole 8 bytes, big-endian value */
 };
 
+/*
+ * Mark a route as about to go (RFC 8326): GRACEFUL_SHUTDOWN, which external peers
+ * may act upon, and the lowest LOCAL_PREF for internal ones.
+ */
+void bgp_attrs_retire(struct bgp_attrs *a);
+
 /* What both OPENs and the configuration say of a session. */
 struct bgp_session {
 	uint32_t local_as;

@@ -19,10 +19,10 @@ static const struct metric m_yielding = { "herald_vips_yielding",
 
 void
 apply_init(struct apply *a, struct director *director, struct arp_io *arp,
-    struct ev_loop *loop, uint16_t bgp_port)
+    struct ev_loop *loop, const struct apply_bgp_conf *bgp)
 {
 	*a = (struct apply){ .director = director, .arp = arp, .loop = loop,
-	    .bgp_port = bgp_port };
+	    .bgp_conf = *bgp, .bgp_gone_at = MONO_NEVER };
 }
 
 void
@@ -236,7 +236,7 @@ announce(struct apply *a, const struct plan *p, enum when when, struct mono now)
 struct mono
 apply_deadline(const struct apply *a)
 {
-	struct mono next = MONO_NEVER;
+	struct mono next = a->is_bgp_gone ? MONO_NEVER : a->bgp_gone_at;
 
 	for (size_t i = 0; i < a->nyielding; i++)
 		next = mono_min(next, a->yielding[i].until);
@@ -271,7 +271,7 @@ apply_begin(struct apply *a, const struct plan *p, bool is_recheck, struct mono 
 {
 	for (size_t i = 0; i < p->nwarnings; i++)
 		log_warn(LOG_NONE, "%s", p->warnings[i]);
-	apply_bgp_withdraw(a, p);
+	apply_bgp_withdraw(a, p, now);
 	announce(a, p, BEFORE_SYNC, now);
 	a->plan = p;
 	a->is_recheck = is_recheck;

@@ -37,12 +37,21 @@ struct apply_yielding {
 	struct mono until;		/* be silent from then on, claim or not */
 };
 
+/* How the BGP half works, from the command line. */
+struct apply_bgp_conf {
+	uint16_t port;			/* to take calls on, 0 none */
+	uint32_t drain_ms;		/* how long routes stay marked before they go */
+	struct bgp_io_handler handler;
+};
+
 struct apply {
 	struct director *director;
 	struct arp_io *arp;
 	struct ev_loop *loop;		/* for bgp */
-	uint16_t bgp_port;		/* to take calls on, 0 none */
+	struct apply_bgp_conf bgp_conf;
 	struct bgp_io *bgp;		/* NULL until there is a peer; owned */
+	struct mono bgp_gone_at;	/* when a drained node's routes go; MONO_NEVER */
+	bool	is_bgp_gone;		/* they have */
 	struct vip_set announced;	/* what arp was last told to own */
 	struct apply_yielding *yielding; /* and what to yield; sorted by vip */
 	size_t	nyielding;
@@ -58,9 +67,9 @@ struct apply {
 	size_t	nerrors;
 };
 
-/* director, arp and loop stay the caller's. bgp_port: see bgp_io_conf. */
+/* director, arp and loop stay the caller's. */
 void apply_init(struct apply *a, struct director *director, struct arp_io *arp,
-    struct ev_loop *loop, uint16_t bgp_port);
+    struct ev_loop *loop, const struct apply_bgp_conf *bgp);
 void apply_fini(struct apply *a);
 
 /*
@@ -88,14 +97,22 @@ int apply_finish(struct apply *a, struct mono now);
  */
 void apply_yield(struct apply *a, const struct plan *p, struct mono now);
 
-/* When a VIP has been yielding for long enough: apply a plan then. MONO_NEVER. */
+/*
+ * Before a planned exit: end the BGP sessions, as a restart or, where p's node is
+ * drained, for good. True where the conf's handler->stopped will say when that is
+ * done, false where there is nothing to wait for.
+ */
+bool apply_bgp_leave(struct apply *a, const struct plan *p);
+
+/* When a VIP has been yielding, or a route marked, for long enough: apply a plan
+   then. MONO_NEVER. */
 struct mono apply_deadline(const struct apply *a);
 
 /*
  * The BGP half of announcing (apply_bgp.c), for apply.c alone: withdraw what p
  * no longer has; announce what p has and is programmed.
  */
-void apply_bgp_withdraw(struct apply *a, const struct plan *p);
+void apply_bgp_withdraw(struct apply *a, const struct plan *p, struct mono now);
 void apply_bgp_announce(struct apply *a, const struct plan *p);
 
 /* Is the VIP announced from this node by ARP or NDP? */

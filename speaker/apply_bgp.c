@@ -22,7 +22,7 @@ set_routes(struct apply *a, const struct plan *p)
 	struct bgp_io_route *routes = mem_zalloc((p->nbgp_routes + 1) * sizeof(*routes));
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->nbgp_routes; i++) {
+	for (size_t i = 0; i < p->nbgp_routes && !a->is_bgp_gone; i++) {
 		if (is_programmed(a, &p->bgp_routes[i]))
 			routes[n++] = p->bgp_routes[i].route;
 	}
@@ -32,13 +32,28 @@ set_routes(struct apply *a, const struct plan *p)
 	free(routes);
 }
 
+/* A speaker that comes up on a drained node has nothing to give back slowly. */
+static void
+follow_drain(struct apply *a, const struct plan *p, struct mono now)
+{
+	if (!p->is_bgp_retiring) {
+		a->bgp_gone_at = MONO_NEVER;
+	} else if (a->bgp_gone_at.ns == MONO_NEVER.ns) {
+		a->bgp_gone_at = a->has_applied ?
+		    mono_add_ms(now, a->bgp_conf.drain_ms) : now;
+		log_info(LOG_NONE, "BGP routes are being handed over to other nodes");
+	}
+	a->is_bgp_gone = mono_reached(now, a->bgp_gone_at);
+}
+
 /*
  * What is announced now led to programmed VIPs, so of the new plan's routes
  * those to programmed VIPs are the ones that stay.
  */
 void
-apply_bgp_withdraw(struct apply *a, const struct plan *p)
+apply_bgp_withdraw(struct apply *a, const struct plan *p, struct mono now)
 {
+	follow_drain(a, p, now);
 	if (a->bgp != NULL)
 		set_routes(a, p);
 }
@@ -57,10 +72,25 @@ apply_bgp_announce(struct apply *a, const struct plan *p)
 		if (p->nbgp_peers == 0)
 			return;
 		a->bgp = bgp_io_new(a->loop, &(struct bgp_io_conf){
-		    .port = a->bgp_port,
+		    .port = a->bgp_conf.port,
 		    .is_restarting = !a->has_applied && is_adopted(a, p) },
-		    &(struct bgp_io_handler){ 0 });
+		    &a->bgp_conf.handler);
 	}
 	bgp_io_set_peers(a->bgp, p->bgp_peers, p->nbgp_peers);
 	set_routes(a, p);
+}
+
+/*
+ * The director stays, so a peer that knows graceful restart may keep our routes
+ * until the next speaker is up; not where the node is about to go.
+ */
+bool
+apply_bgp_leave(struct apply *a, const struct plan *p)
+{
+	if (a->bgp == NULL)
+		return false;
+	bgp_io_shutdown(a->bgp, p->is_drained ? BGP_IO_LEAVE : BGP_IO_RESTART,
+	    a->bgp_conf.drain_ms, p->is_drained ? "the node is drained" :
+	    "the speaker is leaving");
+	return true;
 }

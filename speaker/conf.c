@@ -14,7 +14,8 @@ enum {
 	OPT_NODE_NAME = 256, OPT_SOURCE, OPT_KUBECONFIG, OPT_NAMESPACE, OPT_API_GROUP,
 	OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_DIRECTOR_NAME, OPT_DIRECTOR_LINK,
 	OPT_FWMARK, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT, OPT_LIVENESS,
-	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_EXCLUDE_INTERFACE,
+	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME,
+	OPT_EXCLUDE_INTERFACE,
 	OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON, OPT_VERSION, OPT_HELP,
 };
 
@@ -36,6 +37,7 @@ static const struct option options[] = {
 	{ "liveness", required_argument, NULL, OPT_LIVENESS },
 	{ "liveness-key-file", required_argument, NULL, OPT_LIVENESS_KEY_FILE },
 	{ "bgp-port", required_argument, NULL, OPT_BGP_PORT },
+	{ "bgp-drain-time", required_argument, NULL, OPT_BGP_DRAIN_TIME },
 	{ "exclude-interface", required_argument, NULL, OPT_EXCLUDE_INTERFACE },
 	{ "failback-delay", required_argument, NULL, OPT_FAILBACK_DELAY },
 	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
@@ -59,6 +61,7 @@ static const char *const hints[] = {
 	[OPT_LIVENESS - 256] = "MULTxMSms, 2 to 50 times 3 to 10000 ms: 3x100ms",
 	[OPT_LIVENESS_KEY_FILE - 256] = "a readable file with a key of 1 to 20 bytes",
 	[OPT_BGP_PORT - 256] = "a TCP port, 1 to 65535, or 0 for none",
+	[OPT_BGP_DRAIN_TIME - 256] = "0 to 3600 seconds",
 	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds",
 	[OPT_EXCLUDE_INTERFACE - 256] = "given at most 32 times",
 };
@@ -85,6 +88,7 @@ static const char usage[] =
 "                           dead (3x100ms)\n"
 "  --liveness-key-file FILE authenticate BFD with the key in FILE (1-20 bytes)\n"
 "  --bgp-port PORT          take BGP calls there; 0, the default: only dial\n"
+"  --bgp-drain-time SEC     mark routes for so long before withdrawing them (3)\n"
 "  --exclude-interface GLOB never announce there; may be given again\n"
 "  --failback-delay SEC     after a start, take no VIP that another node can have\n"
 "                           for so long (0)\n"
@@ -189,6 +193,11 @@ set_number(int opt, const char *arg, struct speaker_conf *conf)
 			return -EINVAL;
 		conf->bgp_port = (uint16_t)v;
 		return 0;
+	case OPT_BGP_DRAIN_TIME:
+		if (parse_number(arg, 0, 3600, &v) != 0)
+			return -EINVAL;
+		conf->bgp_drain_ms = (uint32_t)v * 1000;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -275,6 +284,7 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		.log_level = LOG_LEVEL_INFO,
 		.director = { .name = "herald", .host_if = "herald0",
 		    .fwmark = 0x10, .table = 7777, .rule_pref = 77 },
+		.bgp_drain_ms = 3000,
 		.liveness_port = 7847,
 		.detect_mult = 3,
 		.interval_us = 100000,

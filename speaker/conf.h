@@ -23,6 +23,7 @@ struct speaker_conf {
 	bool	is_log_json;
 	struct director_conf director;
 	uint16_t bgp_port;		/* --bgp-port; 0: only dial */
+	uint32_t bgp_drain_ms;		/* --bgp-drain-time */
 	uint16_t liveness_port;
 	uint8_t	detect_mult;		/* --liveness MULTxINTERVALms */
 	uint32_t interval_us;

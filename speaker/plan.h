@@ -59,6 +59,12 @@ struct plan {
 	size_t	nbgp_peers;
 	struct plan_route *bgp_routes;	/* sorted by prefix, then peer */
 	size_t	nbgp_routes;
+	bool	is_drained;		/* this node is to hand over what it attracts */
+	/*
+	 * Drained, and another node can attract what the routes do: they are marked
+	 * GRACEFUL_SHUTDOWN, to be withdrawn when routers have had time for it.
+	 */
+	bool	is_bgp_retiring;
 	const char **warnings;		/* for the log: "ns/name: what; remedy" */
 	size_t	nwarnings;
 	struct arena arena;		/* owns all of it; nothing is the store's */

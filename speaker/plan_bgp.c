@@ -4,7 +4,8 @@
  * Every node that can forward announces: with externalTrafficPolicy Cluster
  * where the Service has an endpoint anywhere, with Local where it has one on
  * this node. Advertisements that overlap on a prefix and a peer combine:
- * communities add up, the highest localPref stands.
+ * communities add up, the highest localPref stands. A drained node's routes go
+ * marked GRACEFUL_SHUTDOWN, and apply_bgp.c withdraws them in a while.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -279,6 +280,8 @@ combine(struct bgp_ctx *b, const struct offer *o, size_t n, const char *peer,
 	}
 	if (!has_pref)
 		attrs->local_pref = DEFAULT_LOCAL_PREF;
+	if (b->plan->is_bgp_retiring)
+		bgp_attrs_retire(attrs);
 	return is_any;
 }
 
@@ -323,7 +326,7 @@ gives_way(const struct bgp_ctx *b)
 {
 	const struct plan_input *in = b->ctx->in;
 
-	if (!plan_node_is_drained(in, b->self))
+	if (!b->plan->is_drained)
 		return false;
 	for (size_t i = 0; i < b->ctx->nodes.n; i++) {
 		const struct kube_object *n = b->ctx->nodes.items[i];
@@ -343,12 +346,16 @@ plan_bgp(struct plan_ctx *ctx, struct plan *ret)
 	size_t run;
 
 	b.self = kube_store_get(ctx->in->store, KUBE_NODE, NULL, ctx->in->self);
-	if (peers.n == 0 || b.self == NULL)
+	if (b.self == NULL)
 		return;
+	ret->is_drained = plan_node_is_drained(ctx->in, b.self);
+	if (peers.n == 0)
+		return;
+	ret->is_bgp_retiring = gives_way(&b);
 	ret->bgp_peers = arena_array(&ret->arena, peers.n, sizeof(*ret->bgp_peers));
 	for (size_t i = 0; i < peers.n; i++)
 		add_peer(&b, peers.items[i]);
-	if (ret->nbgp_peers == 0 || !plan_node_is_fit(b.self) || gives_way(&b))
+	if (ret->nbgp_peers == 0 || !plan_node_is_fit(b.self))
 		return;
 	collect_offers(&b);
 	b.last = arena_array(&ret->arena, ret->nbgp_peers, sizeof(*b.last));

@@ -53,6 +53,7 @@ struct speaker {
 	int64_t	retry_ms;		/* the last back-off */
 	bool	is_dirty;
 	bool	is_leaving;
+	bool	is_bgp_ending;		/* and BGP is not done with it */
 	bool	has_announced_news;	/* what leaves by ARP or NDP has changed */
 	bool	has_planned;		/* a plan has been applied */
 	enum alive_state self_state;	/* what the others are told of us */
@@ -257,15 +258,12 @@ begin_plan(struct speaker *s)
 	worker_start(s->worker);
 }
 
-/* The director stays, so peers that know graceful restart keep our routes; the
-   others withdraw them when the session closes. */
 static void
 leave_now(struct speaker *s)
 {
 	apply_yield(&s->apply, &s->plan, clock_mono());
 	bfd_io_admin_down(s->bfd);
-	if (s->apply.bgp != NULL)
-		bgp_io_shutdown(s->apply.bgp, BGP_IO_RESTART, 0, "speaker is leaving");
+	s->is_bgp_ending = apply_bgp_leave(&s->apply, &s->plan);
 	ev_timer_start(s->loop, &s->leave);
 }
 
@@ -404,9 +402,21 @@ on_http(void *arg, const char *path, FILE *f, const char **ret_type)
 static void
 on_left(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	(void)w;
+	struct speaker *s = w->data;
+
 	(void)revents;
-	ev_break(loop, EVBREAK_ALL);
+	if (!s->is_bgp_ending)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_bgp_stopped(void *arg)
+{
+	struct speaker *s = arg;
+
+	s->is_bgp_ending = false;
+	if (!ev_is_active(&s->leave))
+		ev_break(s->loop, EVBREAK_ALL);
 }
 
 void
@@ -440,6 +450,9 @@ open_engines(struct speaker *s, char err[512])
 		.has_path = true,
 		.is_realtime = true,
 	};
+	const struct apply_bgp_conf bgp = {
+		.port = conf->bgp_port, .drain_ms = conf->bgp_drain_ms,
+		.handler = { .stopped = on_bgp_stopped, .arg = s } };
 	const struct arp_io_handler arp = {
 		.conflict = on_conflict, .links_changed = on_links, .arg = s,
 		.settled = on_settled, .announced_changed = on_announced };
@@ -457,7 +470,7 @@ open_engines(struct speaker *s, char err[512])
 	}
 	bfd_io_set_path(s->bfd, BFD_IO_PATH_WAITING);
 	tell_init(&s->tell, s->source, conf->node_name, &s->plan, &s->alive);
-	apply_init(&s->apply, s->director, s->arp, s->loop, conf->bgp_port);
+	apply_init(&s->apply, s->director, s->arp, s->loop, &bgp);
 	s->worker = worker_new(s->loop, program, programmed, s);
 	if (s->worker == NULL) {
 		snprintf(err, 512, "no thread can be started; raise the limit on "

@@ -474,18 +474,39 @@ START_TEST(leaving_says_so)
 }
 END_TEST
 
-/* With graceful restart not a word is said; without it, a Cease. */
+/* With graceful restart not a word is said; without it, marked routes and a Cease. */
 START_TEST(restarting)
 {
+	uint64_t updates;
+
 	both("127.0.0.1", "127.0.0.2");
 	if (_i == 1)
 		a.peers[0].session.restart_sec = b.peers[0].session.restart_sec = 60;
+	a.peers[0].next_hop4 = addr("192.0.2.7");
 	both_up(5);
-	bgp_io_shutdown(a.io, BGP_IO_RESTART, 0, NULL);
+	WAIT(nsent(&a, "b") == 5);
+	turn(50);
+	updates = status(&b, "a")->engine->counts.rx[BGP_UPDATE];
+	bgp_io_shutdown(a.io, BGP_IO_RESTART, 200, NULL);
+	turn(100);
+	ck_assert_msg(a.nstopped == (unsigned)_i, "waits for who loses routes only");
+	ck_assert(is_up(&b, "a") == (_i == 0));
+	ck_assert_uint_eq(b.seen.engine->counts.rx[BGP_UPDATE], updates + (_i == 0));
 	WAIT(a.nstopped == 1);
 	WAIT(!is_up(&b, "a"));
 	ck_assert_msg((strstr(b.seen.reason, "shutdown") == NULL) == (_i == 1), "%s",
 	    b.seen.reason);
+}
+END_TEST
+
+/* Who has nothing from us loses nothing: no time is spent on it. */
+START_TEST(leaving_without_routes)
+{
+	both("127.0.0.1", "127.0.0.2");
+	both_up(0);
+	bgp_io_shutdown(a.io, BGP_IO_LEAVE, 60000, NULL);
+	WAIT(a.nstopped == 1);
+	WAIT(!is_up(&b, "a"));
 }
 END_TEST
 
@@ -720,6 +741,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, gtsm, 0, 3);
 	tcase_add_test(tc, leaving_says_so);
 	tcase_add_loop_test(tc, restarting, 0, 2);
+	tcase_add_test(tc, leaving_without_routes);
 	tcase_add_test(tc, nothing_to_stop);
 	tcase_add_test(tc, reset_by_hand);
 	tcase_add_test(tc, strangers_are_hung_up_on);

@@ -185,6 +185,32 @@ START_TEST(packing)
 }
 END_TEST
 
+static const struct {
+	const char *why;
+	uint8_t	n, want_n;
+	uint32_t last;			/* of the n */
+	uint8_t	want_at;
+} retirements[] = {
+	{ "the only one", 0, 1, 0, 0 },
+	{ "after another", 1, 2, 0xfde80001, 1 },
+	{ "it has it already", 1, 1, 0xffff0000, 0 },
+	{ "no room: it takes the last's place", BGP_COMMUNITIES_MAX, BGP_COMMUNITIES_MAX,
+	    0xfde80001, BGP_COMMUNITIES_MAX - 1 },
+};
+
+START_TEST(retiring)
+{
+	struct bgp_attrs a = { .local_pref = 100, .ncommunities = retirements[_i].n };
+
+	if (a.ncommunities > 0)
+		a.communities[a.ncommunities - 1] = retirements[_i].last;
+	bgp_attrs_retire(&a);
+	ck_assert_msg(a.ncommunities == retirements[_i].want_n && a.local_pref == 0 &&
+	    a.communities[retirements[_i].want_at] == 0xffff0000, "%s",
+	    retirements[_i].why);
+}
+END_TEST
+
 START_TEST(end_of_rib)
 {
 	for (int f = 0; f < BGP_NFAMILIES; f++) {
@@ -385,6 +411,8 @@ main(void)
 
 	tcase_add_loop_test(tc, writing, 0, nitems(writes));
 	tcase_add_loop_test(tc, packing, 0, 8);
+	tcase_add_loop_test(tc, retiring, 0,
+	    sizeof(retirements) / sizeof(*retirements));
 	tcase_add_test(tc, end_of_rib);
 	tcase_add_loop_test(tc, judging, 0, nitems(judged));
 	tcase_add_loop_test(tc, framing, 0, nitems(frames));

@@ -220,10 +220,11 @@ static const struct {
 	      "{'node.kubernetes.io/exclude-from-external-load-balancers':''}},"
 	      "'status':{'addresses':[{'type':'InternalIP','address':'10.0.0.1'}]}}" },
 	    "p 10.0.0.254 as 64513" },
-	{ "a drained node tells nothing, for others do",
-	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
+	{ "a drained node marks what others tell, too (RFC 8326)",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'communities':['64512:1'],'localPref':70"),
 	      N1(DRAINED, "") },
-	    "p 10.0.0.254 as 64513" },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 0 64512:1 65535:0; retiring" },
 	{ "all are drained: it tells what it did",
 	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
 	      N1(DRAINED, ""), N2(DRAINED, ""), N3(DRAINED, "") },
@@ -468,6 +469,8 @@ print_bgp(const struct plan *p)
 			    r->attrs->large[j][1], r->attrs->large[j][2]);
 		ck_assert_uint_eq(p->bgp_routes[i].nvips, 1);
 	}
+	if (p->is_bgp_retiring)
+		fputs("; retiring", f);
 	for (size_t i = 0; i < p->nwarnings; i++)
 		fprintf(f, "; warning %s", p->warnings[i]);
 	fclose(f);
