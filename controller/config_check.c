@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/config_impl.h"
+#include "kube/profile.h"
 
 static void
 check_node_ips(struct config *c, const struct kube_object *o, const struct pool *p)
@@ -234,6 +235,31 @@ check_peers(struct config *c, const struct kube_store *s)
 	}
 }
 
+/* What of two profiles a Service has is for the owner of the other to know. */
+static void
+check_profiles(struct config *c, const struct kube_store *s)
+{
+	struct kube_list svcs = kube_store_list(s, KUBE_SERVICE);
+
+	if (kube_store_list(s, KUBE_FORWARDING_PROFILE).n < 2)
+		return;
+	for (size_t i = 0; i < svcs.n; i++) {
+		struct kube_profile_choice choice;
+
+		if (!svcs.items[i]->service.is_load_balancer)
+			continue;
+		choice = kube_profile_of(s, svcs.items[i]);
+		if (choice.other == NULL || config_problem(c, choice.other) != NULL)
+			continue;
+		config_tell(c, choice.other, false, arena_printf(&c->pools.arena,
+		    "spec.serviceSelectors: Service %s/%s is ForwardingProfile \"%s\"'s "
+		    "already, the first by name: tell the two apart by their selectors, "
+		    "or name one in the Service's annotation "
+		    KUBE_ANNOTATION_PROFILE, svcs.items[i]->meta.ns,
+		    svcs.items[i]->meta.name, choice.profile->meta.name));
+	}
+}
+
 void
 config_check(struct config *c, const struct kube_store *s)
 {
@@ -241,4 +267,5 @@ config_check(struct config *c, const struct kube_store *s)
 	check_l2_adverts(c, s);
 	check_bgp_adverts(c, s);
 	check_peers(c, s);
+	check_profiles(c, s);
 }

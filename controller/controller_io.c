@@ -25,7 +25,8 @@ enum {
 
 /* Read only to tell their owners what is wrong with them. */
 #define ADVICE_KINDS (1u << KUBE_L2_ADVERTISEMENT | 1u << KUBE_BGP_ADVERTISEMENT | \
-	1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY | 1u << KUBE_BFD_PROFILE)
+	1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY | 1u << KUBE_BFD_PROFILE | \
+	1u << KUBE_FORWARDING_PROFILE)
 
 struct controller {
 	struct ev_loop *loop;

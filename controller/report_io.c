@@ -264,6 +264,8 @@ report_write(struct report *r, const struct config *c, struct mono now)
 	r->is_dirty = false;
 	r->next_write = mono_add_sec(now, WRITE_SEC);
 	write_pools(r, c);
+	/* It is of our own group in either case. */
+	write_others(r, c, KUBE_FORWARDING_PROFILE);
 	if (!r->has_conditions)
 		return;
 	write_others(r, c, KUBE_L2_ADVERTISEMENT);

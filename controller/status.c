@@ -98,6 +98,8 @@ status_condition(const struct kube_object *o)
 		return &o->bgpadv.accepted;
 	case KUBE_BGP_PEER:
 		return &o->bgp_peer.accepted;
+	case KUBE_FORWARDING_PROFILE:
+		return &o->profile.accepted;
 	default:
 		return NULL;
 	}

@@ -331,7 +331,8 @@ put_bfd(FILE *f, const struct kube_bfd_profile *p)
 bool
 import_takes(enum kube_kind kind)
 {
-	return kube_kind_is_custom(kind);
+	/* MetalLB has no ForwardingProfile: it is Herald's already. */
+	return kube_kind_is_custom(kind) && kind != KUBE_FORWARDING_PROFILE;
 }
 
 static void

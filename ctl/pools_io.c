@@ -14,7 +14,7 @@
 
 enum { OURS = 1u << KUBE_IP_ADDRESS_POOL | 1u << KUBE_L2_ADVERTISEMENT |
     1u << KUBE_BGP_ADVERTISEMENT | 1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY |
-    1u << KUBE_BFD_PROFILE };
+    1u << KUBE_BFD_PROFILE | 1u << KUBE_FORWARDING_PROFILE };
 
 struct import {
 	struct import_conf conf;

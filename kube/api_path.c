@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kube/api_path.h"
+#include "kube/source_impl.h"
 #include "lib/mem.h"
 
 static const char *const core_v1[] = { "v1", NULL };
@@ -26,6 +27,9 @@ static const struct {
 	[KUBE_BGP_PEER] = { NULL, "bgppeers", custom_v2 },
 	[KUBE_COMMUNITY] = { NULL, "communities", custom },
 	[KUBE_BFD_PROFILE] = { NULL, "bfdprofiles", custom },
+	/* MetalLB has no such thing: ours beside its objects, too. */
+	[KUBE_FORWARDING_PROFILE] = { KUBE_API_GROUP_DEFAULT, "forwardingprofiles",
+	    custom },
 };
 
 const char *
@@ -37,13 +41,13 @@ api_plural(enum kube_kind kind)
 bool
 api_is_custom(enum kube_kind kind)
 {
-	return kinds[kind].group == NULL;
+	return kube_kind_is_custom(kind);
 }
 
 const char *
 api_group(enum kube_kind kind, const struct api_scope *scope)
 {
-	return api_is_custom(kind) ? scope->api_group : kinds[kind].group;
+	return kinds[kind].group == NULL ? scope->api_group : kinds[kind].group;
 }
 
 uint8_t

@@ -1,7 +1,7 @@
 /*
  * decode.c - see decode.h: text to tree, which kind it is, its metadata. The
- * kinds themselves are in decode_core.c, decode_discovery.c, decode_crd.c and
- * decode_bgp.c.
+ * kinds themselves are in decode_core.c, decode_discovery.c, decode_crd.c,
+ * decode_bgp.c and decode_profile.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 static const struct {
 	enum kube_kind kind;
-	const char *group;		/* "" core; NULL our own API group */
+	const char *group;		/* "" core; NULL: ours, or MetalLB's */
 	const char *version;
 	dec_kind_fn *decode;		/* NULL: metadata is all there is to it */
 } kinds[] = {
@@ -33,6 +33,7 @@ static const struct {
 	{ KUBE_BGP_PEER, NULL, "v1beta2", dec_bgp_peer },
 	{ KUBE_COMMUNITY, NULL, "v1beta1", dec_community },
 	{ KUBE_BFD_PROFILE, NULL, "v1beta1", dec_bfd_profile },
+	{ KUBE_FORWARDING_PROFILE, KUBE_API_GROUP_DEFAULT, "v1beta1", dec_profile },
 };
 
 /* Groups whose resources have the form we read. */
@@ -246,7 +247,7 @@ dec_tree(const cJSON *tree, const struct dec_opts *opts,
 		row = kind_resolve(&d, &root, own, opts->kind);
 	if (row >= 0) {
 		o->kind = ret_id->kind = kinds[row].kind;
-		meta_decode(&d, &root, opts, kinds[row].group == NULL, ret_id,
+		meta_decode(&d, &root, opts, kube_kind_is_custom(o->kind), ret_id,
 		    &o->meta);
 	}
 	if (!d.is_bad && kinds[row].decode != NULL)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kube/types.h"
+#include "lib/mem.h"
 
 const char *
 kube_kind_name(enum kube_kind kind)
@@ -20,6 +21,7 @@ kube_kind_name(enum kube_kind kind)
 		[KUBE_BGP_PEER] = "BGPPeer",
 		[KUBE_COMMUNITY] = "Community",
 		[KUBE_BFD_PROFILE] = "BFDProfile",
+		[KUBE_FORWARDING_PROFILE] = "ForwardingProfile",
 	};
 
 	return (unsigned)kind < KUBE_NKINDS ? names[kind] : "unknown kind";
@@ -41,6 +43,7 @@ kube_kind_is_custom(enum kube_kind kind)
 	case KUBE_BGP_PEER:
 	case KUBE_COMMUNITY:
 	case KUBE_BFD_PROFILE:
+	case KUBE_FORWARDING_PROFILE:
 		return true;
 	case KUBE_SERVICE:
 	case KUBE_ENDPOINT_SLICE:
@@ -77,6 +80,43 @@ kube_sharing_name(enum kube_pool_sharing s)
 		return "AnyNamespace";
 	}
 	return "unknown";
+}
+
+const char *
+kube_check_type_name(enum kube_check_type t)
+{
+	static const char *const names[] = {
+		[KUBE_CHECK_NONE] = "none", [KUBE_CHECK_TCP] = "tcp",
+		[KUBE_CHECK_HTTP] = "http", [KUBE_CHECK_HTTPS] = "https",
+		[KUBE_CHECK_GRPC] = "grpc", [KUBE_CHECK_UDP] = "udp",
+		[KUBE_CHECK_DNS] = "dns",
+	};
+
+	return (size_t)t < nitems(names) ? names[t] : "unknown";
+}
+
+const char *
+kube_forward_mode_name(enum kube_forward_mode m)
+{
+	static const char *const names[] = {
+		[KUBE_FORWARD_TUNNEL] = "tunnel",
+		[KUBE_FORWARD_MASQUERADE] = "masquerade",
+		[KUBE_FORWARD_DELEGATE] = "delegate",
+	};
+
+	return (size_t)m < nitems(names) ? names[m] : "unknown";
+}
+
+const char *
+kube_scheduler_name(enum kube_scheduler s)
+{
+	static const char *const names[] = {
+		[KUBE_SCHED_MH] = "mh", [KUBE_SCHED_WRR] = "wrr",
+		[KUBE_SCHED_WLC] = "wlc", [KUBE_SCHED_LC] = "lc",
+		[KUBE_SCHED_SH] = "sh", [KUBE_SCHED_FO] = "fo",
+	};
+
+	return (size_t)s < nitems(names) ? names[s] : "unknown";
 }
 
 const char *

@@ -29,6 +29,7 @@ enum kube_kind {
 	KUBE_BGP_PEER,
 	KUBE_COMMUNITY,
 	KUBE_BFD_PROFILE,
+	KUBE_FORWARDING_PROFILE,
 	KUBE_NKINDS,
 };
 
@@ -309,6 +310,75 @@ struct kube_bfd_profile {		/* MetalLB's v1beta1 BFDProfile */
 	bool	passive_mode;
 };
 
+enum kube_check_type {			/* what a health check speaks */
+	KUBE_CHECK_NONE,		/* readiness alone counts */
+	KUBE_CHECK_TCP, KUBE_CHECK_HTTP, KUBE_CHECK_HTTPS, KUBE_CHECK_GRPC,
+	KUBE_CHECK_UDP, KUBE_CHECK_DNS,
+};
+
+/* Bytes, not text: what a UDP check sends and expects. */
+struct kube_bytes {
+	const uint8_t *b;		/* NULL where absent */
+	size_t	len;
+};
+
+struct kube_health_check {
+	enum kube_check_type type;
+	uint16_t port;			/* 0: the endpoint's own */
+	uint32_t interval_ms;		/* from probe to probe; 10..3600000 */
+	uint32_t timeout_ms;		/* 1..interval_ms */
+	uint8_t	rise;			/* good results in a row to come up; 1..100 */
+	uint8_t	fall;			/* bad ones to go down; 1..100 */
+	uint8_t	jitter_percent;		/* an interval is shorter by up to so much; 0..50 */
+	bool	starts_down;		/* until it has risen; else as readiness says */
+	const char *path;		/* http, https: from "/"; never NULL there */
+	const char *host;		/* http, https: NULL for the address */
+	struct kube_status_range {
+		uint16_t first, last;	/* 100..599 */
+	} *statuses;			/* http, https: never empty there */
+	size_t	nstatuses;
+	const char *body_regex;		/* http, https: POSIX extended; NULL none */
+	bool	is_tls;			/* https; grpc where spec has tls */
+	const char *tls_name;		/* NULL: host, else the address */
+	const char *tls_ca;		/* PEM; NULL: any certificate will do */
+	const char *grpc_service;	/* "" the server as a whole; NULL not grpc */
+	struct kube_bytes send;		/* udp */
+	struct kube_bytes expect;	/* udp: somewhere in the answer; any: NULL */
+	const char *dns_name;		/* dns: without the final dot */
+	uint16_t dns_type;		/* dns: the QTYPE */
+};
+
+enum kube_forward_mode {
+	KUBE_FORWARD_TUNNEL, KUBE_FORWARD_MASQUERADE, KUBE_FORWARD_DELEGATE,
+};
+
+enum kube_scheduler {
+	KUBE_SCHED_MH, KUBE_SCHED_WRR, KUBE_SCHED_WLC, KUBE_SCHED_LC,
+	KUBE_SCHED_SH, KUBE_SCHED_FO,
+};
+
+/* Ours, v1beta1: how the traffic of the Services it is for is forwarded. */
+struct kube_forwarding_profile {
+	/* A Service that no annotation sends elsewhere has to match both lists;
+	   with neither, the profile is for those that name it only. */
+	struct kube_selector *service_selectors;
+	size_t	nservice_selectors;
+	const char **namespaces;
+	size_t	nnamespaces;
+	enum kube_forward_mode mode;
+	enum kube_scheduler scheduler;
+	bool	one_packet;		/* each UDP packet is scheduled by itself */
+	struct kube_health_check check;
+	uint16_t quorum_up;		/* endpoints it takes to serve; 0: none set */
+	uint16_t quorum_hysteresis;	/* so many fewer before it is lost; < up */
+	struct kube_fallback {
+		struct ip ip;
+		uint16_t port;		/* 1..65535 */
+	} *fallback;			/* who serves without quorum */
+	size_t	nfallback;
+	struct kube_condition accepted;
+};
+
 struct kube_object {
 	enum kube_kind kind;
 	struct kube_meta meta;
@@ -325,6 +395,7 @@ struct kube_object {
 		struct kube_bgp_peer bgp_peer;
 		struct kube_community community;
 		struct kube_bfd_profile bfd_profile;
+		struct kube_forwarding_profile profile;
 	};
 };
 
@@ -343,6 +414,11 @@ bool kube_kind_is_custom(enum kube_kind kind);
 /* "lowest", "spread", "sticky"; "SameNamespace", "AnyNamespace": as in a spec. */
 const char *kube_strategy_name(enum kube_pool_strategy s);
 const char *kube_sharing_name(enum kube_pool_sharing s);
+
+/* "none", "tcp", "http", ...; "tunnel", ...; "mh", ...: as in a spec. */
+const char *kube_check_type_name(enum kube_check_type t);
+const char *kube_forward_mode_name(enum kube_forward_mode m);
+const char *kube_scheduler_name(enum kube_scheduler s);
 
 /* "TCP", "UDP", "SCTP". */
 const char *kube_proto_name(enum kube_proto proto);
