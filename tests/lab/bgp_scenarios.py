@@ -6,12 +6,13 @@ link, so nothing but BGP leads to them.
 """
 import os
 import re
+import signal
 import subprocess
 import time
 
 import objects
 import topology
-from measure import Connections, Failed, Not, until
+from measure import Connections, Failed, Not, Prober, until
 from netns import inside, output, sysctl
 from objects import TCP_PORT
 from scenarios import bring_back, cut_off, ms, spread
@@ -36,7 +37,13 @@ template bgp node {{
 	passive on;
 	error wait time 1, 2;
 	bfd on;
-	ipv4 {{ import all; export none; }};
+	ipv4 {{
+		import filter {{
+			if (65535, 0) ~ bgp_community then bgp_local_pref = 0; # RFC 8326
+			accept;
+		}};
+		export none;
+	}};
 }}
 """
 
@@ -61,6 +68,12 @@ class Bird:
                  "-s", "/run/lab/bird.ctl"],
                 env={**os.environ, "LD_LIBRARY_PATH": ":".join(libs)},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def marked(self):
+        """The nodes whose routes are marked GRACEFUL_SHUTDOWN."""
+        text = output("router", f"{os.environ['LAB_BIRD']}/usr/sbin/birdc", "-s",
+                      "/run/lab/bird.ctl", "show route where (65535, 0) ~ bgp_community")
+        return set(re.findall(r"\[(\w+) ", text))
 
     def __enter__(self):
         return self
@@ -171,4 +184,53 @@ def bgp_ecmp(svc):
             f"{len(expected)} alive, and after its return; withdrawn after {ms(withdrawn)}")
 
 
+def hand_over(svc, bird, vip, node, begin):
+    """begin() has the node give its routes up: marked first, out of use, then gone."""
+    others = [n for n in svc.lab.nodes if n is not node]
+    begin()
+    until(f"{node.name}'s route to be marked", lambda: node.name in bird.marked(), 5,
+          every_sec=0.02, node=node)
+    wait_route(vip, others, 2)
+    if node.name not in bird.marked():
+        raise Failed("the marked route to be out of use before it is withdrawn",
+                     "it was withdrawn first", node)
+    until(f"{node.name}'s route to be withdrawn", lambda: not bird.marked(), 8, node=node)
+
+
+def bgp_handover(svc):
+    """A node is drained, and a speaker ends: no packet and no connection is lost."""
+    svc.settle()
+    lab = svc.lab
+    drained, leaver = lab.by_name["n2"], lab.by_name["n3"]
+    with Bird(lab) as bird:
+        for obj in bgp_objects():
+            lab.objects.put(obj)
+        obj, vip = put_service(svc)
+        wait_route(vip, lab.nodes)
+        conns = open_all(svc, vip, 60)
+        with Prober("far", vip, objects.UDP_PORT, 24, spacing_sec=0.005) as prober:
+            hand_over(svc, bird, vip, drained, lambda: lab.objects.put(
+                objects.node(drained, {"heraldlb.io/drain": "true"})))
+            lab.objects.put(objects.node(drained))
+            wait_route(vip, lab.nodes)
+            hand_over(svc, bird, vip, leaver,
+                      lambda: lab.speakers[leaver.name].signal(signal.SIGTERM))
+            until("the speaker to end", lambda: not lab.speakers[leaver.name].is_running(),
+                  5, node=leaver)
+            lab.speakers[leaver.name].start()
+            wait_route(vip, lab.nodes, 20)
+        conns.say(b"still there?")
+        alive = conns.hear(b"still there?", 6)
+        conns.close()
+        for o in (obj, *bgp_objects()[1:]):
+            lab.objects.remove(o)
+        wait_route(vip, [])
+    if prober.lost() or len(alive) < len(conns.socks):
+        raise Failed("no packet lost and 60 connections alive",
+                     f"{len(prober.lost())} of {len(prober.sent)} lost, {len(alive)} alive")
+    svc.settle()
+    return f"0 of {len(prober.sent)} packets lost, {len(alive)} connections alive"
+
+
 SCENARIOS.append(("bgp_ecmp", bgp_ecmp, 4))
+SCENARIOS.append(("bgp_handover", bgp_handover, 4))
