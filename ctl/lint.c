@@ -6,6 +6,7 @@
 #include "controller/reconcile.h"
 #include "ctl/files.h"
 #include "ctl/lint.h"
+#include "kube/secret.h"
 #include "kube/store.h"
 
 struct lint {
@@ -53,6 +54,20 @@ problem(struct lint *l, const struct kube_object *o, const char *text)
 	l->nproblems++;
 }
 
+/* A Secret that is in none of the files may well be in the cluster. */
+static void
+judge_passwords(struct lint *l)
+{
+	struct kube_list peers = kube_store_list(l->store, KUBE_BGP_PEER);
+	struct kube_error err;
+	const char *password;
+
+	for (size_t i = 0; i < peers.n; i++) {
+		if (kube_peer_password(l->store, peers.items[i], &password, &err) == -EINVAL)
+			problem(l, peers.items[i], err.text);
+	}
+}
+
 /*
  * What only shows in the whole: pools that collide, names of what is not
  * there, Services left without.
@@ -79,6 +94,7 @@ judge_whole(struct lint *l)
 	reconcile_fini(&result);
 	ledger_free(ledger);
 	config_fini(&config);
+	judge_passwords(l);
 }
 
 int

@@ -97,7 +97,7 @@ static void
 explain_denied(const struct api *api, enum kube_kind kind, const char *verb,
     const char *subresource, const char *message, struct kube_error *ret)
 {
-	bool in_ns = api_is_custom(kind) && api->scope.ns != NULL;
+	bool in_ns = kube_kind_is_local(kind) && api->scope.ns != NULL;
 	bool is_read = strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0;
 
 	kube_error_set(ret, "not allowed to %s %s%s: %s: add to the %s bound to this "

@@ -21,6 +21,7 @@ static const struct {
 	[KUBE_NODE] = { "", "nodes", core_v1 },
 	[KUBE_NAMESPACE] = { "", "namespaces", core_v1 },
 	[KUBE_POD] = { "", "pods", core_v1 },
+	[KUBE_SECRET] = { "", "secrets", core_v1 },
 	[KUBE_IP_ADDRESS_POOL] = { NULL, "ipaddresspools", custom },
 	[KUBE_L2_ADVERTISEMENT] = { NULL, "l2advertisements", custom },
 	[KUBE_BGP_ADVERTISEMENT] = { NULL, "bgpadvertisements", custom },
@@ -114,7 +115,7 @@ base_path(enum kube_kind kind, uint8_t version, const struct api_scope *scope,
 static char *
 collection_path(enum kube_kind kind, uint8_t version, const struct api_scope *scope)
 {
-	return base_path(kind, version, scope, api_is_custom(kind) ? scope->ns : NULL);
+	return base_path(kind, version, scope, kube_kind_is_local(kind) ? scope->ns : NULL);
 }
 
 /* "&fieldSelector=..." or ""; heap. */
@@ -123,6 +124,9 @@ selector_query(enum kube_kind kind, const struct api_scope *scope)
 {
 	char *node, *query;
 
+	/* No other Secret is any business of ours. */
+	if (kind == KUBE_SECRET)
+		return mem_strdup("&fieldSelector=type%3Dkubernetes.io%2Fbasic-auth");
 	if (kind != KUBE_POD || scope->node_name == NULL)
 		return mem_strdup("");
 	node = escape(scope->node_name);

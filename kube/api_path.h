@@ -12,7 +12,8 @@
 /* What narrows a list or watch down. */
 struct api_scope {
 	const char *api_group;		/* of our custom resources */
-	const char *ns;			/* of our custom resources; NULL all */
+	const char *ns;			/* of our custom resources and of Secrets;
+					   NULL all */
 	const char *node_name;		/* pods of this node only; NULL all */
 };
 

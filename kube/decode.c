@@ -1,7 +1,7 @@
 /*
  * decode.c - see decode.h: text to tree, which kind it is, its metadata. The
- * kinds themselves are in decode_core.c, decode_discovery.c, decode_crd.c,
- * decode_bgp.c and decode_profile.c.
+ * kinds themselves are in decode_core.c, decode_secret.c, decode_discovery.c,
+ * decode_crd.c, decode_bgp.c and decode_profile.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,6 +25,7 @@ static const struct {
 	{ KUBE_NODE, "", "v1", dec_node },
 	{ KUBE_NAMESPACE, "", "v1", NULL },
 	{ KUBE_POD, "", "v1", dec_pod },
+	{ KUBE_SECRET, "", "v1", dec_secret },
 	{ KUBE_ENDPOINT_SLICE, "discovery.k8s.io", "v1", dec_slice },
 	{ KUBE_ENDPOINT_SLICE, "discovery.k8s.io", "v1beta1", dec_slice },
 	{ KUBE_IP_ADDRESS_POOL, NULL, "v1beta1", dec_pool },
@@ -159,13 +160,13 @@ meta_time(struct dec *d, const struct dec_at *at)
 /* Name and namespace: checked, for they become file names and URLs. */
 static void
 meta_names(struct dec *d, const struct dec_at *meta, const struct dec_opts *opts,
-    bool is_own, struct kube_ident *id, struct kube_meta *m)
+    struct kube_ident *id, struct kube_meta *m)
 {
 	struct dec_at name = dec_field(meta, "name");
 	struct dec_at ns = dec_field(meta, "namespace");
 	const char *s = dec_peek(d, &ns), *dflt = opts->default_ns;
 
-	if (is_own && opts->own_ns != NULL)
+	if (kube_kind_is_local(id->kind) && opts->own_ns != NULL)
 		dflt = opts->own_ns;
 	if (!kube_kind_is_namespaced(id->kind))
 		s = NULL;
@@ -194,7 +195,7 @@ meta_names(struct dec *d, const struct dec_at *meta, const struct dec_opts *opts
 
 static void
 meta_decode(struct dec *d, const struct dec_at *root, const struct dec_opts *opts,
-    bool is_own, struct kube_ident *id, struct kube_meta *m)
+    struct kube_ident *id, struct kube_meta *m)
 {
 	struct dec_at meta = dec_field(root, "metadata");
 	struct dec_at uid = dec_field(&meta, "uid");
@@ -216,7 +217,7 @@ meta_decode(struct dec *d, const struct dec_at *root, const struct dec_opts *opt
 	else if (m->resource_version != NULL)
 		snprintf(id->resource_version, KUBE_RV_LEN, "%s",
 		    m->resource_version);
-	meta_names(d, &meta, opts, is_own, id, m);
+	meta_names(d, &meta, opts, id, m);
 	m->uid = dec_str(d, &uid);
 	m->generation = dec_int(d, &generation, 0, INT64_MAX, 0);
 	m->created_sec = meta_time(d, &created);
@@ -247,8 +248,7 @@ dec_tree(const cJSON *tree, const struct dec_opts *opts,
 		row = kind_resolve(&d, &root, own, opts->kind);
 	if (row >= 0) {
 		o->kind = ret_id->kind = kinds[row].kind;
-		meta_decode(&d, &root, opts, kube_kind_is_custom(o->kind), ret_id,
-		    &o->meta);
+		meta_decode(&d, &root, opts, ret_id, &o->meta);
 	}
 	if (!d.is_bad && kinds[row].decode != NULL)
 		kinds[row].decode(&d, &root, o);

@@ -196,11 +196,13 @@ peer_auth(struct dec *d, const struct dec_at *spec, struct kube_bgp_peer *p)
 	struct dec_at ns = dec_field(&secret, "namespace");
 
 	(void)dec_is_object(d, &secret);
+	/* Not told at the field itself here and below: that would show it. */
+	if (password.node != NULL && !cJSON_IsString(password.node))
+		dec_fail(d, spec, "password: a string belongs here; put it in quotes");
 	p->password = dec_str(d, &password);
 	p->password_secret = dec_str(d, &name);
 	p->password_secret_ns = dec_str(d, &ns);
 	if (p->password != NULL && strlen(p->password) > 80)
-		/* Not dec_fail at the field itself: it would tell the password. */
 		dec_fail(d, spec, "password: is longer than the 80 bytes that TCP MD5 "
 		    "takes; choose a shorter one");
 	else if (p->password != NULL && p->password_secret != NULL)

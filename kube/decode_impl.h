@@ -24,6 +24,7 @@ enum {
 	DEC_ADDRESSES_MAX = 100,	/* of an endpoint, as the API */
 	DEC_LIST_MAX = 4096,		/* any other array or map */
 	DEC_SELECTORS_MAX = 256,
+	DEC_SECRET_MAX = 1 << 20,	/* bytes of a Secret, as the API */
 };
 
 struct dec {
@@ -107,7 +108,7 @@ extern const struct dec_word dec_protos[];
 /* One kind each: root is the object, o->meta and o->kind are there. */
 typedef void dec_kind_fn(struct dec *d, const struct dec_at *root,
     struct kube_object *o);
-dec_kind_fn dec_service, dec_node, dec_pod, dec_slice, dec_pool, dec_l2adv,
+dec_kind_fn dec_service, dec_node, dec_pod, dec_secret, dec_slice, dec_pool, dec_l2adv,
     dec_bgpadv, dec_bgp_peer, dec_community, dec_bfd_profile, dec_profile;
 
 /* How a tree is to be read. */

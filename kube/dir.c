@@ -146,6 +146,8 @@ claim_free(struct dir_claim *c)
 {
 	if (c == NULL)
 		return;
+	if (c->is_secret)
+		explicit_bzero(c->json, strlen(c->json));
 	free(c->json);
 	free(c);
 }
@@ -316,17 +318,18 @@ static bool
 is_wanted(const struct load *l, const struct kube_manifest_item *item)
 {
 	const struct dir_conf *conf = &l->d->conf;
-	bool is_own = kube_kind_is_custom(item->id.kind);
+	enum kube_kind kind = item->id.kind;
 
-	if ((conf->kinds & 1u << item->id.kind) == 0)
+	if ((conf->kinds & 1u << kind) == 0)
 		return false;
-	if (!is_own || conf->manifest.own_ns == NULL ||
+	if (!kube_kind_is_local(kind) || conf->manifest.own_ns == NULL ||
 	    strcmp(item->id.ns, conf->manifest.own_ns) == 0)
 		return true;
-	say(l->d, LOG_LEVEL_WARN, l->file->name, item->line,
-	    "metadata.namespace: \"%s\": %s %s is read from namespace %s only; "
-	    "move it there", item->id.ns, kube_kind_name(item->id.kind),
-	    item->id.name, conf->manifest.own_ns);
+	/* Anybody's Secrets may be in the folder; our own resources are ours. */
+	say(l->d, kind == KUBE_SECRET ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, l->file->name,
+	    item->line, "metadata.namespace: \"%s\": %s %s is read from namespace %s "
+	    "only; move it there", item->id.ns, kube_kind_name(kind), item->id.name,
+	    conf->manifest.own_ns);
 	return false;
 }
 
@@ -359,6 +362,7 @@ load_item(void *arg, const struct kube_manifest_item *item)
 	c->ident = id;
 	c->file = l->file;
 	c->line = item->line;
+	c->is_secret = item->id.kind == KUBE_SECRET;
 	c->json = item->json;
 	c->hash = hash_str(item->json, 0);
 	file_add(l->file, c);

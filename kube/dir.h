@@ -48,6 +48,7 @@ struct dir_claim {
 	char	*json;			/* see struct kube_manifest_item */
 	uint64_t hash;			/* of json */
 	bool	is_kept;		/* its document is broken now */
+	bool	is_secret;		/* json is to be overwritten when freed */
 	struct dir_claim *next;		/* the next claim to the same object */
 };
 

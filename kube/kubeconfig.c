@@ -1,13 +1,13 @@
 /* kubeconfig.c - see kubeconfig.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kube/base64.h"
 #include "kube/kubeconfig.h"
 #include "kube/kubeconfig_decode.h"
 #include "kube/pem.h"
@@ -92,26 +92,13 @@ resolve(struct arena *arena, const char *file, const char *path)
 
 /* --- what the names lead to --------------------------------------------- */
 
-/* Base64 with any white space in it; NULL where it is none. */
+/* Text given in base64; NULL where it is none. */
 static char *
 decode_base64(struct arena *arena, const char *text)
 {
-	size_t len = 0, npad = 0;
-	char *clean, *out;
-	int n;
+	char *out = arena_alloc(arena, strlen(text) + 1);
 
-	clean = arena_alloc(arena, strlen(text) + 1);
-	for (const char *p = text; *p != '\0'; p++)
-		if (strchr(" \t\r\n", *p) == NULL)
-			clean[len++] = *p;
-	while (npad < 2 && npad < len && clean[len - 1 - npad] == '=')
-		npad++;
-	out = arena_alloc(arena, len + 1);
-	n = EVP_DecodeBlock((unsigned char *)out, (unsigned char *)clean, (int)len);
-	if (len == 0 || n < (int)npad)
-		return NULL;
-	out[n - (int)npad] = '\0';
-	return out;
+	return base64_decode(text, out) > 0 ? out : NULL;
 }
 
 /*

@@ -34,7 +34,7 @@ struct kube_source_conf {
 	 */
 	unsigned spare_kinds;
 	const char *node_name;		/* KUBE_POD: only this node's; NULL all */
-	const char *ns;			/* namespace of our custom resources */
+	const char *ns;			/* of our custom resources and Secrets */
 	const char *api_group;		/* NULL: "heraldlb.io" */
 	const char *component;		/* Events' source and the user agent */
 	const char *kube_context;	/* of the kubeconfig; NULL: its current */

@@ -15,6 +15,7 @@ kube_kind_name(enum kube_kind kind)
 		[KUBE_NODE] = "Node",
 		[KUBE_NAMESPACE] = "Namespace",
 		[KUBE_POD] = "Pod",
+		[KUBE_SECRET] = "Secret",
 		[KUBE_IP_ADDRESS_POOL] = "IPAddressPool",
 		[KUBE_L2_ADVERTISEMENT] = "L2Advertisement",
 		[KUBE_BGP_ADVERTISEMENT] = "BGPAdvertisement",
@@ -50,10 +51,17 @@ kube_kind_is_custom(enum kube_kind kind)
 	case KUBE_NODE:
 	case KUBE_NAMESPACE:
 	case KUBE_POD:
+	case KUBE_SECRET:
 	case KUBE_NKINDS:
 		break;
 	}
 	return false;
+}
+
+bool
+kube_kind_is_local(enum kube_kind kind)
+{
+	return kube_kind_is_custom(kind) || kind == KUBE_SECRET;
 }
 
 const char *
@@ -213,6 +221,8 @@ kube_object_free(struct kube_object *o)
 {
 	if (o == NULL)
 		return;
+	if (o->kind == KUBE_SECRET)
+		arena_wipe(&o->arena);
 	arena_fini(&o->arena);
 	free(o);
 }

@@ -23,6 +23,7 @@ enum kube_kind {
 	KUBE_NODE,
 	KUBE_NAMESPACE,
 	KUBE_POD,
+	KUBE_SECRET,
 	KUBE_IP_ADDRESS_POOL,
 	KUBE_L2_ADVERTISEMENT,
 	KUBE_BGP_ADVERTISEMENT,
@@ -154,6 +155,22 @@ struct kube_pod {
 	struct ip *ips;
 	size_t	nips;
 	bool	is_host_network;
+};
+
+/*
+ * A Secret, with all it holds in clear. Only those in our own namespace are
+ * read, and from the API those of type KUBE_SECRET_BASIC_AUTH alone. Its memory
+ * is overwritten when it is freed; what it holds must never be logged or shown.
+ */
+#define KUBE_SECRET_BASIC_AUTH "kubernetes.io/basic-auth"
+struct kube_secret {
+	const char *type;		/* NULL where absent */
+	struct kube_secret_item {
+		const char *key;
+		const char *value;	/* any bytes; a NUL follows them */
+		size_t	len;
+	} *items;
+	size_t	nitems;
 };
 
 /*
@@ -389,6 +406,7 @@ struct kube_object {
 		struct kube_endpoint_slice slice;
 		struct kube_node node;
 		struct kube_pod pod;
+		struct kube_secret secret;
 		struct kube_ip_address_pool pool;
 		struct kube_l2_advertisement l2adv;
 		struct kube_bgp_advertisement bgpadv;
@@ -406,10 +424,13 @@ const char *kube_kind_name(enum kube_kind kind);
 bool kube_kind_is_namespaced(enum kube_kind kind);
 
 /*
- * True for the kinds of our own API group, or MetalLB's: they are read from one
- * namespace only, and are there only once their CRDs are.
+ * True for the kinds of our own API group, or MetalLB's, that people write: they
+ * are there only once their CRDs are.
  */
 bool kube_kind_is_custom(enum kube_kind kind);
+
+/* True for kinds that are read from one namespace only: the above, and Secrets. */
+bool kube_kind_is_local(enum kube_kind kind);
 
 /* "lowest", "spread", "sticky"; "SameNamespace", "AnyNamespace": as in a spec. */
 const char *kube_strategy_name(enum kube_pool_strategy s);

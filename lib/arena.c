@@ -102,6 +102,14 @@ arena_size(const struct arena *a)
 }
 
 void
+arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->blocks; b != NULL; b = b->next)
+		explicit_bzero(b->data, b->used);
+	arena_fini(a);
+}
+
+void
 arena_fini(struct arena *a)
 {
 	struct arena_block *next;

@@ -34,4 +34,7 @@ size_t arena_size(const struct arena *a);
 /* Free everything; the arena is empty and usable again. */
 void arena_fini(struct arena *a);
 
+/* The same for what is secret: overwritten before it is freed. */
+void arena_wipe(struct arena *a);
+
 #endif

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metrics.h"
@@ -33,6 +34,7 @@ apply_fini(struct apply *a)
 	free(a->yielding);
 	free(a->known.vips);
 	free(a->programmed.vips);
+	free(a->said);
 	*a = (struct apply){ 0 };
 }
 
@@ -266,11 +268,29 @@ all_vips(const struct plan *p)
 	return s;
 }
 
+/* Those the last plan did not have: a plan is made every few seconds at least. */
+static void
+log_warnings(struct apply *a, const struct plan *p)
+{
+	uint64_t *said = mem_zalloc((p->nwarnings + 1) * sizeof(*said));
+	size_t j;
+
+	for (size_t i = 0; i < p->nwarnings; i++) {
+		said[i] = hash_str(p->warnings[i], 0);
+		for (j = 0; j < a->nsaid && a->said[j] != said[i]; j++)
+			;
+		if (j == a->nsaid)
+			log_warn(LOG_NONE, "%s", p->warnings[i]);
+	}
+	free(a->said);
+	a->said = said;
+	a->nsaid = p->nwarnings;
+}
+
 void
 apply_begin(struct apply *a, const struct plan *p, bool is_recheck, struct mono now)
 {
-	for (size_t i = 0; i < p->nwarnings; i++)
-		log_warn(LOG_NONE, "%s", p->warnings[i]);
+	log_warnings(a, p);
 	apply_bgp_withdraw(a, p, now);
 	announce(a, p, BEFORE_SYNC, now);
 	a->plan = p;

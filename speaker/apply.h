@@ -58,6 +58,8 @@ struct apply {
 	struct vip_set known;		/* VIPs of the last plan */
 	struct vip_set programmed;	/* by the last sync */
 	bool	has_applied;		/* known is that of a plan */
+	uint64_t *said;			/* hashes of the last plan's warnings */
+	size_t	nsaid;
 	/* Of the sync under way or last done; apply_program() alone writes them. */
 	const struct plan *plan;
 	bool	is_recheck;

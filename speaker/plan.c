@@ -223,5 +223,6 @@ void
 plan_fini(struct plan *p)
 {
 	arena_fini(&p->arena);
+	arena_wipe(&p->secrets);
 	*p = (struct plan){ 0 };
 }

@@ -68,6 +68,7 @@ struct plan {
 	const char **warnings;		/* for the log: "ns/name: what; remedy" */
 	size_t	nwarnings;
 	struct arena arena;		/* owns all of it; nothing is the store's */
+	struct arena secrets;		/* but for passwords: wiped when freed */
 };
 
 /* Fill *ret; plan_fini() it afterwards. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kube/secret.h"
 #include "lib/hash.h"
 #include "speaker/plan_impl.h"
 
@@ -110,15 +111,15 @@ add_peer(struct bgp_ctx *b, const struct kube_object *o)
 {
 	const struct kube_bgp_peer *p = &o->bgp_peer;
 	struct arena *a = &b->plan->arena;
+	const char *password = NULL;
+	struct kube_error err;
 
 	if (!kube_any_selector_matches(p->node_selectors, p->nnode_selectors,
 	    &b->self->meta.labels))
 		return;
-	if (p->password_secret != NULL) {
-		/* Without the password the peer would drop us anyway. */
-		plan_warn(b->plan, "BGPPeer %s: spec.passwordSecret: Secrets are not "
-		    "read yet, so there is no session; use spec.password",
-		    KUBE_KEY(o));
+	/* Without the password the peer would drop us anyway. */
+	if (kube_peer_password(b->ctx->in->store, o, &password, &err) != 0) {
+		plan_warn(b->plan, "BGPPeer %s: no session: %s", KUBE_KEY(o), err.text);
 		return;
 	}
 	b->plan->bgp_peers[b->plan->nbgp_peers++] = (struct bgp_io_peer){
@@ -129,8 +130,8 @@ add_peer(struct bgp_ctx *b, const struct kube_object *o)
 		.port = p->port,
 		.source = p->source,
 		.hops = p->ebgp_multi_hop ? 255 : 0,
-		.auth = p->password != NULL ? BGP_IO_AUTH_MD5 : BGP_IO_AUTH_NONE,
-		.password = arena_strdup(a, p->password),
+		.auth = password != NULL ? BGP_IO_AUTH_MD5 : BGP_IO_AUTH_NONE,
+		.password = arena_strdup(&b->plan->secrets, password),
 		.session = session_of(p, b->self),
 		.bfd = bfd_of(b, o),
 	};

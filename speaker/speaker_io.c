@@ -492,8 +492,11 @@ open_parts(struct speaker *s, char err[512])
 		    1u << KUBE_NODE | 1u << KUBE_POD | 1u << KUBE_IP_ADDRESS_POOL |
 		    1u << KUBE_L2_ADVERTISEMENT | 1u << KUBE_BGP_ADVERTISEMENT |
 		    1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY |
-		    1u << KUBE_BFD_PROFILE | 1u << KUBE_FORWARDING_PROFILE,
-		.spare_kinds = 1u << KUBE_FORWARDING_PROFILE,
+		    1u << KUBE_BFD_PROFILE | 1u << KUBE_FORWARDING_PROFILE |
+		    1u << KUBE_SECRET,
+		/* Services without a profile, and peers without a password, need
+		   neither. */
+		.spare_kinds = 1u << KUBE_FORWARDING_PROFILE | 1u << KUBE_SECRET,
 		.node_name = conf->node_name,
 		.ns = conf->ns,
 		.api_group = conf->api_group,

@@ -14,6 +14,12 @@
 #define SVC(name, spec) \
 	"---\napiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: d}\n" \
 	"spec: {type: LoadBalancer, " spec "ports: [{port: 80}]}\n"
+#define BY_SECRET "apiVersion: heraldlb.io/v1beta2\nkind: BGPPeer\n" \
+	"metadata: {name: p, namespace: herald-system}\n" \
+	"spec: {myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, passwordSecret: {name: s}}\n"
+#define SECRET(key) "apiVersion: v1\nkind: Secret\n" \
+	"metadata: {name: s, namespace: herald-system}\n" \
+	"type: kubernetes.io/basic-auth\nstringData: {" key ": x}\n"
 
 static const struct {
 	const char *why, *text;
@@ -41,6 +47,11 @@ static const struct {
 	    { "L2Advertisement herald-system/l: spec.ipAddressPools[1]", "\"b\"" } },
 	{ "more Services than addresses",
 	    POOL("a", "10.0.0.1/32") SVC("s", "") SVC("t", ""), 1, { "Service d/t" } },
+	{ "a Secret whose password is no good", BY_SECRET "---\n" SECRET("pass"), 1,
+	    { ":1: BGPPeer herald-system/p: ", "key \"password\" is not there" } },
+	{ "one that is", BY_SECRET "---\n" SECRET("password"), 0,
+	    { "2 objects, 0 problems" } },
+	{ "one that may be in the cluster", BY_SECRET, 0, { "1 object, 0 problems" } },
 	{ "one object twice", POOL("a", "10.0.0.0/24") SVC("s", "") SVC("s", ""), 1,
 	    { "defined before" } },
 };

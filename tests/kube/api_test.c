@@ -526,6 +526,9 @@ START_TEST(paths)
 		    "/api/v1/pods?limit=500&continue=t&fieldSelector=spec.nodeName%3Dn%2F1" },
 		{ api_list_path(KUBE_POD, 0, &everywhere, 500, NULL),
 		    "/api/v1/pods?limit=500" },
+		{ api_list_path(KUBE_SECRET, 0, &narrow, 500, NULL),
+		    "/api/v1/namespaces/lb/secrets?limit=500"
+		    "&fieldSelector=type%3Dkubernetes.io%2Fbasic-auth" },
 		{ api_list_path(KUBE_IP_ADDRESS_POOL, 0, &narrow, 500, NULL),
 		    "/apis/metallb.io/v1beta1/namespaces/lb/ipaddresspools?limit=500" },
 		{ api_list_path(KUBE_IP_ADDRESS_POOL, 0, &everywhere, 500, NULL),

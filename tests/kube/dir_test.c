@@ -204,6 +204,23 @@ END_TEST
 #define POD(name, node) "apiVersion: v1\nkind: Pod\nmetadata: {name: " name "}\n" \
 	"spec: {nodeName: " node "}\n"
 
+/* A folder may hold anybody's; only ours, and no word of the others. */
+START_TEST(secrets)
+{
+	static const char text[] = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
+	    "stringData: {password: x}\n---\napiVersion: v1\nkind: Secret\n"
+	    "metadata: {name: b, namespace: other}\n---\napiVersion: v1\n"
+	    "kind: Secret\nmetadata: {name: c, namespace: lb}\n";
+	struct rig r;
+
+	rig_init(&r, 1u << KUBE_SECRET, NULL, "lb");
+	load(&r, "f.yaml", text);
+	ck_assert_str_eq(held(&r, KUBE_SECRET), "lb/a lb/c ");
+	ck_assert_str_eq(r.said, "");
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(only_what_was_asked_for)
 {
 	struct rig r;
@@ -358,6 +375,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, edit, 0, nitems(edits));
 	tcase_add_test(tc, kept_object_is_as_it_was);
 	tcase_add_test(tc, first_file_wins);
+	tcase_add_test(tc, secrets);
 	tcase_add_test(tc, only_what_was_asked_for);
 	tcase_add_test(tc, status);
 	tcase_add_loop_test(tc, patch, 0, nitems(patches));

@@ -216,6 +216,7 @@ class Daemons:
         """The accounts may not do what nothing of Herald needs."""
         for user in ("controller", "speaker"):
             for verb, what in (("get", "secrets"), ("delete", "services"),
+                               ("list", "configmaps"),
                                ("create", "pods"), ("update", "nodes"),
                                ("*", "*")):
                 r = self.c.kubectl("auth", "can-i", verb, what, "-n", "default",

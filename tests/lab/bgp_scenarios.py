@@ -19,6 +19,7 @@ from scenarios import bring_back, cut_off, ms, spread
 
 ROUTER_ASN, NODE_ASN = 64513, 64512
 POOL = "198.51.100.0/28"
+PASSWORD = "it is 2 miles"
 SCENARIOS = []      # as in scenarios.py
 
 CONFIG = """
@@ -36,6 +37,7 @@ template bgp node {{
 	local {router} as {asn};
 	passive on;
 	error wait time 1, 2;
+	password "{password}";
 	bfd on;
 	ipv4 {{
 		import filter {{
@@ -53,7 +55,7 @@ class Bird:
 
     def __init__(self, lab):
         where = os.environ["LAB_BIRD"]
-        text = CONFIG.format(router=topology.ROUTER_IP, asn=ROUTER_ASN)
+        text = CONFIG.format(router=topology.ROUTER_IP, asn=ROUTER_ASN, password=PASSWORD)
         for n in lab.nodes:
             text += (f"protocol bgp {n.name} from node "
                      f"{{ neighbor {n.ip} as {NODE_ASN}; }}\n")
@@ -93,8 +95,12 @@ def bgp_objects():
         objects.pool([POOL], "bgp"),
         bgp_object("BFDProfile", "v1beta1", "fast", {
             "receiveInterval": 100, "transmitInterval": 100, "detectMultiplier": 3}),
+        {"apiVersion": "v1", "kind": "Secret",
+         "metadata": {"name": "router", "namespace": objects.NAMESPACE},
+         "type": "kubernetes.io/basic-auth", "stringData": {"password": PASSWORD}},
         bgp_object("BGPPeer", "v1beta2", "router", {
             "myASN": NODE_ASN, "peerASN": ROUTER_ASN, "bfdProfile": "fast",
+            "passwordSecret": {"name": "router"},
             "peerAddress": topology.ROUTER_IP}),
         bgp_object("BGPAdvertisement", "v1beta1", "bgp", {
             "ipAddressPools": ["bgp"], "communities": ["64512:100"]})]

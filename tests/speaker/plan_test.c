@@ -160,6 +160,9 @@ static const struct {
 	"'herald-system','name':'" name "'},'spec':{" spec "}}"
 #define PEER(name, spec) BGP("2','kind':'BGPPeer", name, \
 	"'myASN':64512,'peerASN':64513," spec)
+#define SECRET(password) "{'apiVersion':'v1','kind':'Secret','metadata':{'namespace':" \
+	"'herald-system','name':'s'},'type':'kubernetes.io/basic-auth'," \
+	"'stringData':{'password':'" password "'}}"
 #define BGPADV(name, spec) BGP("1','kind':'BGPAdvertisement", name, spec)
 
 /* The same world with BGP: what n1 tells whom. */
@@ -229,6 +232,17 @@ static const struct {
 	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
 	      N1(DRAINED, ""), N2(DRAINED, ""), N3(DRAINED, "") },
 	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100" },
+	{ "a password from a Secret",
+	    { PEER("p", "'peerAddress':'10.0.0.254','passwordSecret':{'name':'s'}"),
+	      SECRET("x") }, "p 10.0.0.254 as 64513 md5 x" },
+	{ "a Secret that is not there: that session waits, the other does not",
+	    { PEER("p", "'peerAddress':'10.0.0.254','passwordSecret':{'name':'t'}"),
+	      PEER("q", "'peerAddress':'10.0.0.253','passwordSecret':{'name':'s'}"),
+	      SECRET("y") },
+	    "q 10.0.0.253 as 64513 md5 y; warning BGPPeer herald-system/p: no session: "
+	    "spec.passwordSecret: there is no Secret herald-system/t of type "
+	    "kubernetes.io/basic-auth; create it with the password under the key "
+	    "\"password\"" },
 	{ "a profile that is not there: without BFD, and it is said",
 	    { PEER("p", "'peerAddress':'10.0.0.254','bfdProfile':'fast'") },
 	    "p 10.0.0.254 as 64513; warning BGPPeer herald-system/p: spec.bfdProfile: "
@@ -452,6 +466,8 @@ print_bgp(const struct plan *p)
 		    q->session.peer_as);
 		ck_assert_uint_eq(q->session.router_id, 0x0a000001);
 		ck_assert_uint_eq(q->session.families, 1u << BGP_IPV4_UNICAST);
+		if (q->auth == BGP_IO_AUTH_MD5)
+			fprintf(f, " md5 %s", q->password);
 		if (q->bfd.detect_mult > 0)
 			fprintf(f, " bfd %ux%u/%ums", q->bfd.detect_mult,
 			    q->bfd.min_tx_us / 1000, q->bfd.min_rx_us / 1000);
