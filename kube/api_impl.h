@@ -1,8 +1,8 @@
 /*
- * api_impl.h - what the four files of the API source share:
+ * api_impl.h - what the files of the API source share:
  * api_io.c opens it and calls the owner back, api_watch_io.c keeps the store
  * in step kind by kind, api_write_io.c sends patches and Events, api_lease_io.c
- * the one request about the Lease.
+ * the one request about the Lease, api_ask_io.c the one question to a node.
  */
 #ifndef HERALD_KUBE_API_IMPL_H
 #define HERALD_KUBE_API_IMPL_H
@@ -72,6 +72,14 @@ struct api_lease {
 	void	*arg;
 };
 
+/* The question to a node that is under way. */
+struct api_ask {
+	struct http_call *call;		/* NULL: none */
+	char	*node;			/* its name, for messages */
+	kube_done_fn *done;
+	void	*arg;
+};
+
 struct api {
 	struct kube_source source;
 	struct ev_loop *loop;
@@ -90,6 +98,7 @@ struct api {
 	struct api_kind kind[KUBE_NKINDS];
 	struct api_writes writes;
 	struct api_lease lease;
+	struct api_ask ask;
 	kube_refreshed_fn *refreshed;	/* NULL: nobody waits for it */
 	void	*refreshed_arg;
 };
@@ -123,11 +132,16 @@ void api_lease(struct api *api, enum lease_do op, const char *ns, const char *na
     const struct lease_record *record, kube_lease_fn *done, void *arg);
 void api_lease_stop(struct api *api);
 
-/* api_write_io.c */
+/* api_ask_io.c */
+void api_ask(struct api *api, const char *node, uint16_t port, const char *path,
+    kube_done_fn *done, void *arg);
+void api_ask_stop(struct api *api);
+
+/* api_write_io.c; subresource is a literal, it is kept */
 int api_write_error(const struct http_answer *ans);
 void api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
-    const char *name, const char *resource_version, const char *body,
-    kube_done_fn *done, void *arg);
+    const char *name, const char *subresource, const char *resource_version,
+    const char *body, kube_done_fn *done, void *arg);
 void api_write_event(struct api *api, const struct kube_event *ev);
 unsigned api_write_pending(const struct api *api);
 void api_write_stop(struct api *api);

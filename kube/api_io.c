@@ -149,6 +149,7 @@ api_close(struct kube_source *src)
 
 	api_write_stop(api);
 	api_lease_stop(api);
+	api_ask_stop(api);
 	for (unsigned i = 0; i < KUBE_NKINDS; i++)
 		if (api->kinds & 1u << i)
 			api_kind_stop(&api->kind[i]);
@@ -174,7 +175,16 @@ api_patch_status(struct kube_source *src, enum kube_kind kind, const char *ns,
     const char *name, const char *resource_version, const char *body,
     kube_done_fn *done, void *arg)
 {
-	api_write_patch((struct api *)src, kind, ns, name, resource_version, body,
+	api_write_patch((struct api *)src, kind, ns, name, "/status",
+	    resource_version, body, done, arg);
+}
+
+static void
+api_patch(struct kube_source *src, enum kube_kind kind, const char *ns,
+    const char *name, const char *resource_version, const char *body,
+    kube_done_fn *done, void *arg)
+{
+	api_write_patch((struct api *)src, kind, ns, name, "", resource_version, body,
 	    done, arg);
 }
 
@@ -210,6 +220,14 @@ api_source_lease(struct kube_source *src, enum lease_do op, const char *ns,
 	api_lease((struct api *)src, op, ns, name, record, done, arg);
 }
 
+static int
+api_source_ask(struct kube_source *src, const char *node, uint16_t port,
+    const char *path, kube_done_fn *done, void *arg)
+{
+	api_ask((struct api *)src, node, port, path, done, arg);
+	return 0;
+}
+
 static unsigned
 api_pending(const struct kube_source *src)
 {
@@ -220,10 +238,12 @@ static const struct kube_source_ops api_ops = {
 	.close = api_close,
 	.is_synced = api_is_synced,
 	.patch_status = api_patch_status,
+	.patch = api_patch,
 	.event = api_event,
 	.cancel_writes = api_cancel_writes,
 	.refresh = api_refresh,
 	.lease = api_source_lease,
+	.ask = api_source_ask,
 	.pending = api_pending,
 };
 

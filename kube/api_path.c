@@ -168,13 +168,13 @@ api_watch_path(enum kube_kind kind, uint8_t version, const struct api_scope *sco
 }
 
 char *
-api_status_path(enum kube_kind kind, uint8_t version, const struct api_scope *scope,
-    const char *ns, const char *name)
+api_object_path(enum kube_kind kind, uint8_t version, const struct api_scope *scope,
+    const char *ns, const char *name, const char *subresource)
 {
 	char *base = base_path(kind, version, scope, ns);
 	char *esc = escape(name), *path;
 
-	path = mem_printf("%s/%s/status", base, esc);
+	path = mem_printf("%s/%s%s", base, esc, subresource);
 	free(esc);
 	free(base);
 	return path;
@@ -188,6 +188,16 @@ api_events_path(const char *ns)
 	path = mem_printf("/api/v1/namespaces/%s/events", esc);
 	free(esc);
 	return path;
+}
+
+char *
+api_proxy_path(const char *node, uint16_t port, const char *path)
+{
+	char *esc = escape(node), *full;
+
+	full = mem_printf("/api/v1/nodes/%s:%u/proxy%s", esc, port, path);
+	free(esc);
+	return full;
 }
 
 char *

@@ -40,9 +40,16 @@ char *api_list_path(enum kube_kind kind, uint8_t version, const struct api_scope
 char *api_watch_path(enum kube_kind kind, uint8_t version, const struct api_scope *scope,
     const char *resource_version, unsigned timeout_sec);
 
-/* The status of one object; ns NULL or "" for cluster-scoped kinds; heap. */
-char *api_status_path(enum kube_kind kind, uint8_t version,
-    const struct api_scope *scope, const char *ns, const char *name);
+/*
+ * One object, or with subresource "/status" that; ns NULL or "" for
+ * cluster-scoped kinds; heap.
+ */
+char *api_object_path(enum kube_kind kind, uint8_t version,
+    const struct api_scope *scope, const char *ns, const char *name,
+    const char *subresource);
+
+/* A path of the HTTP server at that port of a node, by way of the API server; heap. */
+char *api_proxy_path(const char *node, uint16_t port, const char *path);
 
 /* A Lease; name NULL: where Leases of the namespace are created; heap. */
 char *api_lease_path(const char *ns, const char *name);

@@ -1,5 +1,5 @@
 /*
- * api_write_io.c - status patches and Events to the API server; see api_impl.h.
+ * api_write_io.c - patches and Events to the API server; see api_impl.h.
  *
  * A bounded number is under way at a time. Patches of one object never
  * overtake one another. Patches go before Events, so that a mass start is told
@@ -40,8 +40,9 @@ struct api_write {
 	struct api *api;
 	enum kube_kind kind;		/* of the object concerned */
 	char	*path, *body;		/* path is the object's identity, too */
-	struct kube_event *event;	/* in one block; NULL: a status patch */
+	struct kube_event *event;	/* in one block; NULL: a patch */
 	int64_t	event_ns;		/* when it happened, wall clock */
+	const char *subresource;	/* of a patch: "" or "/status" */
 	unsigned ntries;
 	struct backoff backoff;
 	ev_timer timer;			/* until the next try */
@@ -222,7 +223,7 @@ write_done(void *arg, const struct http_answer *ans)
 	if (error != 0 && w->event != NULL)
 		explain_event(ans, &why);
 	else if (error != 0)
-		asked_ms = api_explain(w->api, w->kind, "patch", "/status", ans, &why);
+		asked_ms = api_explain(w->api, w->kind, "patch", w->subresource, ans, &why);
 	if (!is_worth_retrying(w, ans)) {
 		finish(w, error, why.text);
 		return;
@@ -281,8 +282,8 @@ write_new(struct api *api, enum kube_kind kind)
 
 void
 api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
-    const char *name, const char *resource_version, const char *body,
-    kube_done_fn *done, void *arg)
+    const char *name, const char *subresource, const char *resource_version,
+    const char *body, kube_done_fn *done, void *arg)
 {
 	uint8_t version = api->kind[kind].reflect.version;
 	char *text = api_patch_encode(body, resource_version);
@@ -291,7 +292,8 @@ api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
 	if (text == NULL)	/* no JSON: never sent without its condition */
 		text = mem_strdup("");
 	w = write_new(api, kind);
-	w->path = api_status_path(kind, version, &api->scope, ns, name);
+	w->path = api_object_path(kind, version, &api->scope, ns, name, subresource);
+	w->subresource = subresource;
 	w->body = text;
 	w->done = done;
 	w->arg = arg;

@@ -190,36 +190,88 @@ kube_manifest_read(const char *text, size_t len, bool is_json,
 		kube_yaml_read(text, len, on_yaml, &r);
 }
 
-/* json as a tree, its status replaced by that of `status`. */
-static cJSON *
-tree_with_status(const char *json, const char *status, struct kube_error *err)
+/* Names of the second that are in the first, too, are the second's. */
+static void
+lay_over(cJSON *map, cJSON *over)
 {
-	cJSON *tree = dec_parse(json, strlen(json), err), *over, *s;
+	cJSON *c;
 
-	if (tree == NULL || status == NULL)
+	while ((c = cJSON_DetachItemFromArray(over, 0)) != NULL) {
+		cJSON_DeleteItemFromObjectCaseSensitive(map, c->string);
+		cJSON_AddItemToObject(map, c->string, c);
+	}
+}
+
+/* The object c of that name in o, made where it is not one. */
+static cJSON *
+child_object(cJSON *o, const char *name)
+{
+	cJSON *c = cJSON_GetObjectItemCaseSensitive(o, name);
+
+	if (cJSON_IsObject(c))
+		return c;
+	cJSON_DeleteItemFromObjectCaseSensitive(o, name);
+	return cJSON_AddObjectToObject(o, name);
+}
+
+/*
+ * Move what may lie over a manifest out of tree, an object, into one of its
+ * own: {"metadata":{"annotations":...},"status":...}, as far as it is there.
+ */
+static cJSON *
+overlay_take(cJSON *tree)
+{
+	cJSON *only = cJSON_CreateObject();
+	cJSON *notes = cJSON_DetachItemFromObjectCaseSensitive(
+	    cJSON_GetObjectItemCaseSensitive(tree, "metadata"), "annotations");
+	cJSON *s = cJSON_DetachItemFromObjectCaseSensitive(tree, "status");
+
+	if (cJSON_GetArraySize(notes) > 0)
+		cJSON_AddItemToObject(child_object(only, "metadata"), "annotations",
+		    notes);
+	else
+		cJSON_Delete(notes);
+	if (s != NULL)
+		cJSON_AddItemToObject(only, "status", s);
+	return only;
+}
+
+/* json as a tree, what the overlay has laid over it. */
+static cJSON *
+tree_with_overlay(const char *json, const char *overlay, struct kube_error *err)
+{
+	cJSON *tree = dec_parse(json, strlen(json), err), *over, *only, *c;
+
+	if (tree == NULL || overlay == NULL)
 		return tree;
-	over = dec_parse(status, strlen(status), err);
-	s = cJSON_DetachItemFromObjectCaseSensitive(over, "status");
-	cJSON_Delete(over);
-	if (s == NULL) {
+	over = dec_parse(overlay, strlen(overlay), err);
+	only = overlay_take(over);
+	if (only->child == NULL) {
 		if (over != NULL)
 			kube_error_set(err, "status: is missing; it must hold "
 			    "{\"status\":...}");
 		cJSON_Delete(tree);
-		return NULL;
+		tree = NULL;
 	}
-	cJSON_DeleteItemFromObjectCaseSensitive(tree, "status");
-	cJSON_AddItemToObject(tree, "status", s);
+	if ((c = cJSON_DetachItemFromObjectCaseSensitive(only, "status")) != NULL) {
+		cJSON_DeleteItemFromObjectCaseSensitive(tree, "status");
+		cJSON_AddItemToObject(tree, "status", c);
+	}
+	if ((c = cJSON_GetObjectItemCaseSensitive(only, "metadata")) != NULL)
+		lay_over(child_object(child_object(tree, "metadata"), "annotations"),
+		    c->child);
+	cJSON_Delete(only);
+	cJSON_Delete(over);
 	return tree;
 }
 
 int
-kube_manifest_decode(const char *json, enum kube_kind kind, const char *status,
+kube_manifest_decode(const char *json, enum kube_kind kind, const char *overlay,
     const struct kube_manifest_conf *conf, struct kube_object **ret_obj,
     struct kube_error *ret_err)
 {
 	struct dec_opts opts = opts_of(conf, kind, false);
-	cJSON *tree = tree_with_status(json, status, ret_err);
+	cJSON *tree = tree_with_overlay(json, overlay, ret_err);
 	struct kube_ident id;
 	unsigned line;
 	int rc = -EINVAL;
@@ -230,43 +282,69 @@ kube_manifest_decode(const char *json, enum kube_kind kind, const char *status,
 	return rc;
 }
 
-/* {"status":...} alone, taken out of a whole object; NULL where it has none. */
-static char *
-status_of(const char *object)
+/*
+ * The overlay that a patch is merged into. A patch of the status finds the
+ * manifest's, where none lies over it yet; one of annotations only must not
+ * keep that from being followed.
+ */
+static cJSON *
+overlay_before(const char *json, const char *overlay, const cJSON *patch)
 {
-	cJSON *tree = cJSON_Parse(object), *only = cJSON_CreateObject();
-	cJSON *s = cJSON_DetachItemFromObjectCaseSensitive(tree, "status");
-	char *text = NULL;
+	cJSON *only = cJSON_Parse(overlay != NULL ? overlay : "{}"), *tree, *s;
 
-	if (s != NULL) {
+	if (cJSON_HasObjectItem(only, "status") || !cJSON_HasObjectItem(patch, "status"))
+		return only;
+	tree = cJSON_Parse(json);
+	s = cJSON_DetachItemFromObjectCaseSensitive(tree, "status");
+	if (s != NULL)
 		cJSON_AddItemToObject(only, "status", s);
-		text = cJSON_PrintUnformatted(only);
-	}
-	cJSON_Delete(only);
 	cJSON_Delete(tree);
-	return text;
+	return only;
+}
+
+/* What the patch makes of the overlay, not looked at any further. */
+static cJSON *
+overlay_after(const char *json, const char *overlay, const char *patch,
+    struct kube_error *err)
+{
+	cJSON *p = cJSON_Parse(patch), *before = overlay_before(json, overlay, p);
+	char *text = cJSON_PrintUnformatted(before);
+	char *merged = text != NULL ? kube_merge_patch(text, patch, err) : NULL;
+	cJSON *tree = merged != NULL ? cJSON_Parse(merged) : NULL;
+	cJSON *after = tree != NULL ? overlay_take(tree) : NULL;
+
+	if (after != NULL && !cJSON_HasObjectItem(p, "metadata") &&
+	    !cJSON_HasObjectItem(after, "status")) {
+		kube_error_set(err, "the patch leaves no status behind; it must be "
+		    "{\"status\":{...}}");
+		cJSON_Delete(after);
+		after = NULL;
+	}
+	cJSON_Delete(tree);
+	free(merged);
+	free(text);
+	cJSON_Delete(before);
+	cJSON_Delete(p);
+	return after;
 }
 
 char *
-kube_manifest_patch(const char *json, enum kube_kind kind, const char *status,
+kube_manifest_patch(const char *json, enum kube_kind kind, const char *overlay,
     const char *patch, const struct kube_manifest_conf *conf,
     struct kube_error *ret_err)
 {
-	char *before = status != NULL ? mem_strdup(status) : status_of(json);
-	char *merged = kube_merge_patch(before, patch, ret_err);
-	char *after = merged != NULL ? status_of(merged) : NULL;
+	cJSON *tree = overlay_after(json, overlay, patch, ret_err);
+	bool is_bare = tree != NULL && tree->child == NULL;
+	char *after = tree == NULL ? NULL : is_bare ? mem_strdup("") :
+	    cJSON_PrintUnformatted(tree);
 	struct kube_object *o = NULL;
 
-	if (merged != NULL && after == NULL)
-		kube_error_set(ret_err, "the patch leaves no status behind; it "
-		    "must be {\"status\":{...}}");
-	if (after != NULL &&
-	    kube_manifest_decode(json, kind, after, conf, &o, ret_err) != 0) {
+	if (after != NULL && kube_manifest_decode(json, kind, is_bare ? NULL : after,
+	    conf, &o, ret_err) != 0) {
 		free(after);
 		after = NULL;
 	}
 	kube_object_free(o);
-	free(merged);
-	free(before);
+	cJSON_Delete(tree);
 	return after;
 }

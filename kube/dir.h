@@ -57,7 +57,8 @@ struct dir_ident {
 	const char *ns;			/* NULL cluster-scoped; in key's block */
 	const char *name;
 	struct dir_claim *claims;	/* by file name, then place */
-	char	*status;		/* {"status":...}, or NULL */
+	char	*status;		/* {"status":...} and annotations that lie over
+					   the manifest's, or NULL */
 	uint64_t status_hash;
 	uint64_t published;		/* hash in the store; 0 not there */
 	const struct dir_file *published_file;
@@ -110,7 +111,8 @@ void dir_unload(struct dir *d, const char *name);
 int dir_set_status(struct dir *d, const char *key, const char *text);
 
 /*
- * What a patch makes of an object's status, for dir_set_status(); heap.
+ * What a patch makes of an object's status, for dir_set_status(); heap, "" for
+ * none. Annotations may be patched likewise.
  * Returns 0, -ENOENT, -ESTALE (resource_version, where not NULL, is another)
  * or -EINVAL, with *ret_text untouched and *ret_err filled.
  */

@@ -62,7 +62,7 @@ struct dir_source {
 	struct dir_write *writes;	/* queued patches, oldest first */
 	struct dir_write *written;	/* done, and their owners not yet told */
 	unsigned nwrites;
-	bool	is_writer;		/* has patched a status: see orphaned() */
+	bool	is_writer;		/* has patched: see orphaned() */
 	bool	is_synced;
 	kube_refreshed_fn *refreshed;	/* NULL: nobody waits for it */
 	void	*refreshed_arg;

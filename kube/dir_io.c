@@ -3,7 +3,8 @@
  * where there is no cluster, and the way they are tested.
  *
  *	PATH/ANY.yaml, .yml, .json	manifests, read and followed
- *	PATH/.status/KIND_NS_NAME.json	{"status":...}, by kube_source_patch_status()
+ *	PATH/.status/KIND_NS_NAME.json	{"status":...}, by kube_source_patch_status(),
+ *					and annotations, by kube_source_patch()
  *	PATH/.status/events.jsonl	Events, one a line
  *	PATH/.status/NS_NAME.lease	which controller leads, by kube_source_lease()
  *
@@ -134,8 +135,12 @@ write_status(struct dir_source *s, struct dir_write *w)
 	if (rc != 0)
 		return rc;
 	name = mem_printf("%s.json", w->key);
-	rc = dir_file_replace(s->watch.status_fd, name, text);
-	rc = rc != 0 ? write_error(s, w, rc) : dir_set_status(&s->dir, w->key, text);
+	if (text[0] != '\0')
+		rc = dir_file_replace(s->watch.status_fd, name, text);
+	else if (unlinkat(s->watch.status_fd, name, 0) != 0 && errno != ENOENT)
+		rc = -errno;
+	rc = rc != 0 ? write_error(s, w, rc) :
+	    dir_set_status(&s->dir, w->key, text[0] != '\0' ? text : NULL);
 	free(name);
 	free(text);
 	return rc;
@@ -179,7 +184,7 @@ on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 }
 
 static void
-dir_source_patch_status(struct kube_source *src, enum kube_kind kind,
+dir_source_patch(struct kube_source *src, enum kube_kind kind,
     const char *ns, const char *name, const char *resource_version,
     const char *body, kube_done_fn *done, void *arg)
 {
@@ -220,6 +225,19 @@ dir_source_event(struct kube_source *src, const struct kube_event *ev)
 		    ev->reason, strerror(-rc));
 	free(line);
 	free(version);
+}
+
+static int
+dir_source_ask(struct kube_source *src, const char *node, uint16_t port,
+    const char *path, kube_done_fn *done, void *arg)
+{
+	(void)src;
+	(void)node;
+	(void)port;
+	(void)path;
+	(void)done;
+	(void)arg;
+	return -ENOTSUP;
 }
 
 static unsigned
@@ -291,11 +309,14 @@ dir_source_close(struct kube_source *src)
 static const struct kube_source_ops dir_ops = {
 	.close = dir_source_close,
 	.is_synced = dir_source_is_synced,
-	.patch_status = dir_source_patch_status,
+	/* The body says what it is a patch of. */
+	.patch = dir_source_patch,
+	.patch_status = dir_source_patch,
 	.event = dir_source_event,
 	.cancel_writes = dir_source_cancel_writes,
 	.refresh = dir_source_refresh,
 	.lease = dir_lease,
+	.ask = dir_source_ask,
 	.pending = dir_source_pending,
 };
 

@@ -48,21 +48,23 @@ void kube_manifest_read(const char *text, size_t len, bool is_json,
     const struct kube_manifest_conf *conf, kube_manifest_fn *fn, void *arg);
 
 /*
- * The object of an item's json again (kind is the item's), with the status
- * that `status` ({"status":...}, or NULL) holds in place of its own. Returns as
- * kube_decode() does.
+ * The object of an item's json again (kind is the item's), with what overlay
+ * has over it: {"status":...} takes the place of its own, and the annotations
+ * of {"metadata":{"annotations":{...}}} are added to its own. NULL: nothing.
+ * Returns as kube_decode() does.
  */
 int kube_manifest_decode(const char *json, enum kube_kind kind,
-    const char *status, const struct kube_manifest_conf *conf,
+    const char *overlay, const struct kube_manifest_conf *conf,
     struct kube_object **ret_obj, struct kube_error *ret_err);
 
 /*
- * What a status patch ({"status":...}, RFC 7386) makes of the status that
- * kube_manifest_decode() would use: {"status":...}, heap. NULL where the patch
- * is none, or the object would be refused with it; *ret_err then says why.
+ * What a patch of status or annotations (RFC 7386) makes of the overlay: heap,
+ * "" where nothing lies over the manifest any more. NULL where the patch is
+ * none, or the object would be refused with it; *ret_err then says why. An
+ * annotation of the manifest's own cannot be patched away.
  */
 char *kube_manifest_patch(const char *json, enum kube_kind kind,
-    const char *status, const char *patch,
+    const char *overlay, const char *patch,
     const struct kube_manifest_conf *conf, struct kube_error *ret_err);
 
 #endif

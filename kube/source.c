@@ -47,6 +47,14 @@ kube_source_patch_status(struct kube_source *src, enum kube_kind kind,
 }
 
 void
+kube_source_patch(struct kube_source *src, enum kube_kind kind,
+    const char *ns, const char *name, const char *resource_version,
+    const char *body, kube_done_fn *done, void *arg)
+{
+	src->ops->patch(src, kind, ns, name, resource_version, body, done, arg);
+}
+
+void
 kube_source_event(struct kube_source *src, const struct kube_event *ev)
 {
 	src->ops->event(src, ev);
@@ -70,6 +78,13 @@ kube_source_lease(struct kube_source *src, enum lease_do op, const char *ns,
     void *arg)
 {
 	src->ops->lease(src, op, ns, name, record, done, arg);
+}
+
+int
+kube_source_ask(struct kube_source *src, const char *node, uint16_t port,
+    const char *path, kube_done_fn *done, void *arg)
+{
+	return src->ops->ask(src, node, port, path, done, arg);
 }
 
 unsigned

@@ -81,6 +81,14 @@ void kube_source_patch_status(struct kube_source *src, enum kube_kind kind,
     const char *ns, const char *name, const char *resource_version,
     const char *body, kube_done_fn *done, void *arg);
 
+/*
+ * Merge-patch an object itself, else the same. In a dir source only annotations
+ * can be patched; they are kept beside the manifest, and those of its own stay.
+ */
+void kube_source_patch(struct kube_source *src, enum kube_kind kind,
+    const char *ns, const char *name, const char *resource_version,
+    const char *body, kube_done_fn *done, void *arg);
+
 struct kube_event {
 	enum kube_kind kind;		/* of the object it is about */
 	const char *ns, *name, *uid;
@@ -130,6 +138,17 @@ enum { KUBE_LEASE_SEC = 5 };
 void kube_source_lease(struct kube_source *src, enum lease_do op, const char *ns,
     const char *name, const struct lease_record *record, kube_lease_fn *done,
     void *arg);
+
+/*
+ * GET what the HTTP server at that port of a node has under path, by way of the
+ * API server, so that nobody but that need be reachable from here. done() gets
+ * the body in text, or the reason. One at a time, and tried once. Returns
+ * -ENOTSUP where the source has no such way (a directory); done() is not called
+ * then.
+ */
+enum { KUBE_ASK_SEC = 5 };
+int kube_source_ask(struct kube_source *src, const char *node, uint16_t port,
+    const char *path, kube_done_fn *done, void *arg);
 
 /* Requests under way or queued, for back-pressure and tests. */
 unsigned kube_source_pending(const struct kube_source *src);

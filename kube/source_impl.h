@@ -19,6 +19,10 @@ struct kube_source_ops {
 		    const char *ns, const char *name,
 		    const char *resource_version, const char *body,
 		    kube_done_fn *done, void *arg);
+	void	(*patch)(struct kube_source *src, enum kube_kind kind,
+		    const char *ns, const char *name,
+		    const char *resource_version, const char *body,
+		    kube_done_fn *done, void *arg);
 	void	(*event)(struct kube_source *src, const struct kube_event *ev);
 	void	(*cancel_writes)(struct kube_source *src);
 	void	(*refresh)(struct kube_source *src, kube_refreshed_fn *done,
@@ -26,6 +30,8 @@ struct kube_source_ops {
 	void	(*lease)(struct kube_source *src, enum lease_do op, const char *ns,
 		    const char *name, const struct lease_record *record,
 		    kube_lease_fn *done, void *arg);
+	int	(*ask)(struct kube_source *src, const char *node, uint16_t port,
+		    const char *path, kube_done_fn *done, void *arg);
 	unsigned (*pending)(const struct kube_source *src);
 };
 

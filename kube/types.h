@@ -17,6 +17,12 @@
 #include "lib/arena.h"
 #include "lib/ip.h"
 
+/*
+ * On a Node, as an annotation or a label with any value but "false": its speaker
+ * is to hand over what it attracts. Set by heraldctl drain, or by hand.
+ */
+#define KUBE_DRAIN_KEY "heraldlb.io/drain"
+
 enum kube_kind {
 	KUBE_SERVICE,
 	KUBE_ENDPOINT_SLICE,

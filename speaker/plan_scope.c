@@ -2,8 +2,6 @@
 
 #include "speaker/plan_impl.h"
 
-/* Label or annotation of a Node; any value but "false" will do. */
-#define DRAIN_KEY "heraldlb.io/drain"
 #define EXCLUDE_LABEL "node.kubernetes.io/exclude-from-external-load-balancers"
 
 bool
@@ -40,7 +38,7 @@ is_said(const struct kube_map *m, const char *key)
 bool
 plan_node_is_drained(const struct plan_input *in, const struct kube_object *node)
 {
-	return is_said(&node->meta.annotations, DRAIN_KEY) ||
-	    is_said(&node->meta.labels, DRAIN_KEY) ||
+	return is_said(&node->meta.annotations, KUBE_DRAIN_KEY) ||
+	    is_said(&node->meta.labels, KUBE_DRAIN_KEY) ||
 	    (in->yields_on_cordon && node->node.is_unschedulable);
 }

@@ -541,10 +541,12 @@ START_TEST(paths)
 		    "/apis/heraldlb.io/v1beta1/communities?limit=500" },
 		{ api_list_path(KUBE_BFD_PROFILE, 0, &everywhere, 500, NULL),
 		    "/apis/heraldlb.io/v1beta1/bfdprofiles?limit=500" },
-		{ api_status_path(KUBE_SERVICE, 0, &everywhere, "a", "../b"),
+		{ api_object_path(KUBE_SERVICE, 0, &everywhere, "a", "../b", "/status"),
 		    "/api/v1/namespaces/a/services/..%2Fb/status" },
-		{ api_status_path(KUBE_NODE, 0, &everywhere, NULL, "n"),
-		    "/api/v1/nodes/n/status" },
+		{ api_object_path(KUBE_NODE, 0, &everywhere, NULL, "n", ""),
+		    "/api/v1/nodes/n" },
+		{ api_proxy_path("n/1", 7473, "/status"),
+		    "/api/v1/nodes/n%2F1:7473/proxy/status" },
 		{ api_events_path("a b"), "/api/v1/namespaces/a%20b/events" },
 	};
 

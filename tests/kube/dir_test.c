@@ -320,6 +320,16 @@ static const struct {
 	    "leading zeros" },
 	{ "no JSON", "{", -EINVAL, "line 1: this is no JSON, or it breaks off (at byte 0 "
 	    "of 1)" },
+	{ "annotations leave the manifest's status to be followed",
+	    "{\"metadata\":{\"annotations\":{\"a\":\"1\"}}}", 0,
+	    "{\"metadata\":{\"annotations\":{\"a\":\"1\"}}}" },
+	{ "of metadata nothing but annotations", "{\"metadata\":{\"name\":\"x\","
+	    "\"labels\":{\"a\":\"1\"}}}", 0, "" },
+	{ "an annotation that is no string", "{\"metadata\":{\"annotations\":"
+	    "{\"a\":1}}}", -EINVAL, "metadata.annotations.a: 1: a string belongs "
+	    "here; put the value in quotes" },
+	{ "nothing is left of an annotation", "{\"metadata\":{\"annotations\":"
+	    "{\"a\":null}}}", 0, "" },
 	{ "no status left", "{\"status\":null}", -EINVAL, "the patch leaves no status "
 	    "behind; it must be {\"status\":{...}}" },
 };
@@ -369,10 +379,54 @@ START_TEST(conditional_patch)
 }
 END_TEST
 
+static const char *
+note_of(const struct rig *r, const char *key)
+{
+	const struct kube_object *o = kube_store_get(r->store, KUBE_SERVICE, "default",
+	    "web");
+
+	return kube_map_get(&o->meta.annotations, key);
+}
+
+/* One patch of Service default/web, as a source carries it out. */
+static void
+carry_out(struct rig *r, const char *body)
+{
+	struct kube_error err = { "" };
+	char *text = NULL;
+
+	ck_assert_msg(dir_patch(&r->dir, "Service_default_web", NULL, body, &text,
+	    &err) == 0, "%s", err.text);
+	ck_assert_int_eq(dir_set_status(&r->dir, "Service_default_web",
+	    text[0] != '\0' ? text : NULL), 0);
+	free(text);
+}
+
+START_TEST(annotations)
+{
+	struct rig r;
+
+	rig_init(&r, ALL, NULL, NULL);
+	load(&r, "f.yaml", SVC("web", "80") "status:\n  loadBalancer:\n    ingress:\n"
+	    "    - ip: 192.0.2.9\n");
+	carry_out(&r, "{\"metadata\":{\"annotations\":{\"a\":\"1\",\"b\":\"2\"}}}");
+	ck_assert_str_eq(note_of(&r, "a"), "1");
+	ck_assert_uint_eq(ningress(&r), 1);
+	carry_out(&r, "{\"status\":{\"loadBalancer\":{\"ingress\":[]}}}");
+	ck_assert_msg(note_of(&r, "a") != NULL, "a status leaves annotations");
+	carry_out(&r, "{\"metadata\":{\"annotations\":{\"a\":null}}}");
+	ck_assert_ptr_null(note_of(&r, "a"));
+	ck_assert_str_eq(note_of(&r, "b"), "2");
+	ck_assert_msg(ningress(&r) == 0, "and annotations a status");
+	rig_fini(&r);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, edit, 0, nitems(edits));
+	tcase_add_test(tc, annotations);
 	tcase_add_test(tc, kept_object_is_as_it_was);
 	tcase_add_test(tc, first_file_wins);
 	tcase_add_test(tc, secrets);
