@@ -298,6 +298,17 @@ arp_io_can_announce(const struct arp_io *a, const struct arp_want *want)
 	return false;
 }
 
+bool
+arp_io_is_announced(const struct arp_io *a, const struct ip *vip)
+{
+	const struct io_vip *v = run_io_find_vip(a, vip);
+
+	for (size_t i = 0; v != NULL && i < v->nengines; i++)
+		if (v->engines[i].vip.is_announced)
+			return true;
+	return false;
+}
+
 void
 arp_io_each_link(const struct arp_io *a,
     void (*fn)(void *arg, const char *ifname, bool is_eligible, const char *why),

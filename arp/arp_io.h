@@ -86,6 +86,9 @@ void arp_io_set(struct arp_io *a, const struct arp_want *wants, size_t n);
 /* Is there an eligible link that is up and allowed by want? */
 bool arp_io_can_announce(const struct arp_io *a, const struct arp_want *want);
 
+/* Is the VIP announced on some link, and answered for? */
+bool arp_io_is_announced(const struct arp_io *a, const struct ip *vip);
+
 /*
  * Announce a VIP anew, or with NULL all that are ours: for when listeners may
  * hold an older owner's address (a partition healed).

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/drain_io.h"
 #include "ctl/lint.h"
 #include "ctl/pools_io.h"
 #include "ctl/status_io.h"
@@ -23,12 +24,15 @@ static const char usage[] =
 "       heraldctl plan [option...] -f FILE|FOLDER|- ...\n"
 "       heraldctl import metallb [--source SPEC] [--namespace NS] [FILE|FOLDER|-...]\n"
 "       heraldctl status [--json] [ADDRESS:PORT...]\n"
+"       heraldctl drain|undrain [option...] NODE\n"
 "       heraldctl --version | --help\n"
 "\n"
 "  lint    judge manifests as the daemons would; no cluster is needed\n"
 "  plan    what a change of pools would do to Services; nothing is changed\n"
 "  import  print MetalLB's objects as Herald's\n"
 "  status  what a speaker believes and does (127.0.0.1:7473 by default)\n"
+"  drain   have a node hand over its VIPs and BGP routes, and see it through\n"
+"  undrain have it take its part again\n"
 "\n"
 "See heraldctl(8).\n";
 
@@ -191,6 +195,49 @@ cmd_status(int argc, char **argv)
 	    EXIT_SUCCESS : EXIT_TROUBLE;
 }
 
+static int
+cmd_drain(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "source", required_argument, NULL, 's' },
+		{ "context", required_argument, NULL, 'x' },
+		{ "port", required_argument, NULL, 'p' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ 0 },
+	};
+	struct drain_conf conf = { .port = 7473, .timeout_sec = 60 };
+	const char *name = argv[0];
+	int opt, n;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		char *end = NULL;
+		unsigned long v = opt == 'p' || opt == 't' ?
+		    strtoul(optarg, &end, 10) : 0;
+
+		if (opt == 's') {
+			conf.source = optarg;
+		} else if (opt == 'x') {
+			conf.context = optarg;
+		} else if (opt == 'p' && *end == '\0' && v > 0 && v < 65536) {
+			conf.port = (uint16_t)v;
+		} else if (opt == 't' && *end == '\0' && v <= 86400) {
+			conf.timeout_sec = (unsigned)v;
+		} else {
+			if (opt == 'p' || opt == 't')
+				fprintf(stderr, "heraldctl %s: \"%s\" must be %s\n", name,
+				    optarg, opt == 'p' ? "a TCP port, 1 to 65535" :
+				    "0 to 86400 seconds");
+			return bad_usage();
+		}
+	}
+	if (optind != argc - 1) {
+		fprintf(stderr, "heraldctl %s: which node? Name one\n", name);
+		return bad_usage();
+	}
+	n = drain_run(&conf, argv[optind], strcmp(name, "drain") == 0, stdout);
+	return n < 0 ? EXIT_TROUBLE : n > 0 ? EXIT_PROBLEMS : EXIT_SUCCESS;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -202,6 +249,8 @@ main(int argc, char **argv)
 		{ "plan", cmd_plan },
 		{ "import", cmd_import },
 		{ "status", cmd_status },
+		{ "drain", cmd_drain },
+		{ "undrain", cmd_drain },
 	};
 
 	if (argc < 2)

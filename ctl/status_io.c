@@ -20,9 +20,10 @@ on_data(char *data, size_t size, size_t n, void *arg)
 	return ftell(f) > BODY_MAX ? 0 : fwrite(data, size, n, f) * size;
 }
 
-/* The body of a GET, heap; NULL with *ret_why where there is none. */
-static char *
-fetch(const char *url, char why[CURL_ERROR_SIZE])
+_Static_assert(CURL_ERROR_SIZE <= STATUS_WHY_LEN, "curl's text must fit");
+
+char *
+status_fetch(const char *url, char why[STATUS_WHY_LEN])
 {
 	CURL *c = curl_easy_init();
 	char *body = NULL;
@@ -47,7 +48,7 @@ fetch(const char *url, char why[CURL_ERROR_SIZE])
 	if (rc == CURLE_OK)
 		return body;
 	if (why[0] == '\0')
-		snprintf(why, CURL_ERROR_SIZE, "%s", curl_easy_strerror(rc));
+		snprintf(why, STATUS_WHY_LEN, "%s", curl_easy_strerror(rc));
 	free(body);
 	return NULL;
 }
@@ -55,13 +56,13 @@ fetch(const char *url, char why[CURL_ERROR_SIZE])
 static int
 show(const char *speaker, int is_json, FILE *out)
 {
-	char why[CURL_ERROR_SIZE];
+	char why[STATUS_WHY_LEN];
 	char *url, *body;
 	int rc = 0;
 
 	url = strstr(speaker, "://") != NULL ? mem_strdup(speaker) :
 	    mem_printf("http://%s/status", speaker);
-	if ((body = fetch(url, why)) == NULL) {
+	if ((body = status_fetch(url, why)) == NULL) {
 		fprintf(stderr, "heraldctl status: %s: %s; is herald-speaker running "
 		    "there with --http?\n", url, why);
 		rc = -EIO;

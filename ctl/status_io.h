@@ -6,6 +6,14 @@
 
 #include <stdio.h>
 
+enum { STATUS_WHY_LEN = 256 };
+
+/*
+ * The body of a GET within 5 s, heap; NULL with the reason in why where there
+ * is none.
+ */
+char *status_fetch(const char *url, char why[STATUS_WHY_LEN]);
+
 /*
  * Fetch /status from each "ADDRESS:PORT" (or URL) and write it to out, as a
  * table or, with is_json, as it came. Returns 0, or -EIO where a speaker could

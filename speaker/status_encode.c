@@ -67,6 +67,8 @@ add_vips(cJSON *top, const struct plan *p, const struct apply *apply)
 		cJSON_AddBoolToObject(o, "programmed",
 		    apply_is_programmed(apply, &v->ip));
 		cJSON_AddBoolToObject(o, "announced", apply_is_announced(apply, &v->ip));
+		if (!v->is_mine && arp_io_is_announced(apply->arp, &v->ip))
+			cJSON_AddTrueToObject(o, "yielding");
 	}
 }
 
@@ -134,6 +136,9 @@ status_encode(FILE *f, const char *node, const struct plan *p,
 
 	cJSON_AddStringToObject(top, "node", node);
 	cJSON_AddStringToObject(top, "version", HERALD_VERSION);
+	cJSON_AddBoolToObject(top, "drained", p->is_drained);
+	if (p->is_bgp_retiring)
+		cJSON_AddTrueToObject(top, "retiring");
 	add_nodes(top, alive, now);
 	add_vips(top, p, apply);
 	add_peers(top, apply);

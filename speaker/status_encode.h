@@ -13,14 +13,18 @@
 /*
  * One JSON object to f:
  *
- *	{"node":..., "version":...,
+ *	{"node":..., "version":..., "drained":bool, "retiring":true,
  *	 "nodes":[{"name":..., "address":..., "state":...}],
  *	 "vips":[{"ip":..., "pool":..., "owner":..., "reason":...,
- *		  "programmed":bool, "announced":bool}],
+ *		  "programmed":bool, "announced":bool, "yielding":true}],
  *	 "bgp":[{"name":..., "address":..., "state":..., "prefixes":n,
  *		 "bfd":..., "reason":...}],
  *	 "services":[{"name":..., "vip":..., "protocol":..., "port":...,
  *		"endpoints":[{"ip":..., "port":..., "weight":..., "reach":...}]}]}
+ *
+ * drained: the Node is asked to hand over (heraldctl drain). retiring: its BGP
+ * routes are marked, and go when --bgp-drain-time is over. yielding: on a VIP
+ * of another node that this one still answers for, until that one is heard.
  */
 void status_encode(FILE *f, const char *node, const struct plan *p,
     const struct apply *apply, const struct alive *alive, struct mono now);

@@ -112,8 +112,9 @@ class Lab:
             f"{bin_dir}/herald-speaker", "--node-name", n.name,
             "--source", source.source("speaker"), "--namespace", objects.NAMESPACE,
             "--director-name", n.director, "--director-link", "herald0",
-            "--liveness", "3x100ms", "--http", f"127.0.0.1:{HTTP_PORT}"])
+            "--liveness", "3x100ms", "--http", f":{HTTP_PORT}"])
             for n in self.nodes}
+        self.bin_dir = bin_dir
         self.captures = []
         self.services = {4: Service(self, "web", "IPv4"), 6: Service(self, "web6", "IPv6")}
 
@@ -125,6 +126,15 @@ class Lab:
         self.controller.start()
         for speaker in self.speakers.values():
             speaker.start()
+
+    def heraldctl(self, verb, node):
+        """Exit status and output of a command of a person in front of the router."""
+        with inside("router"):
+            done = subprocess.run(
+                [f"{self.bin_dir}/heraldctl", verb, "--source", self.objects.source("admin"),
+                 "--port", str(HTTP_PORT), node],
+                text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout
 
     def write_pool(self):
         self.objects.put(objects.pool([topology.POOL, topology.POOL6]))

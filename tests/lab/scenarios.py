@@ -287,16 +287,20 @@ def speaker_leaves(svc):
 
 @scenario(4, 6)
 def drained(svc):
-    """The owner's Node is drained, then no more: the VIP moves and comes back, no loss."""
+    """heraldctl drains the owner, and frees it: the VIP moves and comes back, no loss."""
     vip, owner = svc.settle()
     conns = Connections("client", vip, TCP_PORT, 30)
     gaps = []
     with Prober("client", vip, UDP_PORT, 24, spacing_sec=0.001) as prober:
         until("probes to be answered", lambda: len(prober.answered) > 100, 5)
-        for annotations in ({"heraldlb.io/drain": "true"}, {}):
-            since = svc.lab.objects.put(objects.node(owner, annotations))
-            until(f"{owner.name} to {'lose' if annotations else 'own'} {vip}",
-                  lambda d=annotations: (svc.owners(vip, 0.05) == {owner.name}) != bool(d), 5,
+        for verb, says in (("drain", r": [1-9]\d* VIPs moved, 0 left$"),
+                           ("undrain", r": in service, ")):
+            since = time.monotonic()
+            status, text = svc.lab.heraldctl(verb, owner.name)
+            if status != 0 or not re.search(says, text, re.M):
+                raise Failed(f"heraldctl {verb} to say {says!r}", f"{status}, {text!r}", owner)
+            until(f"{owner.name} to {'lose' if verb == 'drain' else 'own'} {vip}",
+                  lambda d=verb: (svc.owners(vip, 0.05) == {owner.name}) != (d == "drain"), 5,
                   node=owner)
             time.sleep(0.3)
             times = sorted(t for t in list(prober.answered.values()) if t >= since)
