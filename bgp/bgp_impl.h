@@ -41,6 +41,7 @@ struct bgp_nbr {
 	char	reason[BGP_IO_TEXT_MAX];
 	int64_t	since_wall_ns;
 	struct ip local;		/* while it is up */
+	char	last_error[512];	/* labels of its metric, "" for none yet */
 	unsigned ncalls;		/* taken since calls_at; see bgp_nbr_call() */
 	struct mono calls_at;
 	enum bfd_peer_state bfd;	/* as last acted upon */
@@ -111,7 +112,12 @@ void bgp_nbr_drain(struct bgp_nbr *n);
 /* Cease with a text (RFC 9003), and try again. */
 void bgp_nbr_reset(struct bgp_nbr *n, unsigned subcode, const char *text);
 
+/* bgp_metric_io.c: its counts as metrics; a NOTIFICATION that ended a connection;
+   forget all of them. */
 void bgp_nbr_publish(struct bgp_nbr *n);
+void bgp_nbr_publish_error(struct bgp_nbr *n, bool is_theirs, unsigned code,
+    unsigned subcode);
+void bgp_nbr_unpublish(const struct bgp_nbr *n);
 
 struct bgp_tcp_key bgp_nbr_key(const struct bgp_nbr *n);
 

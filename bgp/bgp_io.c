@@ -453,6 +453,7 @@ status_of(const struct bgp_nbr *n)
 	struct bfd_io_view v = { .state = BFD_PEER_UNKNOWN };
 	struct bgp_io_status s = {
 		.name = n->conf.name, .addr = n->addr, .ifname = n->conf.ifname,
+		.vrf = n->conf.vrf,
 		.state = bgp_peer_state(&n->engine), .since_wall_ns = n->since_wall_ns,
 		.is_refused = n->is_refused, .reason = n->reason, .local = n->local,
 		.engine = n->is_refused ? NULL : &n->engine,

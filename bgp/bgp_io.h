@@ -8,7 +8,8 @@
  * Who does what: bgp_nbr_io.c runs one peer's engine over its connections,
  * bgp_tcp_io.c knows sockets and their options, bgp_listen_io.c takes calls,
  * bgp_linger_io.c lets last words out, bgp_ra_io.c finds peers by interface,
- * bgp_bfd_io.c has their BFD sessions; bgp_io.c joins them.
+ * bgp_bfd_io.c has their BFD sessions, bgp_metric_io.c publishes what was
+ * counted; bgp_io.c joins them.
  */
 #ifndef HERALD_BGP_BGP_IO_H
 #define HERALD_BGP_BGP_IO_H
@@ -129,7 +130,7 @@ int bgp_io_set_routes(struct bgp_io *b, const struct bgp_io_route *routes, size_
 struct bgp_io_status {
 	const char *name;
 	struct ip addr;			/* IP_NONE: not found yet */
-	const char *ifname;		/* "" for none */
+	const char *ifname, *vrf;	/* "" for none */
 	enum bgp_state state;
 	int64_t	since_wall_ns;		/* last time the session came up or went down */
 	bool	is_refused;		/* its configuration: see reason */

@@ -17,31 +17,11 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "lib/metrics.h"
 
 enum {
 	/* Calls taken of one peer in CALLS_SEC; more are hung up on. */
 	CALLS_MAX	= 10,
 	CALLS_SEC	= 10,
-};
-
-static const struct metric m_up = {
-	"herald_bgp_session_up", "BGP session state, 1 is Established", METRIC_GAUGE,
-};
-static const struct metric m_prefixes = {
-	"herald_bgp_prefixes_announced", "Prefixes a BGP peer has from us", METRIC_GAUGE,
-};
-static const struct metric m_messages = {
-	"herald_bgp_messages_total", "BGP messages by direction and type",
-	METRIC_COUNTER,
-};
-static const struct metric m_established = {
-	"herald_bgp_sessions_established_total", "Times a BGP session came up",
-	METRIC_COUNTER,
-};
-static const struct metric m_malformed = {
-	"herald_bgp_malformed_updates_total",
-	"Received UPDATEs with an error, by what was done about it", METRIC_COUNTER,
 };
 
 #define NBR_OBJ(n) LOG_OBJ("peer", (n)->conf.name, "addr", \
@@ -91,6 +71,7 @@ note_end(struct bgp_nbr *n, enum bgp_slot slot)
 		code = e->data[0];
 		subcode = e->data[1];
 	}
+	bgp_nbr_publish_error(n, f->is_err_theirs, code, subcode);
 	bgp_error_text(e, text);
 	snprintf(n->reason, sizeof(n->reason), "%s %s (%u/%u)%s%s",
 	    f->is_err_theirs ? "the peer said" : "we said",
@@ -265,27 +246,13 @@ bgp_nbr_new(struct bgp_io *b, const struct bgp_io_peer *conf)
 	return n;
 }
 
-static void
-drop_metrics(const struct bgp_nbr *n)
-{
-	char labels[256];
-
-	metrics_labels(labels, sizeof(labels), "peer", n->conf.name, NULL);
-	metrics_drop(&m_up, labels);
-	for (unsigned f = 0; f < BGP_NFAMILIES; f++) {
-		metrics_labels(labels, sizeof(labels), "peer", n->conf.name, "family",
-		    bgp_family_name(f), NULL);
-		metrics_drop(&m_prefixes, labels);
-	}
-}
-
 void
 bgp_nbr_free(struct bgp_nbr *n)
 {
 	ev_timer_stop(n->io->loop, &n->timer);
 	for (unsigned i = 0; i < BGP_NSLOTS; i++)
 		bgp_link_cut(&n->links[i]);
-	drop_metrics(n);
+	bgp_nbr_unpublish(n);
 	bgp_peer_fini(&n->engine);
 	bgp_conf_free(&n->conf);
 	free(n);
@@ -458,32 +425,4 @@ bgp_nbr_drain(struct bgp_nbr *n)
 	free(routes);
 	free(attrs);
 	bgp_nbr_settle(n);
-}
-
-void
-bgp_nbr_publish(struct bgp_nbr *n)
-{
-	const struct bgp_counts *c = &n->engine.counts;
-	const char *name = n->conf.name;
-	char l[256];
-
-	metrics_set(&m_up, metrics_labels(l, sizeof(l), "peer", name, NULL),
-	    n->engine.up >= 0);
-	metrics_set(&m_established, l, (double)c->established);
-	for (unsigned f = 0; f < BGP_NFAMILIES; f++)
-		metrics_set(&m_prefixes, metrics_labels(l, sizeof(l), "peer", name,
-		    "family", bgp_family_name(f), NULL),
-		    n->engine.up >= 0 ? (double)n->engine.rib.nsent[f] : 0.);
-	for (unsigned t = BGP_OPEN; t <= BGP_REFRESH; t++) {
-		metrics_set(&m_messages, metrics_labels(l, sizeof(l), "peer", name,
-		    "direction", "received", "type", bgp_msg_type_name(t), NULL),
-		    (double)c->rx[t]);
-		metrics_set(&m_messages, metrics_labels(l, sizeof(l), "peer", name,
-		    "direction", "sent", "type", bgp_msg_type_name(t), NULL),
-		    (double)c->tx[t]);
-	}
-	metrics_set(&m_malformed, metrics_labels(l, sizeof(l), "peer", name, "verdict",
-	    "discard", NULL), (double)c->discarded);
-	metrics_set(&m_malformed, metrics_labels(l, sizeof(l), "peer", name, "verdict",
-	    "withdraw", NULL), (double)c->withdrawn);
 }

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/bgp_decode.h"
 #include "ctl/drain_io.h"
 #include "ctl/lint.h"
 #include "ctl/pools_io.h"
+#include "ctl/status_decode.h"
 #include "ctl/status_io.h"
 
 enum {
@@ -25,6 +27,7 @@ static const char usage[] =
 "       heraldctl import metallb [--source SPEC] [--namespace NS] [FILE|FOLDER|-...]\n"
 "       heraldctl status [--json] [ADDRESS:PORT...]\n"
 "       heraldctl drain|undrain [option...] NODE\n"
+"       heraldctl bgp peers|routes|messages [--json] [ADDRESS:PORT...]\n"
 "       heraldctl --version | --help\n"
 "\n"
 "  lint    judge manifests as the daemons would; no cluster is needed\n"
@@ -33,6 +36,7 @@ static const char usage[] =
 "  status  what a speaker believes and does (127.0.0.1:7473 by default)\n"
 "  drain   have a node hand over its VIPs and BGP routes, and see it through\n"
 "  undrain have it take its part again\n"
+"  bgp     a speaker's BGP sessions, what it announces in them, messages by type\n"
 "\n"
 "See heraldctl(8).\n";
 
@@ -174,7 +178,7 @@ cmd_import(int argc, char **argv)
 }
 
 static int
-cmd_status(int argc, char **argv)
+show_view(const struct status_view *v, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
@@ -189,10 +193,37 @@ cmd_status(int argc, char **argv)
 		is_json = 1;
 	}
 	if (optind == argc)
-		return status_run(default_speakers, 1, is_json, stdout) == 0 ?
+		return status_run(v, default_speakers, 1, is_json, stdout) == 0 ?
 		    EXIT_SUCCESS : EXIT_TROUBLE;
-	return status_run(argv + optind, argc - optind, is_json, stdout) == 0 ?
+	return status_run(v, argv + optind, argc - optind, is_json, stdout) == 0 ?
 	    EXIT_SUCCESS : EXIT_TROUBLE;
+}
+
+static int
+cmd_status(int argc, char **argv)
+{
+	return show_view(&(struct status_view){ "status", "/status", status_decode },
+	    argc, argv);
+}
+
+static int
+cmd_bgp(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		struct status_view view;
+	} views[] = {
+		{ "peers", { "bgp peers", "/bgp", bgp_decode_peers } },
+		{ "routes", { "bgp routes", "/bgp/routes", bgp_decode_routes } },
+		{ "messages", { "bgp messages", "/bgp", bgp_decode_messages } },
+	};
+
+	for (size_t i = 0; argc > 1 && i < sizeof(views) / sizeof(views[0]); i++) {
+		if (strcmp(argv[1], views[i].name) == 0)
+			return show_view(&views[i].view, argc - 1, argv + 1);
+	}
+	fputs("heraldctl bgp: show what? peers, routes or messages\n", stderr);
+	return bad_usage();
 }
 
 static int
@@ -251,6 +282,7 @@ main(int argc, char **argv)
 		{ "status", cmd_status },
 		{ "drain", cmd_drain },
 		{ "undrain", cmd_drain },
+		{ "bgp", cmd_bgp },
 	};
 
 	if (argc < 2)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/status_decode.h"
 #include "ctl/status_io.h"
 #include "lib/mem.h"
 
@@ -54,23 +53,23 @@ status_fetch(const char *url, char why[STATUS_WHY_LEN])
 }
 
 static int
-show(const char *speaker, int is_json, FILE *out)
+show(const struct status_view *v, const char *speaker, int is_json, FILE *out)
 {
 	char why[STATUS_WHY_LEN];
 	char *url, *body;
 	int rc = 0;
 
 	url = strstr(speaker, "://") != NULL ? mem_strdup(speaker) :
-	    mem_printf("http://%s/status", speaker);
+	    mem_printf("http://%s%s", speaker, v->path);
 	if ((body = status_fetch(url, why)) == NULL) {
-		fprintf(stderr, "heraldctl status: %s: %s; is herald-speaker running "
-		    "there with --http?\n", url, why);
+		fprintf(stderr, "heraldctl %s: %s: %s; is herald-speaker running "
+		    "there with --http?\n", v->command, url, why);
 		rc = -EIO;
 	} else if (is_json) {
 		fputs(body, out);
-	} else if (status_decode(body, out) != 0) {
-		fprintf(stderr, "heraldctl status: %s: this is no speaker's status\n",
-		    url);
+	} else if (v->show(body, out) != 0) {
+		fprintf(stderr, "heraldctl %s: %s: this is no speaker's answer\n",
+		    v->command, url);
 		rc = -EIO;
 	}
 	free(body);
@@ -79,13 +78,14 @@ show(const char *speaker, int is_json, FILE *out)
 }
 
 int
-status_run(char *const *speakers, int n, int is_json, FILE *out)
+status_run(const struct status_view *v, char *const *speakers, int n, int is_json,
+    FILE *out)
 {
 	int rc = 0, one;
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	for (int i = 0; i < n; i++) {
-		if ((one = show(speakers[i], is_json, out)) != 0)
+		if ((one = show(v, speakers[i], is_json, out)) != 0)
 			rc = one;
 	}
 	curl_global_cleanup();

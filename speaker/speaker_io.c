@@ -12,6 +12,7 @@
 #include "lib/mem.h"
 #include "lib/metrics.h"
 #include "speaker/apply.h"
+#include "speaker/bgp_encode.h"
 #include "speaker/plan.h"
 #include "speaker/speaker_io.h"
 #include "speaker/status_encode.h"
@@ -395,7 +396,13 @@ on_http(void *arg, const char *path, FILE *f, const char **ret_type)
 		    clock_mono());
 		return 200;
 	}
-	fputs("try /metrics, /healthz, /readyz or /status\n", f);
+	if (strcmp(path, "/bgp") == 0 || strcmp(path, "/bgp/routes") == 0) {
+		*ret_type = "application/json";
+		(path[4] == '\0' ? bgp_encode_peers : bgp_encode_routes)(f,
+		    s->conf->node_name, s->apply.bgp);
+		return 200;
+	}
+	fputs("try /metrics, /healthz, /readyz, /status, /bgp or /bgp/routes\n", f);
 	return 404;
 }
 

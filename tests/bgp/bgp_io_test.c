@@ -518,6 +518,26 @@ START_TEST(nothing_to_stop)
 }
 END_TEST
 
+/* Is there a series that begins so? */
+static bool
+has_metric(const char *series)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	bool has;
+
+	metrics_write(f);
+	fclose(f);
+	has = strstr(text, series) != NULL;
+	free(text);
+	return has;
+}
+
+#define NOTIFIED \
+	"messages_total{peer=\"b\",direction=\"sent\",type=\"NOTIFICATION\"}"
+#define LAST_ERROR "herald_bgp_last_error_timestamp_seconds{peer="
+
 START_TEST(reset_by_hand)
 {
 	both("127.0.0.1", "127.0.0.2");
@@ -526,6 +546,16 @@ START_TEST(reset_by_hand)
 	ck_assert_int_eq(bgp_io_reset(a.io, "b", "please"), 0);
 	WAIT(strstr(status(&b, "a")->reason, "administrative reset (6/4): please") != NULL);
 	WAIT(is_up(&a, "b") && is_up(&b, "a"));
+	WAIT(has_metric(NOTIFIED " ") && !has_metric(NOTIFIED " 0"));
+	ck_assert(has_metric(LAST_ERROR "\"b\",from=\"us\",code=\"6\",subcode=\"4\""));
+	ck_assert(has_metric(LAST_ERROR "\"a\",from=\"peer\",code=\"6\",subcode=\"4\""));
+	/* The next takes its place; of a peer that is gone nothing stays. */
+	ck_assert_int_eq(bgp_io_reset(b.io, "a", "you, too"), 0);
+	WAIT(has_metric(LAST_ERROR "\"b\",from=\"peer\""));
+	ck_assert(!has_metric(LAST_ERROR "\"b\",from=\"us\""));
+	a.npeers = 0;
+	apply(&a);
+	ck_assert(!has_metric("{peer=\"b\""));
 }
 END_TEST
 

@@ -12,6 +12,7 @@ import time
 
 import objects
 import topology
+from cluster import HTTP_PORT
 from measure import Connections, Failed, Not, Prober, until
 from netns import inside, output, sysctl
 from objects import TCP_PORT
@@ -203,6 +204,18 @@ def hand_over(svc, bird, vip, node, begin):
     until(f"{node.name}'s route to be withdrawn", lambda: not bird.marked(), 8, node=node)
 
 
+def ask_heraldctl(lab, node, vip):
+    """heraldctl tells a person what this node's router was told."""
+    speaker = lab.speakers[node.name]
+    heraldctl = os.path.join(os.path.dirname(speaker.argv[0]), "heraldctl")
+    for what, want in (("peers", f"{ROUTER_ASN} +Established"),
+                       ("routes", f"{vip}/32 +announced +{node.ip}"),
+                       ("messages", "UPDATE +[1-9]")):
+        text = output(node.name, heraldctl, "bgp", what, f"127.0.0.1:{HTTP_PORT}")
+        if not re.search(want, text):
+            raise Failed(f"heraldctl bgp {what} to say {want}", text, node)
+
+
 def bgp_handover(svc):
     """A node is drained, and a speaker ends: no packet and no connection is lost."""
     svc.settle()
@@ -213,6 +226,7 @@ def bgp_handover(svc):
             lab.objects.put(obj)
         obj, vip = put_service(svc)
         wait_route(vip, lab.nodes)
+        ask_heraldctl(lab, drained, vip)
         conns = open_all(svc, vip, 60)
         with Prober("far", vip, objects.UDP_PORT, 24, spacing_sec=0.005) as prober:
             hand_over(svc, bird, vip, drained, lambda: lab.objects.put(
