@@ -199,11 +199,23 @@ rs_same(const struct ipvs_vs *a, const struct ipvs_vs *b)
 	return true;
 }
 
+static bool
+head_same(const struct ipvs_vs *a, const struct ipvs_vs *b)
+{
+	return strcmp(a->sched, b->sched) == 0 && a->flags == b->flags &&
+	    a->timeout_sec == b->timeout_sec;
+}
+
+bool
+ipvs_vs_is_equal(const struct ipvs_vs *want, const struct ipvs_vs *have)
+{
+	return head_same(want, have) && rs_same(want, have);
+}
+
 static void
 diff_vs(const struct ipvs_vs *want, const struct ipvs_vs *have, struct ipvs_ops *ops)
 {
-	if (strcmp(want->sched, have->sched) != 0 || want->flags != have->flags ||
-	    want->timeout_sec != have->timeout_sec)
+	if (!head_same(want, have))
 		op_add(ops, IPVS_OP_SET_VS, want, NULL);
 	if (!rs_same(want, have))
 		diff_rs(want, have, ops);

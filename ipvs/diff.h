@@ -64,4 +64,7 @@ void ipvs_diff(const struct ipvs_table *want, const struct ipvs_table *have,
 
 void ipvs_ops_fini(struct ipvs_ops *ops);
 
+/* Would the diff find nothing to do between these two, whose keys are equal? */
+bool ipvs_vs_is_equal(const struct ipvs_vs *want, const struct ipvs_vs *have);
+
 #endif

@@ -125,22 +125,41 @@ int director_sync(struct director *d, const struct director_want *want,
 /*
  * Forget what the kernel was found or left to hold, so that the next sync looks
  * at everything and puts right (counted as repairs) what others have changed.
- * Cheap to call, dear to follow: for once a second or so, not for every sync.
+ * Cheap to call, dear to follow: for once a minute or so; see director_look().
  */
 void director_recheck(struct director *d);
 
 /* True where the last sync programmed this VIP completely. */
 bool director_has_vip(const struct director *d, const struct ip *vip);
 
-/* Counters of one service, summed over its endpoints, for status. */
+/* Of one service or endpoint, since it was added; packets and bytes of clients in,
+   of replies out, these only where replies pass through (endpoints of this node). */
 struct ipvs_counters {
 	uint64_t conns, in_packets, out_packets, in_bytes, out_bytes;
-	uint32_t active, inactive;
+	uint32_t active, inactive;	/* connections now; of endpoints only */
 };
-typedef void director_stat_fn(void *arg, const struct ipvs_service *key,
-    const struct ipvs_endpoint *ep, const struct ipvs_counters *c);
 
-/* Walk the kernel's tier-1 table: ep is NULL for a service's own row. */
-int director_each(struct director *d, director_stat_fn *fn, void *arg);
+/* One row of the kernel's table. What it points at is good during the call. */
+struct director_stat {
+	const char *service;	/* director_want's name */
+	uint8_t	family;		/* enum ip_family of its VIP */
+	uint8_t	tier;		/* 1: clients' packets; 2: what came by tunnel */
+	const struct ip *endpoint;	/* NULL: the service's own row */
+	uint16_t port;		/* of the endpoint */
+	const struct ipvs_counters *counters;
+};
+typedef void director_stat_fn(void *arg, const struct director_stat *row);
+
+/* How many services of either tier a look reads. */
+enum { DIRECTOR_LOOK_SERVICES = 512 };
+
+/*
+ * See whether others have changed what director_sync() left, at a cost that does
+ * not grow with the table: links, routes, rules and nftables by what the kernel
+ * tells of them, IPVS by reading the next DIRECTOR_LOOK_SERVICES services, whose
+ * counters fn is told. For a few times a second. Returns true where the next sync
+ * has something to repair; that sync counts it.
+ */
+bool director_look(struct director *d, director_stat_fn *fn, void *arg);
 
 #endif

@@ -244,6 +244,16 @@ on_dump_done(struct nl_msg *msg, void *arg)
 }
 
 static int
+on_dump_ack(struct nl_msg *msg, void *arg)
+{
+	struct dump *d = arg;
+
+	(void)msg;
+	d->is_done = true;
+	return NL_STOP;
+}
+
+static int
 on_dump_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 {
 	struct dump *d = arg;
@@ -254,9 +264,14 @@ on_dump_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 	return NL_SKIP;		/* NL_STOP would make nl_recvmsgs() fail */
 }
 
-/* Dump with cmd; for the servers of vs where that is not NULL. */
+/*
+ * Ask with cmd, about the service of key where that is not NULL: for all there is
+ * with NLM_F_DUMP, for one thing with NLM_F_ACK. Either ends with a message that
+ * sets is_done.
+ */
 static int
-dump_run(struct ipvs_nl *nl, uint8_t cmd, const struct ipvs_vs *vs, struct dump *d)
+ask(struct ipvs_nl *nl, uint8_t cmd, int flags, const struct ipvs_key *key,
+    struct dump *d)
 {
 	struct nl_msg *msg = nlmsg_alloc_size(ATTR_MSG_MAX);
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
@@ -267,11 +282,12 @@ dump_run(struct ipvs_nl *nl, uint8_t cmd, const struct ipvs_vs *vs, struct dump 
 	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_seq, NULL);
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_dump_msg, d);
 	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_dump_done, d);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_dump_ack, d);
 	nl_cb_err(cb, NL_CB_CUSTOM, on_dump_error, d);
 	r = -EMSGSIZE;
 	if (genlmsg_put(msg, NL_AUTO_PORT, ++nl->seq, nl->family, 0,
-	    NLM_F_REQUEST | NLM_F_DUMP, cmd, IPVS_GENL_VERSION) == NULL ||
-	    (vs != NULL && attr_put_key(msg, &vs->key) < 0))
+	    NLM_F_REQUEST | flags, cmd, IPVS_GENL_VERSION) == NULL ||
+	    (key != NULL && attr_put_key(msg, key) < 0))
 		goto out;
 	nl_complete_msg(nl->sock, msg);
 	r = nl_send(nl->sock, msg) < 0 ? -EIO : 0;
@@ -321,14 +337,71 @@ got_rs(struct nl_msg *msg, void *arg)
 }
 
 static int
-rs_read(struct ipvs_nl *nl, const struct ipvs_vs *vs, struct rs_list *l)
+rs_read(struct ipvs_nl *nl, const struct ipvs_key *key, struct rs_list *l)
 {
 	struct dump d = { .got = got_rs, .arg = l };
 	int r;
 
 	l->n = 0;
-	r = dump_run(nl, IPVS_CMD_GET_DEST, vs, &d);
+	r = ask(nl, IPVS_CMD_GET_DEST, NLM_F_DUMP, key, &d);
 	return r == -ESRCH ? 0 : r;	/* the service went away meanwhile */
+}
+
+/* The kernel puts new servers in front; we have them in the order of coming. */
+static void
+rs_take(const struct rs_list *l, struct arena *a, struct ipvs_vs *vs)
+{
+	size_t i;
+
+	vs->nrs = l->n;
+	vs->rs = arena_array(a, l->n, sizeof(vs->rs[0]));
+	for (i = 0; i < l->n; i++)
+		vs->rs[i] = l->rs[l->n - 1 - i];
+}
+
+static void
+rs_list_fini(struct rs_list *l)
+{
+	free(l->rs);
+	free(l->c);
+}
+
+/* One service while it is read. */
+struct one {
+	struct ipvs_vs vs;
+	struct ipvs_counters c;
+};
+
+static int
+got_one(struct nl_msg *msg, void *arg)
+{
+	struct one *o = arg;
+
+	return attr_get_vs(nlmsg_hdr(msg), &o->vs, &o->c);
+}
+
+int
+ipvs_nl_read_one(struct ipvs_nl *nl, const struct ipvs_key *key, struct arena *a,
+    struct ipvs_vs *ret, ipvs_nl_stat_fn *stat, void *arg)
+{
+	struct one o = { 0 };
+	struct dump d = { .got = got_one, .arg = &o };
+	struct rs_list l = { 0 };
+	size_t i;
+	int r = ask(nl, IPVS_CMD_GET_SERVICE, NLM_F_ACK, key, &d);
+
+	if (r == 0)
+		r = rs_read(nl, key, &l);
+	if (r == 0) {
+		rs_take(&l, a, &o.vs);
+		*ret = o.vs;
+		if (stat != NULL)
+			stat(arg, &o.vs, NULL, &o.c);
+		for (i = l.n; stat != NULL && i > 0; i--)
+			stat(arg, &o.vs, &l.rs[i - 1], &l.c[i - 1]);
+	}
+	rs_list_fini(&l);
+	return r;
 }
 
 int
@@ -338,21 +411,14 @@ ipvs_nl_read(struct ipvs_nl *nl, struct ipvs_table *ret,
 	struct ipvs_table t = { 0 };
 	struct dump d = { .got = got_vs, .arg = &t };
 	struct rs_list l = { 0 };
-	size_t i, j;
-	int r = dump_run(nl, IPVS_CMD_GET_SERVICE, NULL, &d);
+	size_t i;
+	int r = ask(nl, IPVS_CMD_GET_SERVICE, NLM_F_DUMP, NULL, &d);
 
 	for (i = 0; r == 0 && i < t.n; i++) {
-		struct ipvs_vs *vs = &t.vs[i];
-
-		r = rs_read(nl, vs, &l);
-		vs->nrs = l.n;
-		vs->rs = arena_array(&t.arena, l.n, sizeof(vs->rs[0]));
-		/* The kernel puts new servers in front. */
-		for (j = 0; j < l.n; j++)
-			vs->rs[j] = l.rs[l.n - 1 - j];
+		r = rs_read(nl, &t.vs[i].key, &l);
+		rs_take(&l, &t.arena, &t.vs[i]);
 	}
-	free(l.rs);
-	free(l.c);
+	rs_list_fini(&l);
 	if (r < 0) {
 		ipvs_table_fini(&t);
 		return director_fail(ret_err, r, "ipvs: cannot read the table: %s%s",
@@ -361,55 +427,5 @@ ipvs_nl_read(struct ipvs_nl *nl, struct ipvs_table *ret,
 	}
 	ipvs_table_sort(&t);
 	*ret = t;
-	return 0;
-}
-
-struct each {
-	ipvs_nl_stat_fn *fn;
-	void	*arg;
-	struct ipvs_table t;
-	struct ipvs_counters *c;
-	size_t	ccap;
-};
-
-static int
-got_vs_stat(struct nl_msg *msg, void *arg)
-{
-	struct each *e = arg;
-	struct ipvs_vs vs = { 0 };
-	int r;
-
-	e->c = mem_grow(e->c, e->t.n, &e->ccap, sizeof(e->c[0]));
-	r = attr_get_vs(nlmsg_hdr(msg), &vs, &e->c[e->t.n]);
-	if (r == 0)
-		*ipvs_table_add(&e->t) = vs;
-	return r;
-}
-
-int
-ipvs_nl_each(struct ipvs_nl *nl, ipvs_nl_stat_fn *fn, void *arg,
-    struct director_error *ret_err)
-{
-	struct each e = { .fn = fn, .arg = arg };
-	struct dump d = { .got = got_vs_stat, .arg = &e };
-	struct rs_list l = { 0 };
-	size_t i, j;
-	int r = dump_run(nl, IPVS_CMD_GET_SERVICE, NULL, &d);
-
-	for (i = 0; r == 0 && i < e.t.n; i++) {
-		r = rs_read(nl, &e.t.vs[i], &l);
-		if (r < 0)
-			break;
-		fn(arg, &e.t.vs[i], NULL, &e.c[i]);
-		for (j = l.n; j > 0; j--)
-			fn(arg, &e.t.vs[i], &l.rs[j - 1], &l.c[j - 1]);
-	}
-	free(l.rs);
-	free(l.c);
-	free(e.c);
-	ipvs_table_fini(&e.t);
-	if (r < 0)
-		return director_fail(ret_err, r, "ipvs: cannot read counters: %s",
-		    strerror(-r));
 	return 0;
 }

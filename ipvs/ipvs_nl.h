@@ -27,6 +27,18 @@ void ipvs_nl_close(struct ipvs_nl *nl);
 int ipvs_nl_read(struct ipvs_nl *nl, struct ipvs_table *ret,
     struct director_error *ret_err);
 
+/* Counters of a service (rs NULL), then of each of its real servers. */
+typedef void ipvs_nl_stat_fn(void *arg, const struct ipvs_vs *vs,
+    const struct ipvs_rs *rs, const struct ipvs_counters *c);
+
+/*
+ * Read one service: its real servers are put into *a. -ESRCH where there is
+ * none of that key; *ret is untouched on failure. stat, unless NULL, is told the
+ * counters.
+ */
+int ipvs_nl_read_one(struct ipvs_nl *nl, const struct ipvs_key *key, struct arena *a,
+    struct ipvs_vs *ret, ipvs_nl_stat_fn *stat, void *arg);
+
 /*
  * Do the operations in order, many a message. An operation that fails does not
  * keep those after it from being done. ret_errors[i] is 0 or -errno for each.
@@ -34,11 +46,5 @@ int ipvs_nl_read(struct ipvs_nl *nl, struct ipvs_table *ret,
  */
 int ipvs_nl_apply(struct ipvs_nl *nl, const struct ipvs_op *ops, size_t n,
     int *ret_errors);
-
-/* Counters of a service (rs NULL), then of each of its real servers. */
-typedef void ipvs_nl_stat_fn(void *arg, const struct ipvs_vs *vs,
-    const struct ipvs_rs *rs, const struct ipvs_counters *c);
-int ipvs_nl_each(struct ipvs_nl *nl, ipvs_nl_stat_fn *fn, void *arg,
-    struct director_error *ret_err);
 
 #endif

@@ -23,9 +23,11 @@ struct nft_io {
 	enum nft_side side;
 	char	*table;
 	bool	is_known;	/* have is what the kernel has */
+	bool	is_altered;	/* have is what others have made of it */
 	bool	is_complete;	/* the last sync went well: others are to blame
 				   for what differs */
 	uint64_t version;	/* of the rules in the kernel, 0 none */
+	uint32_t ncommits;
 	struct nft_state have;
 };
 
@@ -69,6 +71,12 @@ nft_io_recheck(struct nft_io *n)
 	n->is_known = false;
 }
 
+uint32_t
+nft_io_commits(const struct nft_io *n)
+{
+	return n->ncommits;
+}
+
 static const char *
 side_name(enum nft_side side)
 {
@@ -81,8 +89,10 @@ run(struct nft_io *n, const char *commands, struct director_error *ret_err)
 {
 	const char *text;
 
-	if (nft_run_cmd_from_buffer(n->ctx, commands) == 0)
+	if (nft_run_cmd_from_buffer(n->ctx, commands) == 0) {
+		n->ncommits++;
 		return 0;
+	}
 	/* A failed commit leaves errno, a refused command only its text. */
 	text = nft_ctx_get_error_buffer(n->ctx);
 	return director_fail(ret_err, -EIO, "nft table inet %s (%s): %.300s%s",
@@ -136,6 +146,14 @@ examine(struct nft_io *n)
 	    !nft_state_is_equal(&n->have, &had, n->side);
 	nft_state_fini(&had);
 	return is_other;
+}
+
+bool
+nft_io_is_altered(struct nft_io *n)
+{
+	if (n->is_known)
+		n->is_altered |= examine(n);
+	return n->is_altered;
 }
 
 static int
@@ -210,7 +228,9 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 
 	*ret = (struct nft_result){ 0 };
 	if (!n->is_known)
-		ret->has_repaired = examine(n) && n->is_complete;
+		n->is_altered |= examine(n);
+	ret->has_repaired = n->is_altered && n->is_complete;
+	n->is_altered = false;
 	nft_state_union(want, step == NFT_ADD_ONLY ? &n->have : &nothing, &target);
 	if (n->version == version) {
 		error = update(n, &target, &nelems, ret_err);

@@ -9,6 +9,7 @@
 #define HERALD_IPVS_NFT_IO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "ipvs/director.h"
 #include "ipvs/nft_rules.h"
@@ -25,6 +26,15 @@ void nft_io_close(struct nft_io *n);
  * by what we did last. So it is after nft_io_open().
  */
 void nft_io_recheck(struct nft_io *n);
+
+/*
+ * Look now. True where the table is not as we left it; the next nft_io_sync()
+ * puts it right.
+ */
+bool nft_io_is_altered(struct nft_io *n);
+
+/* Transactions of ours so far: each makes the ruleset's generation one more. */
+uint32_t nft_io_commits(const struct nft_io *n);
 
 /* What a sync did. */
 struct nft_result {

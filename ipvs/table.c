@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/mem.h"
 
@@ -113,6 +114,32 @@ ipvs_table_find(const struct ipvs_table *t, const struct ipvs_key *key)
 	if (t->n == 0)
 		return NULL;
 	return bsearch(&want, t->vs, t->n, sizeof(t->vs[0]), vs_cmp);
+}
+
+void
+ipvs_table_put(struct ipvs_table *t, const struct ipvs_vs *vs)
+{
+	struct ipvs_vs *there = (struct ipvs_vs *)ipvs_table_find(t, &vs->key);
+
+	if (there != NULL) {
+		*there = *vs;
+		return;
+	}
+	*ipvs_table_add(t) = *vs;
+	ipvs_table_sort(t);
+}
+
+void
+ipvs_table_remove(struct ipvs_table *t, const struct ipvs_key *key)
+{
+	const struct ipvs_vs *there = ipvs_table_find(t, key);
+	size_t at;
+
+	if (there == NULL)
+		return;
+	at = (size_t)(there - t->vs);
+	t->n--;
+	memmove(&t->vs[at], &t->vs[at + 1], (t->n - at) * sizeof(t->vs[0]));
 }
 
 void

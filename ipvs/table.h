@@ -93,6 +93,14 @@ void ipvs_table_sort(struct ipvs_table *t);
 const struct ipvs_vs *ipvs_table_find(const struct ipvs_table *t,
     const struct ipvs_key *key);
 
+/*
+ * In a sorted table: put vs in the place of the service of its key, or between its
+ * neighbours; its servers and name must live in the table's arena. Take away the
+ * service of key, fine where there is none.
+ */
+void ipvs_table_put(struct ipvs_table *t, const struct ipvs_vs *vs);
+void ipvs_table_remove(struct ipvs_table *t, const struct ipvs_key *key);
+
 void ipvs_table_fini(struct ipvs_table *t);
 
 #endif

@@ -27,8 +27,10 @@ enum {
 	LIVENESS_MAX_PPS = 3000,
 	RETRY_MIN_MS = 200,
 	RETRY_MAX_MS = 10000,
-	/* Read back what the kernel holds this often, and mend it. */
-	RECHECK_SEC = 10,
+	/* See what others have changed of the data plane this often, the most of
+	   it that they can; and all of it this often. */
+	LOOK_MS = 500,
+	RECHECK_SEC = 60,
 };
 
 struct speaker {
@@ -49,6 +51,9 @@ struct speaker {
 	ev_prepare turn;		/* once a turn, before the loop sleeps */
 	ev_timer wake;			/* the next time something is due by itself */
 	ev_timer leave;
+	ev_timer look;
+	bool	is_looking;		/* what the worker does: look, not program */
+	bool	has_seen_meddling;	/* what that look came to */
 	struct mono recheck;
 	struct mono retry;		/* MONO_NEVER: nothing failed */
 	int64_t	retry_ms;		/* the last back-off */
@@ -176,13 +181,36 @@ schedule_retry(struct speaker *s, struct mono now, bool is_failed)
 	s->retry = mono_add_ms(now, s->retry_ms);
 }
 
+static void
+on_stat(void *arg, const struct director_stat *row)
+{
+	(void)arg;
+	(void)row;
+}
+
 /* On the worker's thread. */
 static void
-program(void *arg)
+work(void *arg)
 {
 	struct speaker *s = arg;
 
-	apply_program(&s->apply);
+	if (s->is_looking)
+		s->has_seen_meddling = director_look(s->director, on_stat, s);
+	else
+		apply_program(&s->apply);
+}
+
+static void
+on_look(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct speaker *s = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (!s->has_planned || s->is_leaving || worker_is_busy(s->worker))
+		return;
+	s->is_looking = true;
+	worker_start(s->worker);
 }
 
 /*
@@ -269,9 +297,8 @@ leave_now(struct speaker *s)
 }
 
 static void
-programmed(void *arg)
+programmed(struct speaker *s)
 {
-	struct speaker *s = arg;
 	int rc = apply_finish(&s->apply, clock_mono());
 	struct mono now;
 
@@ -290,6 +317,27 @@ programmed(void *arg)
 		leave_now(s);
 	else
 		update_self_state(s, now);
+}
+
+static void
+looked(struct speaker *s)
+{
+	s->is_dirty |= s->has_seen_meddling;
+	if (s->is_leaving)
+		leave_now(s);
+}
+
+static void
+on_worked(void *arg)
+{
+	struct speaker *s = arg;
+
+	if (!s->is_looking) {
+		programmed(s);
+		return;
+	}
+	s->is_looking = false;
+	looked(s);
 }
 
 static void
@@ -436,7 +484,7 @@ speaker_leave(struct speaker *s)
 	s->is_leaving = true;
 	log_info(LOG_OBJ("node", s->conf->node_name),
 	    "leaving: the other speakers take over, the director goes on forwarding");
-	/* A sync under way is carried through first, see programmed(). */
+	/* What the worker is at is carried through first, see on_worked(). */
 	if (!worker_is_busy(s->worker))
 		leave_now(s);
 }
@@ -478,7 +526,7 @@ open_engines(struct speaker *s, char err[512])
 	bfd_io_set_path(s->bfd, BFD_IO_PATH_WAITING);
 	tell_init(&s->tell, s->source, conf->node_name, &s->plan, &s->alive);
 	apply_init(&s->apply, s->director, s->arp, s->loop, &bgp);
-	s->worker = worker_new(s->loop, program, programmed, s);
+	s->worker = worker_new(s->loop, work, on_worked, s);
 	if (s->worker == NULL) {
 		snprintf(err, 512, "no thread can be started; raise the limit on "
 		    "processes (ulimit -u, pids.max)");
@@ -539,12 +587,14 @@ speaker_new(struct ev_loop *loop, const struct speaker_conf *conf, char err[512]
 	ev_prepare_init(&s->turn, on_turn);
 	ev_timer_init(&s->wake, on_wake, 0., 0.);
 	ev_timer_init(&s->leave, on_left, LEAVE_GRACE_MS / 1e3, 0.);
-	s->turn.data = s->wake.data = s->leave.data = s;
+	ev_timer_init(&s->look, on_look, LOOK_MS / 1e3, LOOK_MS / 1e3);
+	s->turn.data = s->wake.data = s->leave.data = s->look.data = s;
 	if (open_parts(s, err) != 0) {
 		speaker_free(s);
 		return NULL;
 	}
 	ev_prepare_start(loop, &s->turn);
+	ev_timer_start(loop, &s->look);
 	return s;
 }
 
@@ -556,6 +606,7 @@ speaker_free(struct speaker *s)
 	ev_prepare_stop(s->loop, &s->turn);
 	ev_timer_stop(s->loop, &s->wake);
 	ev_timer_stop(s->loop, &s->leave);
+	ev_timer_stop(s->loop, &s->look);
 	worker_free(s->worker);
 	kube_source_close(s->source);
 	httpd_free(s->httpd);

@@ -16,7 +16,7 @@
  *	sync		open if need be, bring the want about: "result=0 vips=+1-0 ..."
  *	clear		forget the want
  *	recheck		director_recheck()
- *	stats		lines of counters, then "."
+ *	look		director_look(): lines of counters, then "changed=0" or 1
  *	close | destroy
  */
 #include <err.h>
@@ -175,14 +175,16 @@ sync_one(struct desc *d)
 }
 
 static void
-print_stat(void *arg, const struct ipvs_service *s, const struct ipvs_endpoint *ep,
-    const struct ipvs_counters *c)
+print_stat(void *arg, const struct director_stat *row)
 {
+	const struct ipvs_counters *c = row->counters;
+
 	(void)arg;
-	printf("svc=%s vip=%s port=%u endpoint=%s conns=%llu in_packets=%llu "
-	    "active=%u inactive=%u\n", s->name != NULL ? s->name : "-",
-	    IP_STR(&s->vip), s->port, ep != NULL ? IP_STR(&ep->ip) : "-",
+	printf("svc=%s family=%u tier=%u endpoint=%s conns=%llu in_packets=%llu "
+	    "in_bytes=%llu out_packets=%llu active=%u inactive=%u\n", row->service,
+	    row->family, row->tier, row->endpoint != NULL ? IP_STR(row->endpoint) : "-",
 	    (unsigned long long)c->conns, (unsigned long long)c->in_packets,
+	    (unsigned long long)c->in_bytes, (unsigned long long)c->out_packets,
 	    c->active, c->inactive);
 }
 
@@ -211,11 +213,9 @@ act(struct desc *d, const char *verb)
 		sync_one(d);
 		return;
 	}
-	if (strcmp(verb, "stats") == 0) {
+	if (strcmp(verb, "look") == 0) {
 		open_director(d);
-		if (director_each(d->dir, print_stat, NULL) < 0)
-			puts("error");
-		puts(".");
+		printf("changed=%d\n", director_look(d->dir, print_stat, NULL));
 		return;
 	}
 	if (strcmp(verb, "clear") == 0) {

@@ -1,0 +1,108 @@
+/* director_look.c - director_look() of director.h. */
+#include <errno.h>
+
+#include "ipvs/director_impl.h"
+#include "ipvs/netns_io.h"
+#include "lib/arena.h"
+
+struct look {
+	director_stat_fn *fn;
+	void	*arg;
+	const struct ipvs_vs *ours;	/* the service that is being read */
+};
+
+static void
+on_stat(void *arg, const struct ipvs_vs *vs, const struct ipvs_rs *rs,
+    const struct ipvs_counters *c)
+{
+	const struct look *l = arg;
+	struct director_stat row = { .service = l->ours->name,
+		.family = vs->key.family, .tier = vs->key.fwmark != 0 ? 2 : 1,
+		.counters = c };
+
+	if (rs != NULL) {
+		row.endpoint = &rs->ip;
+		row.port = rs->port;
+	}
+	if (row.service != NULL)
+		l->fn(l->arg, &row);
+}
+
+/* True where the service is not as we left it, or cannot be read. */
+static bool
+look_at_service(struct director *d, struct look *l, struct arena *a)
+{
+	struct ipvs_vs found;
+	int r = ipvs_nl_read_one(d->ipvs, &l->ours->key, a, &found, on_stat, l);
+
+	if (r < 0 && r != -ESRCH)
+		director_close_ipvs(d);
+	return r < 0 || !ipvs_vs_is_equal(l->ours, &found);
+}
+
+/* After a failure the next sync reads what it must anyway. */
+static bool
+look_at_table(struct director *d, struct look *l)
+{
+	struct arena scratch = { 0 };
+	size_t i, n = d->have.table.n;
+	bool is_other = false;
+
+	if (!d->is_table_known || d->nstale > 0 || d->ipvs == NULL)
+		return false;
+	if (n > DIRECTOR_LOOK_SERVICES)
+		n = DIRECTOR_LOOK_SERVICES;
+	for (i = 0; i < n && !is_other; i++) {
+		if (d->look_at >= d->have.table.n)
+			d->look_at = 0;
+		l->ours = &d->have.table.vs[d->look_at++];
+		is_other = look_at_service(d, l, &scratch);
+	}
+	arena_fini(&scratch);
+	if (is_other)
+		d->is_table_known = false;
+	return is_other;
+}
+
+/* To be called within the namespace of that side. */
+static bool
+look_at_nft(struct director_side *s)
+{
+	uint32_t generation = watch_nft_generation(s->watch);
+	uint32_t others = generation - nft_io_commits(s->nft);
+
+	if (generation == 0 || others == s->others)
+		return false;
+	s->others = others;
+	return nft_io_is_altered(s->nft);
+}
+
+static bool
+look_at_net(struct director *d)
+{
+	bool has_news = false;
+	size_t i;
+
+	for (i = 0; i < 2; i++)		/* drain both */
+		has_news |= watch_has_news(d->side[i].watch);
+	if (has_news) {
+		d->is_net_known = false;
+		d->net.is_known = false;
+	}
+	return has_news;
+}
+
+bool
+director_look(struct director *d, director_stat_fn *fn, void *arg)
+{
+	struct look l = { .fn = fn, .arg = arg };
+	struct netns_visit v;
+	bool has_news = look_at_net(d);
+
+	has_news |= look_at_nft(&d->side[NFT_HOST]);
+	if (netns_enter(d->net.ns, &v) == 0) {
+		has_news |= look_at_nft(&d->side[NFT_DIRECTOR]);
+		netns_leave(&v);
+	}
+	return look_at_table(d, &l) || has_news;
+}
