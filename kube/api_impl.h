@@ -142,6 +142,10 @@ int api_write_error(const struct http_answer *ans);
 void api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
     const char *name, const char *subresource, const char *resource_version,
     const char *body, kube_done_fn *done, void *arg);
+void api_write_put(struct api *api, const struct kube_object *o, const char *node_uid,
+    kube_done_fn *done, void *arg);
+void api_write_delete(struct api *api, enum kube_kind kind, const char *ns,
+    const char *name, kube_done_fn *done, void *arg);
 void api_write_event(struct api *api, const struct kube_event *ev);
 unsigned api_write_pending(const struct api *api);
 void api_write_stop(struct api *api);

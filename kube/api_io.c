@@ -99,13 +99,15 @@ explain_denied(const struct api *api, enum kube_kind kind, const char *verb,
 {
 	bool in_ns = kube_kind_is_local(kind) && api->scope.ns != NULL;
 	bool is_read = strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0;
+	char verbs[32];
 
+	snprintf(verbs, sizeof(verbs), "\"%s\"", verb);
 	kube_error_set(ret, "not allowed to %s %s%s: %s: add to the %s bound to this "
 	    "account: apiGroups: [\"%s\"], resources: [\"%s%s\"], verbs: [%s]",
 	    verb, api_plural(kind), subresource, message,
 	    in_ns ? "Role (in its namespace)" : "ClusterRole",
 	    api_group(kind, &api->scope), api_plural(kind), subresource,
-	    is_read ? "\"get\", \"list\", \"watch\"" : "\"patch\"");
+	    is_read ? "\"get\", \"list\", \"watch\"" : verbs);
 }
 
 int64_t
@@ -133,7 +135,7 @@ api_explain(const struct api *api, enum kube_kind kind, const char *verb,
 		explain_denied(api, kind, verb, subresource, message, ret);
 	else if (ans->status == 404 && api_is_custom(kind) && subresource[0] == '\0')
 		kube_error_set(ret, "the API server has no %s.%s: apply deploy/crds",
-		    api_plural(kind), api->scope.api_group);
+		    api_plural(kind), api_group(kind, &api->scope));
 	else
 		kube_error_set(ret, "cannot %s %s%s: HTTP %d: %s", verb,
 		    api_plural(kind), subresource, ans->status, message);
@@ -189,6 +191,26 @@ api_patch(struct kube_source *src, enum kube_kind kind, const char *ns,
 }
 
 static void
+api_put(struct kube_source *src, const struct kube_object *o, const char *node_uid,
+    kube_done_fn *done, void *arg)
+{
+	api_write_put((struct api *)src, o, node_uid, done, arg);
+}
+
+static void
+api_delete(struct kube_source *src, enum kube_kind kind, const char *ns,
+    const char *name, kube_done_fn *done, void *arg)
+{
+	api_write_delete((struct api *)src, kind, ns, name, done, arg);
+}
+
+static bool
+api_has_listed(const struct kube_source *src, enum kube_kind kind)
+{
+	return ((const struct api *)src)->kind[kind].reflect.is_listed;
+}
+
+static void
 api_event(struct kube_source *src, const struct kube_event *ev)
 {
 	api_write_event((struct api *)src, ev);
@@ -239,6 +261,9 @@ static const struct kube_source_ops api_ops = {
 	.is_synced = api_is_synced,
 	.patch_status = api_patch_status,
 	.patch = api_patch,
+	.put = api_put,
+	.delete = api_delete,
+	.has_listed = api_has_listed,
 	.event = api_event,
 	.cancel_writes = api_cancel_writes,
 	.refresh = api_refresh,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kube/api_path.h"
+#include "kube/report.h"
 #include "kube/source_impl.h"
 #include "lib/mem.h"
 
@@ -31,6 +32,10 @@ static const struct {
 	/* MetalLB has no such thing: ours beside its objects, too. */
 	[KUBE_FORWARDING_PROFILE] = { KUBE_API_GROUP_DEFAULT, "forwardingprofiles",
 	    custom },
+	[KUBE_SERVICE_L2_STATUS] = { NULL, "servicel2statuses", custom },
+	[KUBE_SERVICE_BGP_STATUS] = { NULL, "servicebgpstatuses", custom },
+	/* MetalLB has it of frr-k8s, in another group. */
+	[KUBE_BGP_SESSION_STATE] = { KUBE_API_GROUP_DEFAULT, "bgpsessionstates", custom },
 };
 
 const char *
@@ -42,7 +47,7 @@ api_plural(enum kube_kind kind)
 bool
 api_is_custom(enum kube_kind kind)
 {
-	return kube_kind_is_custom(kind);
+	return kube_kind_is_custom(kind) || kube_kind_is_report(kind);
 }
 
 const char *
@@ -118,21 +123,28 @@ collection_path(enum kube_kind kind, uint8_t version, const struct api_scope *sc
 	return base_path(kind, version, scope, kube_kind_is_local(kind) ? scope->ns : NULL);
 }
 
-/* "&fieldSelector=..." or ""; heap. */
+/* "&fieldSelector=...", "&labelSelector=..." or ""; heap. */
 static char *
 selector_query(enum kube_kind kind, const struct api_scope *scope)
 {
-	char *node, *query;
+	char label[KUBE_LABEL_LEN], *node, *query = NULL;
 
 	/* No other Secret is any business of ours. */
 	if (kind == KUBE_SECRET)
 		return mem_strdup("&fieldSelector=type%3Dkubernetes.io%2Fbasic-auth");
-	if (kind != KUBE_POD || scope->node_name == NULL)
+	if (scope->node_name == NULL)
 		return mem_strdup("");
-	node = escape(scope->node_name);
-	query = mem_printf("&fieldSelector=spec.nodeName%%3D%s", node);
-	free(node);
-	return query;
+	if (kube_kind_is_report(kind)) {
+		node = escape(kube_label_value(scope->node_name, label));
+		query = mem_printf("&labelSelector=%s%%2Fnode%%3D%s",
+		    api_group(kind, scope), node);
+		free(node);
+	} else if (kind == KUBE_POD) {
+		node = escape(scope->node_name);
+		query = mem_printf("&fieldSelector=spec.nodeName%%3D%s", node);
+		free(node);
+	}
+	return query != NULL ? query : mem_strdup("");
 }
 
 char *
@@ -165,6 +177,13 @@ api_watch_path(enum kube_kind kind, uint8_t version, const struct api_scope *sco
 	free(selector);
 	free(base);
 	return path;
+}
+
+char *
+api_create_path(enum kube_kind kind, uint8_t version, const struct api_scope *scope,
+    const char *ns)
+{
+	return base_path(kind, version, scope, ns);
 }
 
 char *

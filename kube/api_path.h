@@ -14,7 +14,8 @@ struct api_scope {
 	const char *api_group;		/* of our custom resources */
 	const char *ns;			/* of our custom resources and of Secrets;
 					   NULL all */
-	const char *node_name;		/* pods of this node only; NULL all */
+	const char *node_name;		/* pods and reports of this node only; NULL
+					   all */
 };
 
 /* "services", "endpointslices", ... */
@@ -39,6 +40,10 @@ char *api_list_path(enum kube_kind kind, uint8_t version, const struct api_scope
 /* A watch with bookmarks that the server ends after timeout_sec; heap. */
 char *api_watch_path(enum kube_kind kind, uint8_t version, const struct api_scope *scope,
     const char *resource_version, unsigned timeout_sec);
+
+/* Where objects of the namespace are created; heap. */
+char *api_create_path(enum kube_kind kind, uint8_t version,
+    const struct api_scope *scope, const char *ns);
 
 /*
  * One object, or with subresource "/status" that; ns NULL or "" for

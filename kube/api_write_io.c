@@ -1,8 +1,9 @@
 /*
- * api_write_io.c - patches and Events to the API server; see api_impl.h.
+ * api_write_io.c - what is written to the API server: patches, whole objects of
+ * our own, and Events; see api_impl.h.
  *
- * A bounded number is under way at a time. Patches of one object never
- * overtake one another. Patches go before Events, so that a mass start is told
+ * A bounded number is under way at a time. Writes to one object never
+ * overtake one another. They go before Events, so that a mass start is told
  * of once it is done: Events wait in a small form and are encoded when their
  * turn comes. Of more than EVENTS_MAX the oldest are dropped.
  */
@@ -13,6 +14,7 @@
 
 #include "kube/api_encode.h"
 #include "kube/api_impl.h"
+#include "kube/report_encode.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -35,19 +37,32 @@ static const struct metric events_dropped = {
 	METRIC_COUNTER,
 };
 
+/* What a write does next. */
+enum step {
+	STEP_EVENT,
+	STEP_PATCH,			/* of a status */
+	STEP_CREATE,			/* then STEP_PATCH */
+	STEP_DELETE,
+};
+
 struct api_write {
 	struct api_write *prev, *next;	/* in one of the lists of api_writes */
 	struct api *api;
+	enum step step;
 	enum kube_kind kind;		/* of the object concerned */
-	char	*path, *body;		/* path is the object's identity, too */
-	struct kube_event *event;	/* in one block; NULL: a patch */
+	char	*path;			/* the object's, and so its identity; of an
+					   Event, where they are created */
+	char	*body;			/* of an Event or a patch */
+	char	*create_path, *create_body;	/* NULL: it must be there */
+	bool	has_created;		/* or tried to */
+	struct kube_event *event;	/* in one block; NULL: none */
 	int64_t	event_ns;		/* when it happened, wall clock */
 	const char *subresource;	/* of a patch: "" or "/status" */
 	unsigned ntries;
 	struct backoff backoff;
 	ev_timer timer;			/* until the next try */
 	struct http_call *call;
-	kube_done_fn *done;		/* of a patch; NULL for nobody */
+	kube_done_fn *done;		/* NULL for nobody */
 	void	*arg;
 };
 
@@ -61,6 +76,8 @@ write_free(struct api_write *w)
 		http_cancel(w->call);
 	free(w->path);
 	free(w->body);
+	free(w->create_path);
+	free(w->create_body);
 	free(w->event);
 	free(w);
 }
@@ -129,10 +146,19 @@ send_waiting(struct api *api)
 
 /* --- one write ---------------------------------------------------------- */
 
+static const struct {
+	const char *method, *verb, *content_type;
+} steps[] = {
+	[STEP_EVENT] = { "POST", "create", "application/json" },
+	[STEP_PATCH] = { "PATCH", "patch", "application/merge-patch+json" },
+	[STEP_CREATE] = { "POST", "create", "application/json" },
+	[STEP_DELETE] = { "DELETE", "delete", NULL },
+};
+
 static const char *
-verb_of(const struct api_write *w)
+subresource_of(const struct api_write *w)
 {
-	return w->event != NULL ? "create" : "patch";
+	return w->step == STEP_PATCH ? w->subresource : "";
 }
 
 int
@@ -143,6 +169,7 @@ api_write_error(const struct http_answer *ans)
 	switch (ans->status) {
 	case 200:
 	case 201:
+	case 202:
 		return 0;
 	case 400:
 	case 422:
@@ -210,6 +237,23 @@ try_again_cb(struct ev_loop *loop, ev_timer *timer, int revents)
 	send_now(timer->data);
 }
 
+/* Is there more to do for the write after this answer? Then w->step says what. */
+static bool
+next_step(struct api_write *w, int error)
+{
+	/* Created, or there already: what counts is its status. */
+	if (w->step == STEP_CREATE && (error == 0 || error == -EEXIST)) {
+		w->step = STEP_PATCH;
+		return true;
+	}
+	if (w->step == STEP_PATCH && error == -ENOENT && w->create_path != NULL &&
+	    !w->has_created) {
+		w->step = STEP_CREATE;
+		return true;
+	}
+	return false;
+}
+
 static void
 write_done(void *arg, const struct http_answer *ans)
 {
@@ -219,11 +263,18 @@ write_done(void *arg, const struct http_answer *ans)
 	int64_t asked_ms = ans->retry_after_ms, wait_ms;
 
 	w->call = NULL;
-	api_count(verb_of(w), ans->status);
+	api_count(steps[w->step].verb, ans->status);
+	if (w->step == STEP_DELETE && error == -ENOENT)
+		error = 0;
+	if (next_step(w, error)) {
+		send_now(w);
+		return;
+	}
 	if (error != 0 && w->event != NULL)
 		explain_event(ans, &why);
 	else if (error != 0)
-		asked_ms = api_explain(w->api, w->kind, "patch", w->subresource, ans, &why);
+		asked_ms = api_explain(w->api, w->kind, steps[w->step].verb,
+		    subresource_of(w), ans, &why);
 	if (!is_worth_retrying(w, ans)) {
 		finish(w, error, why.text);
 		return;
@@ -250,27 +301,40 @@ encode_event(struct api_write *w)
 static void
 send_now(struct api_write *w)
 {
+	const char *path, *body;
+	char *patch_path = NULL;
+
 	if (w->ntries++ == 0 && w->event != NULL)
 		encode_event(w);
+	path = w->path;
+	body = w->body;
+	if (w->step == STEP_CREATE) {
+		path = w->create_path;
+		body = w->create_body;
+		w->has_created = true;
+	} else if (w->step == STEP_PATCH) {
+		path = patch_path = mem_printf("%s%s", w->path, w->subresource);
+	}
 	w->call = http_start(w->api->http, &(struct http_request){
-		.method = w->event != NULL ? "POST" : "PATCH",
-		.path = w->path,
-		.content_type = w->event != NULL ? "application/json"
-		    : "application/merge-patch+json",
-		.body = w->body,
+		.method = steps[w->step].method,
+		.path = path,
+		.content_type = steps[w->step].content_type,
+		.body = body,
 		.timeout_sec = API_WRITE_SEC,
 		.max_body = ANSWER_MAX,
 		.done = write_done,
 		.arg = w,
 	});
+	free(patch_path);
 }
 
 static struct api_write *
-write_new(struct api *api, enum kube_kind kind)
+write_new(struct api *api, enum step step, enum kube_kind kind)
 {
 	struct api_write *w = mem_zalloc(sizeof(*w));
 
 	w->api = api;
+	w->step = step;
 	w->kind = kind;
 	w->backoff = (struct backoff){ .base_ms = BASE_MS, .cap_ms = CAP_MS };
 	ev_init(&w->timer, try_again_cb);
@@ -279,6 +343,18 @@ write_new(struct api *api, enum kube_kind kind)
 }
 
 /* --- what the source offers --------------------------------------------- */
+
+static void
+queue(struct api_write *w, kube_done_fn *done, void *arg)
+{
+	struct api *api = w->api;
+
+	w->done = done;
+	w->arg = arg;
+	DL_APPEND(api->writes.patches, w);
+	api->writes.npatches++;
+	send_waiting(api);
+}
 
 void
 api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
@@ -291,15 +367,43 @@ api_write_patch(struct api *api, enum kube_kind kind, const char *ns,
 
 	if (text == NULL)	/* no JSON: never sent without its condition */
 		text = mem_strdup("");
-	w = write_new(api, kind);
-	w->path = api_object_path(kind, version, &api->scope, ns, name, subresource);
+	w = write_new(api, STEP_PATCH, kind);
+	w->path = api_object_path(kind, version, &api->scope, ns, name, "");
 	w->subresource = subresource;
 	w->body = text;
-	w->done = done;
-	w->arg = arg;
-	DL_APPEND(api->writes.patches, w);
-	api->writes.npatches++;
-	send_waiting(api);
+	queue(w, done, arg);
+}
+
+void
+api_write_put(struct api *api, const struct kube_object *o, const char *node_uid,
+    kube_done_fn *done, void *arg)
+{
+	uint8_t version = api->kind[o->kind].reflect.version;
+	char *api_ver = api_version(o->kind, version, &api->scope);
+	bool is_known = kube_store_get(api->store, o->kind, o->meta.ns,
+	    o->meta.name) != NULL;
+	struct api_write *w = write_new(api, is_known ? STEP_PATCH : STEP_CREATE, o->kind);
+
+	w->path = api_object_path(o->kind, version, &api->scope, o->meta.ns, o->meta.name,
+	    "");
+	w->subresource = "/status";
+	w->body = kube_encode_report_status(o);
+	w->create_path = api_create_path(o->kind, version, &api->scope, o->meta.ns);
+	w->create_body = kube_encode_report(o, api_group(o->kind, &api->scope), api_ver,
+	    node_uid);
+	free(api_ver);
+	queue(w, done, arg);
+}
+
+void
+api_write_delete(struct api *api, enum kube_kind kind, const char *ns, const char *name,
+    kube_done_fn *done, void *arg)
+{
+	struct api_write *w = write_new(api, STEP_DELETE, kind);
+
+	w->path = api_object_path(kind, api->kind[kind].reflect.version, &api->scope, ns,
+	    name, "");
+	queue(w, done, arg);
 }
 
 static size_t
@@ -350,7 +454,7 @@ api_write_event(struct api *api, const struct kube_event *ev)
 		ws->nevents--;
 		metrics_add(&events_dropped, NULL, 1);
 	}
-	w = write_new(api, ev->kind);
+	w = write_new(api, STEP_EVENT, ev->kind);
 	w->event = event_copy(ev);
 	w->event_ns = clock_wall_ns();
 	DL_APPEND(ws->events, w);

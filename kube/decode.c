@@ -1,7 +1,7 @@
 /*
  * decode.c - see decode.h: text to tree, which kind it is, its metadata. The
  * kinds themselves are in decode_core.c, decode_secret.c, decode_discovery.c,
- * decode_crd.c, decode_bgp.c and decode_profile.c.
+ * decode_crd.c, decode_bgp.c, decode_profile.c and decode_report.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +35,9 @@ static const struct {
 	{ KUBE_COMMUNITY, NULL, "v1beta1", dec_community },
 	{ KUBE_BFD_PROFILE, NULL, "v1beta1", dec_bfd_profile },
 	{ KUBE_FORWARDING_PROFILE, KUBE_API_GROUP_DEFAULT, "v1beta1", dec_profile },
+	{ KUBE_SERVICE_L2_STATUS, NULL, "v1beta1", dec_service_status },
+	{ KUBE_SERVICE_BGP_STATUS, NULL, "v1beta1", dec_service_status },
+	{ KUBE_BGP_SESSION_STATE, KUBE_API_GROUP_DEFAULT, "v1beta1", dec_session_state },
 };
 
 /* Groups whose resources have the form we read. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kube/dir.h"
+#include "kube/report.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 
@@ -171,9 +172,62 @@ say_status(const struct dir *d, const struct dir_ident *id,
 	    "the file", err->text);
 }
 
+/* False where it is another node's, and only this one's are wanted. */
+static bool
+is_of_node(const struct dir *d, const struct kube_object *o)
+{
+	const char *node = NULL;
+
+	if (d->conf.node_name == NULL)
+		return true;
+	if (kube_kind_is_report(o->kind))
+		node = kube_report_node(o);
+	else if (o->kind == KUBE_POD)
+		node = o->pod.node_name != NULL ? o->pod.node_name : "";
+	return node == NULL || strcmp(node, d->conf.node_name) == 0;
+}
+
+static void
+put(struct dir *d, struct dir_ident *id, struct kube_object *o, uint64_t hash)
+{
+	id->published = hash;
+	o->meta.resource_version = arena_printf(&o->arena, "%016" PRIx64, hash);
+	/* Put even where nothing but the line has changed: put knows news. */
+	if (kube_store_put(d->store, o))
+		d->changed |= 1u << id->kind;
+}
+
+/* A report has no manifest: its status file holds all of it. */
+static void
+publish_report(struct dir *d, struct dir_ident *id)
+{
+	struct kube_object *o = NULL;
+	struct kube_error err = { "" };
+
+	if (id->status == NULL || (d->conf.kinds & 1u << id->kind) == 0) {
+		withdraw(d, id);
+		return;
+	}
+	if (kube_manifest_decode(id->status, id->kind, NULL, &d->conf.manifest, &o,
+	    &err) != 0) {
+		say_status(d, id, &err);
+		return;
+	}
+	if (strcmp(o->meta.name, id->name) != 0 || strcmp(o->meta.ns, id->ns) != 0) {
+		kube_error_set(&err, "it holds %s", KUBE_KEY(o));
+		say_status(d, id, &err);
+		kube_object_free(o);
+	} else if (is_of_node(d, o)) {
+		put(d, id, o, id->status_hash | 1);
+	} else {
+		kube_object_free(o);
+		withdraw(d, id);
+	}
+}
+
 /* The store's object for the winning claim and the status, or NULL. */
 static struct kube_object *
-object_make(const struct dir *d, const struct dir_ident *id, uint64_t hash)
+object_make(const struct dir *d, const struct dir_ident *id)
 {
 	const struct dir_claim *c = id->claims;
 	struct kube_object *o = NULL;
@@ -190,7 +244,6 @@ object_make(const struct dir *d, const struct dir_ident *id, uint64_t hash)
 			return NULL;
 		}
 	}
-	o->meta.resource_version = arena_printf(&o->arena, "%016" PRIx64, hash);
 	o->origin = arena_printf(&o->arena, "%s:%u", c->file->name, c->line);
 	return o;
 }
@@ -214,20 +267,15 @@ publish(struct dir *d, struct dir_ident *id)
 	if (id->published == hash && id->published_file == c->file &&
 	    id->published_line == c->line)
 		return;
-	o = object_make(d, id, hash);
+	o = object_make(d, id);
 	if (o == NULL)
 		return;
-	if (o->kind == KUBE_POD && d->conf.node_name != NULL &&
-	    (o->pod.node_name == NULL ||
-	    strcmp(o->pod.node_name, d->conf.node_name) != 0)) {
+	if (!is_of_node(d, o)) {
 		kube_object_free(o);
 		withdraw(d, id);
 		return;
 	}
-	/* Put even where nothing but the line has changed: put knows news. */
-	if (kube_store_put(d->store, o))
-		d->changed |= 1u << id->kind;
-	id->published = hash;
+	put(d, id, o, hash);
 	id->published_file = c->file;
 	id->published_line = c->line;
 }
@@ -322,6 +370,11 @@ is_wanted(const struct load *l, const struct kube_manifest_item *item)
 
 	if ((conf->kinds & 1u << kind) == 0)
 		return false;
+	if (kube_kind_is_report(kind)) {
+		say(l->d, LOG_LEVEL_WARN, l->file->name, item->line, "a %s is written by "
+		    "speakers; remove it", kube_kind_name(kind));
+		return false;
+	}
 	if (!kube_kind_is_local(kind) || conf->manifest.own_ns == NULL ||
 	    strcmp(item->id.ns, conf->manifest.own_ns) == 0)
 		return true;
@@ -501,7 +554,9 @@ dir_set_status(struct dir *d, const char *key, const char *text)
 	free(id->status);
 	id->status = mem_strdup(text);
 	id->status_hash = hash;
-	if (id->claims != NULL)
+	if (kube_kind_is_report(id->kind))
+		publish_report(d, id);
+	else if (id->claims != NULL)
 		publish(d, id);
 	ident_drop(d, id);
 	return 0;
@@ -523,8 +578,8 @@ dir_patch(struct dir *d, const char *key, const char *resource_version,
 	const struct kube_object *o;
 	char *text;
 
-	if (id == NULL || id->published == 0) {
-		kube_error_set(ret_err, "there is no such object");
+	if (id == NULL || id->published == 0 || id->claims == NULL) {
+		kube_error_set(ret_err, "there is no such manifest");
 		return -ENOENT;
 	}
 	o = kube_store_get(d->store, id->kind, id->ns, id->name);

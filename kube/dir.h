@@ -29,7 +29,8 @@ typedef void dir_say_fn(void *arg, enum log_level level, const char *file,
 
 struct dir_conf {
 	unsigned kinds;			/* 1u << KUBE_..., all others are skipped */
-	const char *node_name;		/* KUBE_POD: only this node's; NULL all */
+	const char *node_name;		/* Pods and reports: only this node's; NULL
+					   all */
 	struct kube_manifest_conf manifest; /* own_ns: our resources elsewhere
 					       are told of and skipped */
 	dir_say_fn *say;
@@ -58,7 +59,7 @@ struct dir_ident {
 	const char *name;
 	struct dir_claim *claims;	/* by file name, then place */
 	char	*status;		/* {"status":...} and annotations that lie over
-					   the manifest's, or NULL */
+					   the manifest's; a whole report; or NULL */
 	uint64_t status_hash;
 	uint64_t published;		/* hash in the store; 0 not there */
 	const struct dir_file *published_file;
@@ -105,8 +106,8 @@ void dir_unload(struct dir *d, const char *name);
 
 /*
  * The status of an object was read, or is gone (NULL). Kept also while there
- * is no such object. -EINVAL where key or text is no good; that is told, and
- * the status stays as it was.
+ * is no such object. Of a report (report.h) it is the whole object. -EINVAL where
+ * key or text is no good; that is told, and the status stays as it was.
  */
 int dir_set_status(struct dir *d, const char *key, const char *text);
 

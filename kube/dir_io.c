@@ -4,7 +4,8 @@
  *
  *	PATH/ANY.yaml, .yml, .json	manifests, read and followed
  *	PATH/.status/KIND_NS_NAME.json	{"status":...}, by kube_source_patch_status(),
- *					and annotations, by kube_source_patch()
+ *					and annotations, by kube_source_patch(); a
+ *					whole report, by kube_source_put()
  *	PATH/.status/events.jsonl	Events, one a line
  *	PATH/.status/NS_NAME.lease	which controller leads, by kube_source_lease()
  *
@@ -21,6 +22,7 @@
 #include "kube/api_path.h"
 #include "kube/dir_file_io.h"
 #include "kube/dir_impl.h"
+#include "kube/report_encode.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 
@@ -33,7 +35,8 @@ struct dir_write {
 	struct dir_write *prev, *next;
 	char	*key;
 	char	*resource_version;	/* NULL: whatever it is */
-	char	*body;
+	char	*body;			/* a status patch, or ... */
+	char	*object;		/* ... the whole file, or neither: remove it */
 	kube_done_fn *done;
 	void	*arg;
 	int	error;
@@ -106,6 +109,7 @@ write_free(struct dir_write *w)
 	free(w->key);
 	free(w->resource_version);
 	free(w->body);
+	free(w->object);
 	free(w);
 }
 
@@ -146,6 +150,24 @@ write_status(struct dir_source *s, struct dir_write *w)
 	return rc;
 }
 
+/* The file of a report as it is to be, or gone. */
+static int
+write_report(struct dir_source *s, struct dir_write *w)
+{
+	int rc = dir_watch_make_status(s);
+	char *name;
+
+	if (rc != 0)
+		return write_error(s, w, rc);
+	name = mem_printf("%s.json", w->key);
+	if (w->object != NULL)
+		rc = dir_file_replace(s->watch.status_fd, name, w->object);
+	else if (unlinkat(s->watch.status_fd, name, 0) != 0 && errno != ENOENT)
+		rc = -errno;
+	free(name);
+	return rc != 0 ? write_error(s, w, rc) : dir_set_status(&s->dir, w->key, w->object);
+}
+
 static void
 on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 {
@@ -162,7 +184,7 @@ on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 	for (int i = 0; i < WRITES_A_TURN && s->writes != NULL; i++) {
 		w = s->writes;
 		DL_DELETE(s->writes, w);
-		w->error = write_status(s, w);
+		w->error = w->body != NULL ? write_status(s, w) : write_report(s, w);
 		DL_APPEND(s->written, w);
 	}
 	/* One sync for all the renames. */
@@ -183,28 +205,64 @@ on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 	dir_source_report(s);
 }
 
+static struct dir_write *
+queue(struct dir_source *s, enum kube_kind kind, const char *ns, const char *name,
+    kube_done_fn *done, void *arg)
+{
+	struct dir_write *w = mem_zalloc(sizeof(*w));
+	char key[DIR_KEY_LEN];
+
+	dir_key(kind, ns, name, key);
+	w->key = mem_strdup(key);
+	w->done = done;
+	w->arg = arg;
+	DL_APPEND(s->writes, w);
+	s->nwrites++;
+	if (!ev_is_active(&s->writes_due)) {
+		ev_timer_set(&s->writes_due, 0., 0.);
+		ev_timer_start(s->loop, &s->writes_due);
+	}
+	return w;
+}
+
 static void
 dir_source_patch(struct kube_source *src, enum kube_kind kind,
     const char *ns, const char *name, const char *resource_version,
     const char *body, kube_done_fn *done, void *arg)
 {
 	struct dir_source *s = dir_source(src);
-	struct dir_write *w = mem_zalloc(sizeof(*w));
-	char key[DIR_KEY_LEN];
+	struct dir_write *w = queue(s, kind, ns, name, done, arg);
 
-	dir_key(kind, ns, name, key);
-	w->key = mem_strdup(key);
 	w->resource_version = mem_strdup(resource_version);
 	w->body = mem_strdup(body);
-	w->done = done;
-	w->arg = arg;
-	DL_APPEND(s->writes, w);
-	s->nwrites++;
 	s->is_writer = true;
-	if (ev_is_active(&s->writes_due))
-		return;
-	ev_timer_set(&s->writes_due, 0., 0.);
-	ev_timer_start(s->loop, &s->writes_due);
+}
+
+static void
+dir_source_put(struct kube_source *src, const struct kube_object *o,
+    const char *node_uid, kube_done_fn *done, void *arg)
+{
+	struct dir_source *s = dir_source(src);
+	struct api_scope scope = { .api_group = s->dir.conf.manifest.api_group };
+	struct dir_write *w = queue(s, o->kind, o->meta.ns, o->meta.name, done, arg);
+	char *version = api_version(o->kind, 0, &scope);
+
+	w->object = kube_encode_report(o, api_group(o->kind, &scope), version, node_uid);
+	free(version);
+}
+
+static void
+dir_source_delete(struct kube_source *src, enum kube_kind kind, const char *ns,
+    const char *name, kube_done_fn *done, void *arg)
+{
+	(void)queue(dir_source(src), kind, ns, name, done, arg);
+}
+
+static bool
+dir_source_has_listed(const struct kube_source *src, enum kube_kind kind)
+{
+	(void)kind;
+	return ((const struct dir_source *)src)->is_synced;
 }
 
 static void
@@ -312,6 +370,9 @@ static const struct kube_source_ops dir_ops = {
 	/* The body says what it is a patch of. */
 	.patch = dir_source_patch,
 	.patch_status = dir_source_patch,
+	.put = dir_source_put,
+	.delete = dir_source_delete,
+	.has_listed = dir_source_has_listed,
 	.event = dir_source_event,
 	.cancel_writes = dir_source_cancel_writes,
 	.refresh = dir_source_refresh,

@@ -55,6 +55,26 @@ kube_source_patch(struct kube_source *src, enum kube_kind kind,
 }
 
 void
+kube_source_put(struct kube_source *src, const struct kube_object *o,
+    const char *node_uid, kube_done_fn *done, void *arg)
+{
+	src->ops->put(src, o, node_uid, done, arg);
+}
+
+void
+kube_source_delete(struct kube_source *src, enum kube_kind kind, const char *ns,
+    const char *name, kube_done_fn *done, void *arg)
+{
+	src->ops->delete(src, kind, ns, name, done, arg);
+}
+
+bool
+kube_source_has_listed(const struct kube_source *src, enum kube_kind kind)
+{
+	return src->ops->has_listed(src, kind);
+}
+
+void
 kube_source_event(struct kube_source *src, const struct kube_event *ev)
 {
 	src->ops->event(src, ev);

@@ -33,7 +33,8 @@ struct kube_source_conf {
 	 * or does not let us read it: `synced` does not wait for them.
 	 */
 	unsigned spare_kinds;
-	const char *node_name;		/* KUBE_POD: only this node's; NULL all */
+	const char *node_name;		/* Pods and reports: only this node's; NULL
+					   all */
 	const char *ns;			/* of our custom resources and Secrets */
 	const char *api_group;		/* NULL: "heraldlb.io" */
 	const char *component;		/* Events' source and the user agent */
@@ -89,6 +90,24 @@ void kube_source_patch(struct kube_source *src, enum kube_kind kind,
     const char *ns, const char *name, const char *resource_version,
     const char *body, kube_done_fn *done, void *arg);
 
+/*
+ * Make it so that o, of a kind that speakers write (report.h), is there and its
+ * status is o's, whatever is there now. It belongs to o's Node, which has that uid
+ * (NULL: to nobody). o is read during the call only.
+ */
+void kube_source_put(struct kube_source *src, const struct kube_object *o,
+    const char *node_uid, kube_done_fn *done, void *arg);
+
+/* Make it so that no such report is there; 0 also where none was. */
+void kube_source_delete(struct kube_source *src, enum kube_kind kind, const char *ns,
+    const char *name, kube_done_fn *done, void *arg);
+
+/*
+ * Has this kind been listed? Of one among spare_kinds it may never be: there is
+ * no telling then what the server has of it.
+ */
+bool kube_source_has_listed(const struct kube_source *src, enum kube_kind kind);
+
 struct kube_event {
 	enum kube_kind kind;		/* of the object it is about */
 	const char *ns, *name, *uid;
@@ -104,7 +123,7 @@ struct kube_event {
 void kube_source_event(struct kube_source *src, const struct kube_event *ev);
 
 /*
- * Forget every patch and Event that waits or is under way; their done() is not
+ * Forget every write and Event that waits or is under way; their done() is not
  * called. What has been sent already may come about all the same.
  */
 void kube_source_cancel_writes(struct kube_source *src);

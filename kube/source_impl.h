@@ -23,6 +23,11 @@ struct kube_source_ops {
 		    const char *ns, const char *name,
 		    const char *resource_version, const char *body,
 		    kube_done_fn *done, void *arg);
+	void	(*put)(struct kube_source *src, const struct kube_object *o,
+		    const char *node_uid, kube_done_fn *done, void *arg);
+	void	(*delete)(struct kube_source *src, enum kube_kind kind, const char *ns,
+		    const char *name, kube_done_fn *done, void *arg);
+	bool	(*has_listed)(const struct kube_source *src, enum kube_kind kind);
 	void	(*event)(struct kube_source *src, const struct kube_event *ev);
 	void	(*cancel_writes)(struct kube_source *src);
 	void	(*refresh)(struct kube_source *src, kube_refreshed_fn *done,

@@ -23,6 +23,9 @@ kube_kind_name(enum kube_kind kind)
 		[KUBE_COMMUNITY] = "Community",
 		[KUBE_BFD_PROFILE] = "BFDProfile",
 		[KUBE_FORWARDING_PROFILE] = "ForwardingProfile",
+		[KUBE_SERVICE_L2_STATUS] = "ServiceL2Status",
+		[KUBE_SERVICE_BGP_STATUS] = "ServiceBGPStatus",
+		[KUBE_BGP_SESSION_STATE] = "BGPSessionState",
 	};
 
 	return (unsigned)kind < KUBE_NKINDS ? names[kind] : "unknown kind";
@@ -52,6 +55,9 @@ kube_kind_is_custom(enum kube_kind kind)
 	case KUBE_NAMESPACE:
 	case KUBE_POD:
 	case KUBE_SECRET:
+	case KUBE_SERVICE_L2_STATUS:
+	case KUBE_SERVICE_BGP_STATUS:
+	case KUBE_BGP_SESSION_STATE:
 	case KUBE_NKINDS:
 		break;
 	}
@@ -59,9 +65,17 @@ kube_kind_is_custom(enum kube_kind kind)
 }
 
 bool
+kube_kind_is_report(enum kube_kind kind)
+{
+	return kind == KUBE_SERVICE_L2_STATUS || kind == KUBE_SERVICE_BGP_STATUS ||
+	    kind == KUBE_BGP_SESSION_STATE;
+}
+
+bool
 kube_kind_is_local(enum kube_kind kind)
 {
-	return kube_kind_is_custom(kind) || kind == KUBE_SECRET;
+	return kube_kind_is_custom(kind) || kube_kind_is_report(kind) ||
+	    kind == KUBE_SECRET;
 }
 
 const char *

@@ -37,6 +37,9 @@ enum kube_kind {
 	KUBE_COMMUNITY,
 	KUBE_BFD_PROFILE,
 	KUBE_FORWARDING_PROFILE,
+	KUBE_SERVICE_L2_STATUS,
+	KUBE_SERVICE_BGP_STATUS,
+	KUBE_BGP_SESSION_STATE,
 	KUBE_NKINDS,
 };
 
@@ -402,6 +405,24 @@ struct kube_forwarding_profile {
 	struct kube_condition accepted;
 };
 
+/* MetalLB's v1beta1 ServiceL2Status and ServiceBGPStatus; see report.h. */
+struct kube_service_status {
+	const char *node;		/* that announces; NULL not written yet */
+	const char *svc_ns, *svc_name;
+	const char **names;		/* L2: of interfaces; BGP: of BGPPeers */
+	size_t	nnames;
+};
+
+/* The BGPSessionState of frr-k8s, in our own API group. */
+struct kube_session_state {
+	const char *node;
+	const char *peer;		/* the router's address, or the link to it */
+	const char *peer_name;		/* ours: the BGPPeer's name */
+	const char *vrf;
+	const char *bgp;		/* "Established", "Active", "Idle" */
+	const char *bfd;		/* "up", "down", "N/A" */
+};
+
 struct kube_object {
 	enum kube_kind kind;
 	struct kube_meta meta;
@@ -419,6 +440,8 @@ struct kube_object {
 		struct kube_bgp_peer bgp_peer;
 		struct kube_community community;
 		struct kube_bfd_profile bfd_profile;
+		struct kube_service_status service_status;
+		struct kube_session_state session_state;
 		struct kube_forwarding_profile profile;
 	};
 };
@@ -435,7 +458,10 @@ bool kube_kind_is_namespaced(enum kube_kind kind);
  */
 bool kube_kind_is_custom(enum kube_kind kind);
 
-/* True for kinds that are read from one namespace only: the above, and Secrets. */
+/* True for the kinds that speakers write, see report.h; CRDs likewise. */
+bool kube_kind_is_report(enum kube_kind kind);
+
+/* True for kinds of one namespace only: the above, and Secrets. */
 bool kube_kind_is_local(enum kube_kind kind);
 
 /* "lowest", "spread", "sticky"; "SameNamespace", "AnyNamespace": as in a spec. */

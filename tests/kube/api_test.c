@@ -426,6 +426,101 @@ START_TEST(refresh)
 }
 END_TEST
 
+/* --- reports ---------------------------------------------------------------- */
+
+#define REPORTS " /apis/heraldlb.io/v1beta1/namespaces/lb/servicel2statuses"
+#define CREATED "HTTP/1.1 201 Created\r\nConnection: close\r\n\r\n{}"
+#define REASON(reason) "{\"kind\":\"Status\",\"apiVersion\":\"v1\"," \
+	"\"message\":\"no\",\"reason\":\"" reason "\"}"
+
+static const struct {
+	const char *why;
+	bool	is_known;		/* in the store */
+	bool	is_delete;
+	struct line lines[4];
+	unsigned nlines;
+	int	error;
+	const char *says;
+} report_rows[] = {
+	{ "a new one is made, then its status written", false, false,
+	    { { "POST" REPORTS " ", CREATED }, { "PATCH" REPORTS "/web/status ",
+	      OK_HEAD "{}" } }, 2, 0, "" },
+	{ "one that is known is written at once", true, false,
+	    { { "PATCH" REPORTS "/web/status ", OK_HEAD "{}" } }, 1, 0, "" },
+	{ "known, and gone meanwhile", true, false,
+	    { { "PATCH" REPORTS "/web/status ", FAIL_HEAD("404 Not Found") },
+	      { "POST" REPORTS " ", CREATED }, { "PATCH" REPORTS "/web/status ",
+	      OK_HEAD "{}" } }, 3, 0, "" },
+	{ "new, and there meanwhile", false, false,
+	    { { "POST" REPORTS " ", FAIL_HEAD("409 Conflict") REASON("AlreadyExists") },
+	      { "PATCH" REPORTS "/web/status ", OK_HEAD "{}" } }, 2, 0, "" },
+	{ "made, and gone before its status was written: not for ever", false, false,
+	    { { "POST" REPORTS " ", CREATED }, { "PATCH" REPORTS "/web/status ",
+	      FAIL_HEAD("404 Not Found") } }, 2, -ENOENT, "HTTP 404" },
+	{ "a sick server is asked again", false, false,
+	    { { "POST" REPORTS " ", FAIL_HEAD("500 Oops") },
+	      { "POST" REPORTS " ", CREATED }, { "PATCH" REPORTS "/web/status ",
+	      OK_HEAD "{}" } }, 3, 0, "" },
+	{ "a right to create that is missing is named", false, false,
+	    { { "POST" REPORTS " ", FAIL_HEAD("403 Forbidden") } }, 1, -EACCES,
+	    "resources: [\"servicel2statuses\"], verbs: [\"create\"]" },
+	{ "and one to write the status", true, false,
+	    { { "PATCH" REPORTS "/web/status ", FAIL_HEAD("403 Forbidden") } }, 1, -EACCES,
+	    "resources: [\"servicel2statuses/status\"], verbs: [\"patch\"]" },
+	{ "deleted", true, true, { { "DELETE" REPORTS "/web ", OK_HEAD "{}" } }, 1, 0, "" },
+	{ "gone already is as good", true, true,
+	    { { "DELETE" REPORTS "/web ", FAIL_HEAD("404 Not Found") } }, 1, 0, "" },
+	{ "a right to delete that is missing", true, true,
+	    { { "DELETE" REPORTS "/web ", FAIL_HEAD("403 Forbidden") } }, 1, -EACCES,
+	    "verbs: [\"delete\"]" },
+};
+
+static void
+put_done(void *arg, int error, const char *text)
+{
+	struct rig *rig = arg;
+
+	rig->nleases++;
+	rig->lease_error = error;
+	snprintf(rig->text, sizeof(rig->text), "%s", text);
+}
+
+START_TEST(reports)
+{
+	struct kube_object o = { .kind = KUBE_SERVICE_L2_STATUS,
+		.meta = { .ns = "lb", .name = "web" },
+		.service_status = { .node = "n1", .svc_ns = "d", .svc_name = "web" } };
+	struct kube_store *store = kube_store_new();
+	const char *why = report_rows[_i].why;
+	struct kube_object *known;
+	struct rig rig;
+
+	rig_init(&rig, report_rows[_i].lines);
+	(void)open_source(&rig, store, 0, 0);
+	if (report_rows[_i].is_known) {
+		known = mem_zalloc(sizeof(*known));
+		known->kind = o.kind;
+		known->meta = o.meta;
+		kube_store_put(store, known);
+	}
+	if (report_rows[_i].is_delete)
+		kube_source_delete(rig.src, o.kind, "lb", "web", put_done, &rig);
+	else
+		kube_source_put(rig.src, &o, "u-1", put_done, &rig);
+	ck_assert_msg(rig.nleases == 0, "told from inside the call");
+	while (rig.nleases == 0)
+		ev_run(rig.loop, EVRUN_ONCE);
+	ck_assert_msg(rig.lease_error == report_rows[_i].error, "%s: %d %s", why,
+	    rig.lease_error, rig.text);
+	ck_assert_msg(strstr(rig.text, report_rows[_i].says) != NULL, "%s: %s", why, rig.text);
+	ck_assert_msg(rig.at == report_rows[_i].nlines, "%s: %zu requests", why, (size_t)rig.at);
+	ck_assert_uint_eq(kube_source_pending(rig.src), 0);
+	kube_source_close(rig.src);
+	kube_store_free(store);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* --- the Lease -------------------------------------------------------------- */
 
 #define LEASES " /apis/coordination.k8s.io/v1/namespaces/n%20s/leases"
@@ -529,6 +624,15 @@ START_TEST(paths)
 		{ api_list_path(KUBE_SECRET, 0, &narrow, 500, NULL),
 		    "/api/v1/namespaces/lb/secrets?limit=500"
 		    "&fieldSelector=type%3Dkubernetes.io%2Fbasic-auth" },
+		{ api_list_path(KUBE_SERVICE_L2_STATUS, 0, &narrow, 500, NULL),
+		    "/apis/metallb.io/v1beta1/namespaces/lb/servicel2statuses?limit=500"
+		    "&labelSelector=metallb.io%2Fnode%3Dn%2F1" },
+		{ api_list_path(KUBE_SERVICE_BGP_STATUS, 0, &everywhere, 500, NULL),
+		    "/apis/heraldlb.io/v1beta1/servicebgpstatuses?limit=500" },
+		{ api_watch_path(KUBE_BGP_SESSION_STATE, 0, &narrow, "7", 60),
+		    "/apis/heraldlb.io/v1beta1/namespaces/lb/bgpsessionstates?watch=true"
+		    "&allowWatchBookmarks=true&resourceVersion=7&timeoutSeconds=60"
+		    "&labelSelector=heraldlb.io%2Fnode%3Dn%2F1" },
 		{ api_list_path(KUBE_IP_ADDRESS_POOL, 0, &narrow, 500, NULL),
 		    "/apis/metallb.io/v1beta1/namespaces/lb/ipaddresspools?limit=500" },
 		{ api_list_path(KUBE_IP_ADDRESS_POOL, 0, &everywhere, 500, NULL),
@@ -571,6 +675,7 @@ main(void)
 	tcase_add_loop_test(tc, closed_at_work, 0, 2);
 	tcase_add_loop_test(tc, refresh, 0, (int)nitems(refreshes));
 	tcase_add_loop_test(tc, lease, 0, (int)nitems(leases));
+	tcase_add_loop_test(tc, reports, 0, (int)nitems(report_rows));
 	tcase_add_test(tc, paths);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

@@ -14,6 +14,7 @@
 
 #include "kube/dir_file_io.h"
 #include "kube/encode.h"
+#include "kube/report.h"
 #include "kube/source.h"
 #include "lib/log.h"
 #include "tests/check.h"
@@ -532,6 +533,88 @@ START_TEST(a_status_that_cannot_be_written)
 }
 END_TEST
 
+static const struct kube_object *
+report_of(const struct rig *r)
+{
+	return kube_store_get(r->store, KUBE_SERVICE_L2_STATUS, "herald-system", "web-1");
+}
+
+static bool has_report(const struct rig *r) { return report_of(r) != NULL; }
+static bool has_no_report(const struct rig *r) { return report_of(r) == NULL; }
+
+/* What speakers write of themselves is all in the status folder. */
+START_TEST(reports)
+{
+	const char *names[] = { "eth0" };
+	struct kube_object o = { .kind = KUBE_SERVICE_L2_STATUS,
+		.meta = { .ns = "herald-system", .name = "web-1" },
+		.service_status = { "n1", "d", "web", names, 1 } };
+	const char *file = ".status/ServiceL2Status_herald-system_web-1.json";
+	struct rig r, other;
+	char *text;
+
+	rig_open(&r);
+	rig_open(&other);
+	run_until(&other, is_synced);
+	kube_source_put(r.src, &o, "u-1", on_done, &r);
+	run_until(&r, is_done);
+	ck_assert_msg(r.error == 0 && r.ndone == 1, "%d %s", r.error, r.text);
+	ck_assert_msg(kube_source_has_listed(r.src, o.kind) && has_report(&r),
+	    "at once for who wrote it");
+	run_until(&other, has_report);
+	ck_assert_uint_eq(kube_report_hash(report_of(&other)), kube_report_hash(&o));
+	text = get(file);
+	ck_assert_ptr_nonnull(strstr(text, "\"heraldlb.io/node\":\"n1\""));
+	free(text);
+
+	o.service_status.nnames = 0;
+	kube_source_put(r.src, &o, "u-1", on_done, &r);
+	run_until(&r, is_done);
+	ck_assert_uint_eq(report_of(&r)->service_status.nnames, 0);
+	kube_source_patch_status(r.src, o.kind, "herald-system", "web-1", NULL,
+	    "{\"status\":{}}", on_done, &r);
+	run_until(&r, is_done);
+	ck_assert_msg(r.error == -ENOENT, "it is no manifest: %d", r.error);
+	rig_close(&r);
+	rig_open(&r);
+	run_until(&r, has_report);
+
+	kube_source_delete(r.src, o.kind, "herald-system", "web-1", on_done, &r);
+	kube_source_delete(r.src, o.kind, "herald-system", "web-1", on_done, &r);
+	run_until(&r, is_done);
+	ck_assert_msg(r.error == 0 && r.ndone == 2, "gone is gone: %d", r.error);
+	ck_assert(has_no_report(&r) && get(file) == NULL);
+	run_until(&other, has_no_report);
+	rig_close(&other);
+	rig_close(&r);
+}
+END_TEST
+
+/* Broken, misplaced or in a manifest: told, and not used. */
+START_TEST(bad_reports)
+{
+	struct rig r;
+
+	ck_assert_int_eq(mkdir(at(".status"), 0700), 0);
+	put(".status/ServiceL2Status_a_b.json", "{\"apiVersion\":\"heraldlb.io/v1beta1\","
+	    "\"kind\":\"ServiceL2Status\",\"metadata\":{\"name\":\"c\","
+	    "\"namespace\":\"a\"}}");
+	put(".status/BGPSessionState_a_b.json", "{");
+	put("a.yaml", "apiVersion: heraldlb.io/v1beta1\nkind: ServiceBGPStatus\n"
+	    "metadata: {name: x}\n---\n" SVC("web", "80"));
+	rig_open(&r);
+	run_until(&r, is_80);
+	run_for(&r, NULL, QUIET_SEC);
+	for (unsigned k = KUBE_SERVICE_L2_STATUS; k <= KUBE_BGP_SESSION_STATE; k++)
+		ck_assert_uint_eq(kube_store_list(r.store, (enum kube_kind)k).n, 0);
+	ck_assert_msg(strstr(logged, "it holds a/c") != NULL &&
+	    strstr(logged, "breaks off") != NULL &&
+	    strstr(logged, "a ServiceBGPStatus is written by speakers; remove it") != NULL,
+	    "%s", logged);
+	rig_close(&r);
+}
+END_TEST
+
 START_TEST(events)
 {
 	struct kube_event ev = { .kind = KUBE_SERVICE, .ns = "default", .name = "web",
@@ -772,6 +855,8 @@ fill(TCase *tc)
 	tcase_add_test(tc, a_status_survives_a_restart);
 	tcase_add_test(tc, many_patches);
 	tcase_add_test(tc, a_status_that_cannot_be_written);
+	tcase_add_test(tc, reports);
+	tcase_add_test(tc, bad_reports);
 	tcase_add_test(tc, events);
 	tcase_add_test(tc, files);
 	tcase_add_test(tc, lease);
