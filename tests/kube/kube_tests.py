@@ -10,6 +10,7 @@ import sys
 import time
 
 import test_daemons
+import test_drain
 import test_pools
 from cluster import ApiError, Cluster
 from faultproxy import Proxy, Tunnel
@@ -469,6 +470,7 @@ def run(suite, report, only):
     test("cost of 4,000 objects", suite.test_big)
     test_daemons.run(suite, test)
     test_pools.run(suite, test)
+    test_drain.run(suite, test)
 
 
 def main():
