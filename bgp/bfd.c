@@ -247,6 +247,7 @@ bfd_rx(struct bfd *s, const uint8_t *buf, size_t len, struct mono now)
 	s->remote_min_rx_us = p.required_min_rx_us;
 	s->remote_min_tx_us = p.desired_min_tx_us;
 	s->remote_mult = p.detect_mult;
+	s->remote_note = p.required_min_echo_rx_us;
 	s->rx_last = now;
 	s->is_forgiven = false;
 	s->nrefused = 0;
@@ -328,6 +329,7 @@ encode(struct bfd *s, uint8_t flags, uint8_t buf[BFD_PKT_MAX])
 		.your_discr = s->remote_discr,
 		.desired_min_tx_us = desired_tx_us(s),
 		.required_min_rx_us = s->conf.min_rx_us,
+		.required_min_echo_rx_us = s->conf.note,
 	};
 	size_t len;
 
@@ -408,6 +410,16 @@ bfd_set_path(struct bfd *s, enum bfd_diag diag)
 		s->diag = diag;
 		s->nurgent = s->conf.detect_mult;
 	}
+}
+
+void
+bfd_set_note(struct bfd *s, uint32_t note)
+{
+	if (s->conf.note == note)
+		return;
+	s->conf.note = note;
+	if (s->state == BFD_INIT || s->state == BFD_UP)
+		s->nurgent = s->conf.detect_mult;
 }
 
 void

@@ -49,6 +49,7 @@ struct bfd_conf {
 	uint8_t	auth_key_id;
 	uint8_t	auth_key[BFD_DIGEST_LEN]; /* padded with zeros */
 	enum bfd_diag path_diag;	/* see bfd_set_path(); BFD_DIAG_NONE: all well */
+	uint32_t note;			/* see bfd_set_note(); 0 to begin with */
 	uint32_t seq_first;		/* of the first packet sent */
 	uint32_t seq_window;		/* how far ahead a number may be; 0 as the
 					   RFC has it: 3 x Detect Mult */
@@ -76,6 +77,7 @@ struct bfd {
 	uint32_t remote_discr;		/* bfd.RemoteDiscr; 0 unknown */
 	uint32_t remote_min_rx_us;	/* bfd.RemoteMinRxInterval */
 	uint32_t remote_min_tx_us;	/* Desired Min TX as last heard */
+	uint32_t remote_note;		/* as last heard; 0 of all but our own kind */
 	uint8_t	remote_mult;		/* Detect Mult as last heard; 0 never heard */
 	bool	is_remote_demand;	/* bfd.RemoteDemandMode */
 	bool	is_remote_cpi;		/* the C bit as last heard */
@@ -138,6 +140,14 @@ void bfd_set_intervals(struct bfd *s, uint32_t min_tx_us, uint32_t min_rx_us);
  * detect_mult packets go out at once.
  */
 void bfd_set_path(struct bfd *s, enum bfd_diag diag);
+
+/*
+ * Tell the peer a word of the caller's, in every packet, authenticated as the
+ * rest; detect_mult packets go out at once. It stands in Required Min Echo RX
+ * Interval: only for a peer of our own kind, for others take it as an offer to
+ * return Echo packets, which nobody here does. 0, to begin with, is no offer.
+ */
+void bfd_set_note(struct bfd *s, uint32_t note);
 
 /* Hold the session down on purpose: detect_mult packets go out at once. */
 void bfd_admin_down(struct bfd *s);

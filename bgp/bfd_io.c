@@ -59,6 +59,7 @@ struct peer {
 	struct bfd bfd;			/* conf.local_discr is the key of by_discr */
 	ev_timer timer;
 	enum bfd_peer_state reported;	/* as `changed` was last told */
+	uint32_t reported_note;		/* likewise */
 	bool	is_wanted;		/* scratch of bfd_io_set_peers() */
 	bool	is_queued;		/* on io->changed_peers */
 	int	send_err;		/* -errno of the last send, 0 well */
@@ -155,6 +156,13 @@ peer_state(const struct peer *p)
 	return p->bfd.remote_mult == 0 ? BFD_PEER_UNKNOWN : BFD_PEER_DOWN;
 }
 
+static bool
+has_news(const struct peer *p)
+{
+	return peer_state(p) != p->reported ||
+	    (p->io->conf.has_path && p->bfd.remote_note != p->reported_note);
+}
+
 /* Send all that is due. A lost packet is what the protocol is made for. */
 static void
 peer_flush(struct peer *p, struct mono now)
@@ -206,7 +214,7 @@ peer_settle(struct peer *p, struct mono now)
 	peer_flush(p, now);
 	if (is_armed_too_late(p, now))
 		peer_rearm(p, now);
-	if (!p->is_queued && !b->is_leaving && peer_state(p) != p->reported) {
+	if (!p->is_queued && !b->is_leaving && has_news(p)) {
 		p->is_queued = true;
 		DL_APPEND(b->changed_peers, p);
 	}
@@ -249,8 +257,13 @@ report(struct bfd_io *b)
 
 		DL_DELETE(b->changed_peers, p);
 		p->is_queued = false;
-		if (s == p->reported)
+		if (!has_news(p))
 			continue;
+		p->reported_note = p->bfd.remote_note;
+		if (s == p->reported) {
+			b->changed(b->arg, &addr, s);
+			continue;
+		}
 		p->reported = s;
 		log_change(p, s);
 		metrics_labels(labels, sizeof(labels), "peer", IP_STR(&addr), NULL);
@@ -509,6 +522,7 @@ bfd_io_view(const struct bfd_io *b, const struct ip *addr, unsigned scope,
 	*ret = (struct bfd_io_view){
 		.state = peer_state(p),
 		.detect_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
+		.note = p->bfd.remote_note,
 		.is_independent = p->bfd.is_remote_cpi,
 	};
 	return true;
@@ -546,6 +560,19 @@ bfd_io_set_path(struct bfd_io *b, enum bfd_io_path path)
 	b->session.path_diag = diags[path];
 	HASH_ITER(hh_key, b->by_key, p, tmp) {
 		bfd_set_path(&p->bfd, diags[path]);
+		peer_settle(p, now);
+	}
+}
+
+void
+bfd_io_set_note(struct bfd_io *b, uint32_t note)
+{
+	struct mono now = clock_mono();
+	struct peer *p, *tmp;
+
+	b->session.note = note;
+	HASH_ITER(hh_key, b->by_key, p, tmp) {
+		bfd_set_note(&p->bfd, note);
 		peer_settle(p, now);
 	}
 }

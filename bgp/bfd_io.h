@@ -34,8 +34,9 @@ struct bfd_io_conf {
 	uint8_t	key_id;			/* meticulous keyed SHA-1 ... */
 	const uint8_t *key;		/* ... 1..20 bytes, NULL for none; copied */
 	size_t	key_len;
-	bool	has_path;		/* peers tell by bfd_io_set_path(), too: report
-					   BFD_PEER_WAITING and BFD_PEER_CUT_OFF */
+	bool	has_path;		/* peers tell by bfd_io_set_path() and
+					   bfd_io_set_note(), too: report BFD_PEER_WAITING
+					   and BFD_PEER_CUT_OFF, and other notes */
 	bool	is_realtime;		/* try SCHED_FIFO and mlockall, best effort */
 };
 
@@ -54,6 +55,7 @@ enum bfd_peer_state {
 };
 const char *bfd_peer_state_name(enum bfd_peer_state s);
 
+/* Another state, or in the same one another note (has_path). */
 typedef void bfd_io_changed_fn(void *arg, const struct ip *peer,
     enum bfd_peer_state state);
 
@@ -97,6 +99,7 @@ enum bfd_peer_state bfd_io_state(const struct bfd_io *b, const struct ip *peer);
 struct bfd_io_view {
 	enum bfd_peer_state state;
 	uint32_t detect_us;		/* as bfd_io_detect_us() */
+	uint32_t note;			/* by bfd_io_set_note(), as last heard; 0 */
 	bool	is_independent;		/* the peer's C bit: its BFD outlives its
 					   control plane */
 };
@@ -113,6 +116,9 @@ enum bfd_io_path {
 	BFD_IO_PATH_CUT_OFF,	/* Concatenated Path Down */
 };
 void bfd_io_set_path(struct bfd_io *b, enum bfd_io_path path);
+
+/* Tell every peer, likewise, a word of the caller's. To begin with it is 0. */
+void bfd_io_set_note(struct bfd_io *b, uint32_t note);
 
 /*
  * Tell every peer AdminDown, now, detect_mult times; before a planned exit.

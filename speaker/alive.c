@@ -88,6 +88,7 @@ alive_put_node(struct alive *a, const char *name, const struct ip *ip,
 		return false;
 	n->ip = *ip;
 	n->was_up = false;
+	n->lacks = 0;
 	n->heard = ALIVE_HEARD_NOTHING;
 	n->known = n->since = now;
 	return true;
@@ -178,6 +179,29 @@ alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
 		is_changed |= node_state(n, now) != was;
 	}
 	return is_changed;
+}
+
+bool
+alive_set_lacks(struct alive *a, const struct ip *ip, uint32_t lacks)
+{
+	bool is_changed = false;
+
+	for (size_t i = 0; i < a->n; i++) {
+		if (!ip_eq(&a->nodes[i].ip, ip))
+			continue;
+		is_changed |= a->nodes[i].lacks != lacks;
+		a->nodes[i].lacks = lacks;
+	}
+	return is_changed;
+}
+
+uint32_t
+alive_lacks(const struct alive *a, const char *name)
+{
+	bool is_found;
+	size_t i = place(a, name, &is_found);
+
+	return is_found ? a->nodes[i].lacks : 0;
 }
 
 enum alive_state

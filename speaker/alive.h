@@ -70,6 +70,7 @@ struct alive_node {
 	char	*name;		/* owned */
 	struct ip ip;		/* where its speaker is reached */
 	bool	is_ready;	/* the API's Ready condition */
+	uint32_t lacks;		/* see alive_set_lacks() */
 	bool	was_up;		/* BFD has been up with this address */
 	bool	is_kept;	/* scratch of alive_end_nodes() */
 	enum alive_report heard;
@@ -98,6 +99,13 @@ bool alive_end_nodes(struct alive *a);
 /* Take a report; true where the state of some node changes by it. */
 bool alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
     struct mono now);
+
+/*
+ * The links that the node says it has none of up, as bits (see struct plan_links);
+ * true where that is news. 0 until it says so.
+ */
+bool alive_set_lacks(struct alive *a, const struct ip *ip, uint32_t lacks);
+uint32_t alive_lacks(const struct alive *a, const char *name);
 
 /* ALIVE_ABSENT for a node that is not known. */
 enum alive_state alive_state(const struct alive *a, const char *name,

@@ -136,7 +136,7 @@ build_vips(struct plan_ctx *ctx, struct plan *ret)
 		vip->ip = c->vip;
 		vip->pool = arena_strdup(&ret->arena, c->pool->meta.name);
 		name_services(ret, c, run, vip);
-		plan_candidates(ctx, c, run, vip, &ctx->ballots[ret->nvips]);
+		plan_candidates(ctx, ret, c, run, vip, &ctx->ballots[ret->nvips]);
 		vips[ret->nvips++] = c->vip;
 	}
 	ret->want.vips = vips;
@@ -211,6 +211,7 @@ plan_build(const struct plan_input *in, struct plan *ret)
 	plan_index_slices(&ctx);
 	collect_claims(&ctx);
 	plan_backends(&ctx, ret);
+	plan_index_links(&ctx, ret);
 	build_vips(&ctx, ret);
 	plan_owners(&ctx, ret);
 	plan_bgp(&ctx, ret);

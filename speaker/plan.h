@@ -24,6 +24,7 @@ struct plan_input {
 	struct mono now;
 	/* What this node tells the others of itself: UP, WAITING or CUT_OFF. */
 	enum alive_state self_state;
+	uint32_t self_lacks;		/* ... and which links it has none of up */
 	bool	yields_on_cordon;	/* unschedulable is as good as drained */
 };
 
@@ -44,6 +45,18 @@ struct plan_vip {
 	struct arp_want announce;
 };
 
+/*
+ * The interfaces of some L2Advertisement, and the bit by which nodes tell one
+ * another that they have none of them up: 31 different sets of patterns have one
+ * each. All nodes give the same set the same bit, so that where there are more,
+ * those who share one are candidates no more together, and all agree.
+ */
+struct plan_links {
+	struct arp_want where;		/* its vip is unset */
+	uint64_t hash;			/* of the patterns */
+	uint32_t bit;
+};
+
 /* A route to one peer, for as long as its VIPs are programmed. */
 struct plan_route {
 	struct bgp_io_route route;	/* to exactly one peer */
@@ -55,6 +68,8 @@ struct plan {
 	struct director_want want;
 	struct plan_vip *vips;		/* sorted by address */
 	size_t	nvips;
+	struct plan_links *links;	/* sorted by hash */
+	size_t	nlinks;
 	struct bgp_io_peer *bgp_peers;	/* sorted by name */
 	size_t	nbgp_peers;
 	struct plan_route *bgp_routes;	/* sorted by prefix, then peer */
@@ -70,6 +85,13 @@ struct plan {
 	struct arena arena;		/* owns all of it; nothing is the store's */
 	struct arena secrets;		/* but for passwords: wiped when freed */
 };
+
+/*
+ * The links for which has_link() is not true, as bits. One that has no links at
+ * all is ALIVE_CUT_OFF instead.
+ */
+uint32_t plan_lacks(const struct plan *p,
+    bool (*has_link)(void *arg, const struct arp_want *where), void *arg);
 
 /* Fill *ret; plan_fini() it afterwards. */
 void plan_build(const struct plan_input *in, struct plan *ret);

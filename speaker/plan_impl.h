@@ -4,6 +4,7 @@
  *	plan.c		which VIPs there are, and the whole in order
  *	plan_backend.c	a Service's ports and endpoints -> director services
  *	plan_scope.c	what an advertisement covers, which nodes are fit
+ *	plan_links.c	the interfaces of L2Advertisements -> bits to tell of them
  *	plan_owner.c	L2Advertisements, preferences -> candidates -> owner
  *	plan_bgp.c	BGPPeers and BGPAdvertisements -> peers and routes
  */
@@ -53,8 +54,16 @@ bool plan_has_endpoint_on(const struct plan_ctx *ctx,
  * nodes; fill is_eligible and announce of *vip, and why_none where there are
  * no candidates.
  */
-void plan_candidates(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
-    struct plan_vip *vip, struct elect_vip *ballot);
+void plan_candidates(struct plan_ctx *ctx, const struct plan *plan,
+    const struct plan_claim *claims, size_t n, struct plan_vip *vip,
+    struct elect_vip *ballot);
+
+/* Fill the plan's links. */
+void plan_index_links(struct plan_ctx *ctx, struct plan *ret);
+
+/* Is a node that lacks these bits without all of the advertisement's interfaces? */
+bool plan_is_lacking(const struct plan *p, const struct kube_l2_advertisement *adv,
+    uint32_t lacks);
 
 /* Elect: fill owner and is_mine of every VIP from the ballots. */
 void plan_owners(struct plan_ctx *ctx, struct plan *plan);

@@ -125,6 +125,23 @@ announce_where(struct plan_ctx *ctx, const struct kube_object *self,
 	vip->announce.ninterfaces = count;
 }
 
+/* Has the node, by its own word, a link up to announce the VIP on? */
+static bool
+has_link(const struct plan_ctx *ctx, const struct plan *plan,
+    const struct kube_object *node,
+    const struct kube_l2_advertisement *const *adverts, size_t n)
+{
+	uint32_t lacks = strcmp(node->meta.name, ctx->in->self) == 0 ?
+	    ctx->in->self_lacks : alive_lacks(ctx->in->alive, node->meta.name);
+
+	for (size_t i = 0; i < n && lacks != 0; i++) {
+		if (is_eligible(node, &adverts[i], 1) &&
+		    !plan_is_lacking(plan, adverts[i], lacks))
+			return true;
+	}
+	return lacks == 0;
+}
+
 /* Candidates found so far: all of one rank and one weight, the highest seen. */
 struct field {
 	uint32_t *nodes;
@@ -146,7 +163,7 @@ enter(struct field *f, uint32_t node, enum rank rank, uint64_t weight)
 }
 
 static const char *
-why_none(size_t nadverts, size_t neligible, size_t nlive)
+why_none(size_t nadverts, size_t neligible, size_t nlive, size_t nlinked)
 {
 	if (nadverts == 0)
 		return "no L2Advertisement covers its pool and Service";
@@ -154,6 +171,9 @@ why_none(size_t nadverts, size_t neligible, size_t nlive)
 		return "no node is selected by an L2Advertisement and fit to announce";
 	if (nlive == 0)
 		return "no live speaker on any node that may announce it";
+	if (nlinked == 0)
+		return "no node that may announce it has an interface up that its "
+		    "L2Advertisement names";
 	return "externalTrafficPolicy is Local and no node that may announce it has "
 	    "a ready endpoint";
 }
@@ -175,13 +195,14 @@ keep(struct plan_ctx *ctx, const struct field *f, const struct elect_vip *ballot
 }
 
 void
-plan_candidates(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
-    struct plan_vip *vip, struct elect_vip *ballot)
+plan_candidates(struct plan_ctx *ctx, const struct plan *plan,
+    const struct plan_claim *claims, size_t n, struct plan_vip *vip,
+    struct elect_vip *ballot)
 {
 	const struct kube_l2_advertisement **adverts = ctx->adverts;
 	size_t nadverts = find_adverts(ctx, claims, n, adverts);
 	struct field f = { .nodes = ctx->field };
-	size_t neligible = 0, nlive = 0;
+	size_t neligible = 0, nlive = 0, nlinked = 0;
 
 	for (size_t i = 0; i < ctx->nodes.n; i++) {
 		const struct kube_object *node = ctx->nodes.items[i];
@@ -196,13 +217,16 @@ plan_candidates(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
 		if (rank == RANK_NONE)
 			continue;
 		nlive++;
+		if (!has_link(ctx, plan, node, adverts, nadverts))
+			continue;
+		nlinked++;
 		if (has_local_endpoints(ctx, claims, n, node->meta.name))
 			enter(&f, (uint32_t)i, rank, weight_of(node, adverts, nadverts));
 	}
 	*ballot = (struct elect_vip){ .vip = vip->ip, .ncandidates = f.n };
 	ballot->candidates = keep(ctx, &f, ballot);
 	if (f.n == 0)
-		vip->why_none = why_none(nadverts, neligible, nlive);
+		vip->why_none = why_none(nadverts, neligible, nlive, nlinked);
 }
 
 void

@@ -66,6 +66,7 @@ struct speaker {
 	struct mono serve_from;		/* MONO_NEVER: nothing programmed yet */
 	bool	has_served;		/* has been ALIVE_UP */
 	bool	are_nodes_dirty;
+	uint32_t self_lacks;		/* likewise; see plan_lacks() */
 	bool	is_reunited;		/* a speaker has come up since the last plan */
 };
 
@@ -98,9 +99,13 @@ static void
 on_liveness(void *arg, const struct ip *peer, enum bfd_peer_state state)
 {
 	struct speaker *s = arg;
+	struct bfd_io_view view = { .note = 0 };
+	bool is_other = alive_report(&s->alive, peer, report_of(state), clock_mono());
 
-	s->is_reunited |= state == BFD_PEER_UP || state == BFD_PEER_WAITING;
-	if (alive_report(&s->alive, peer, report_of(state), clock_mono()))
+	s->is_reunited |= is_other &&
+	    (state == BFD_PEER_UP || state == BFD_PEER_WAITING);
+	bfd_io_view(s->bfd, peer, 0, &view);
+	if (alive_set_lacks(&s->alive, peer, view.note) || is_other)
 		s->is_dirty = true;
 }
 
@@ -214,8 +219,8 @@ on_look(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 /*
- * Is there a VIP that this node might announce, and no link for any of them? One
- * that lacks the links of some VIPs only is a candidate for all.
+ * Is there a VIP that this node might announce, and no link for any of them? What
+ * it lacks the links of only some for, update_lacks() tells.
  */
 static bool
 is_cut_off(const struct speaker *s)
@@ -261,6 +266,25 @@ update_self_state(struct speaker *s, struct mono now)
 	s->is_dirty = true;
 }
 
+static bool
+has_link(void *arg, const struct arp_want *where)
+{
+	return arp_io_can_announce(arg, where);
+}
+
+/* Which interfaces of L2Advertisements we have none of up; the others want to know. */
+static void
+update_lacks(struct speaker *s)
+{
+	uint32_t lacks = plan_lacks(&s->plan, has_link, s->arp);
+
+	if (lacks == s->self_lacks)
+		return;
+	s->self_lacks = lacks;
+	bfd_io_set_note(s->bfd, lacks);
+	s->is_dirty = true;
+}
+
 static void
 begin_plan(struct speaker *s)
 {
@@ -272,7 +296,9 @@ begin_plan(struct speaker *s)
 	};
 	bool is_recheck = mono_reached(in.now, s->recheck);
 
+	update_lacks(s);
 	update_self_state(s, in.now);
+	in.self_lacks = s->self_lacks;
 	in.self_state = s->self_state;
 	in.yields_on_cordon = s->conf->yields_on_cordon;
 	if (is_recheck)
@@ -313,10 +339,12 @@ programmed(struct speaker *s)
 	s->has_planned = true;
 	if (rc == 0 && s->serve_from.ns == MONO_NEVER.ns)
 		s->serve_from = mono_add_sec(now, s->conf->failback_delay_sec);
-	if (s->is_leaving)
+	if (s->is_leaving) {
 		leave_now(s);
-	else
-		update_self_state(s, now);
+		return;
+	}
+	update_lacks(s);
+	update_self_state(s, now);
 }
 
 static void

@@ -218,6 +218,27 @@ START_TEST(path)
 }
 END_TEST
 
+/* A note arrives while the state stays, is told once, and only where asked for. */
+START_TEST(note)
+{
+	struct bfd_io_conf conf = base;
+	struct bfd_io_view view;
+
+	conf.has_path = _i == 0;
+	both_up(&conf, false);
+	bfd_io_set_note(a.io, 5);
+	for (int i = 0; i < 100 && bfd_io_view(b.io, &b.peer, 0, &view) &&
+	    view.note != 5; i++)
+		wait_for(&b, BFD_PEER_DOWN, 10);
+	ck_assert_uint_eq(view.note, 5);
+	wait_for(&b, BFD_PEER_DOWN, 100);
+	ck_assert_int_eq(b.nchanges, conf.has_path ? 2 : 1);
+	ck_assert_int_eq(b.heard, BFD_PEER_UP);
+	stop(&a);
+	stop(&b);
+}
+END_TEST
+
 START_TEST(wrong_key_stays_out)
 {
 	struct bfd_io_conf conf = base;
@@ -405,6 +426,7 @@ main(void)
 	tcase_add_loop_test(tc, refused, 0, 2);
 	tcase_add_test(tc, planned_exit);
 	tcase_add_test(tc, path);
+	tcase_add_loop_test(tc, note, 0, 2);
 	tcase_add_test(tc, wrong_key_stays_out);
 	tcase_add_test(tc, low_ttl_is_dropped);
 	tcase_add_test(tc, own_stall_downs_nobody);

@@ -465,6 +465,25 @@ START_TEST(path_is_told_while_up)
 }
 END_TEST
 
+START_TEST(note_is_told_while_up)
+{
+	struct bfd_conf conf = conf_of(OURS);
+	struct bfd s = session(&conf, BFD_UP);
+	struct bfd_pkt p = { .state = BFD_UP };
+
+	ck_assert_msg(s.remote_note == 0, "until the peer says so");
+	bfd_set_note(&s, 0x40000001);
+	for (int i = 0; i < 3; i++) {
+		p = tx(&s, T0);
+		ck_assert_msg(p.state == BFD_UP && p.required_min_echo_rx_us ==
+		    0x40000001, "at once, three times, the session stays up");
+	}
+	ck_assert_uint_eq(tx(&s, T0).detect_mult, 0);
+	bfd_set_note(&s, 0x40000001);
+	ck_assert_msg(tx(&s, T0).detect_mult == 0, "no news, no packet");
+}
+END_TEST
+
 START_TEST(passive_is_silent_until_spoken_to)
 {
 	struct bfd_conf conf = conf_of(OURS);
@@ -620,6 +639,7 @@ main(void)
 	tcase_add_test(tc, no_change_no_poll);
 	tcase_add_test(tc, admin_down_both_ways);
 	tcase_add_test(tc, path_is_told_while_up);
+	tcase_add_test(tc, note_is_told_while_up);
 	tcase_add_test(tc, passive_is_silent_until_spoken_to);
 	tcase_add_test(tc, stray_and_malformed_change_nothing);
 	tcase_add_test(tc, late_timer_forgives_once);

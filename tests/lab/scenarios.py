@@ -14,7 +14,7 @@ import objects
 import topology
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, Prober, until
-from netns import inside, output, set_link
+from netns import inside, ip_batch, output, set_link
 from objects import TCP_PORT, UDP_PORT
 
 SCENARIOS = []      # (name, function, 4 or 6)
@@ -315,6 +315,55 @@ def drained(svc):
         raise Failed("30 connections alive", f"{len(alive)}, {conns.errors}", owner)
     return (f"0 of {len(prober.sent)} packets lost, longest time without an answer "
             f"{ms(gaps[0])} away and {ms(gaps[1])} back, {len(alive)} connections alive")
+
+
+@scenario(4)
+def link_lost(svc):
+    """A VIP of one interface moves off a node where that goes down, no other does.
+
+    Each node gets a second link to the LAN, up1, and the Service's advertisement
+    names it; the nodes go on hearing one another by the first.
+    """
+    lab, gaps = svc.lab, []
+    vip, _owner = svc.settle()
+    for n in lab.nodes:
+        ip_batch("lan", [f"link add u-{n.name} type veth peer name up1 address "
+                         f"02:00:00:00:01:{n.index:02x} netns {n.name}",
+                         f"link set u-{n.name} master br0 up"])
+        ip_batch(n.name, ["link set up1 up"])
+    macs = {f"02:00:00:00:01:{n.index:02x}": n for n in lab.nodes}
+
+    def owner():
+        who = svc.owners(vip, 0.02)
+        return macs.get(next(iter(who))) if len(who) == 1 else None
+
+    advert = objects.advertisement()
+    advert["spec"]["interfaces"] = ["up1"]
+    lab.objects.put(advert)
+    try:
+        first = until(f"{vip} to be answered for on up1", owner, 5)
+        set_down = first
+        for _ in range(2):
+            with inside("lan"):
+                set_link(f"u-{set_down.name}", False)
+            since = time.monotonic()
+            now = until("another node", lambda d=set_down: (o := owner()) and o is not d and o, 5,
+                        node=set_down)
+            gaps.append(time.monotonic() - since)
+            with inside("lan"):
+                set_link(f"u-{set_down.name}", True)
+            until(f"{first.name} again", lambda: owner() is first, 5, node=first)
+            set_down = first
+        down = [n["name"] for s in lab.speakers.values() for n in s.status()["nodes"]
+                if n["state"] != "up"]
+        if down:
+            raise Failed("no node to be cut off for one of its links", f"{down} are", first)
+    finally:
+        lab.objects.put(objects.advertisement())
+        for n in lab.nodes:
+            ip_batch("lan", [f"link del u-{n.name}"])
+    svc.settle()
+    return f"{first.name} -> {now.name} within {ms(max(gaps))}, twice, and back"
 
 
 @scenario(4)
