@@ -29,6 +29,18 @@ put_attr(struct wire_out *w, unsigned flags, enum bgp_attr_type type, size_t len
 		wire_put_u8(w, (uint8_t)len);
 }
 
+uint64_t
+bgp_link_bandwidth(uint32_t local_as, bool is_internal, double bytes_per_sec)
+{
+	uint64_t type = is_internal ? 0x4004 : 0x0004;
+	uint64_t as = local_as > UINT16_MAX ? BGP_AS_TRANS : local_as;
+	float rate = (float)bytes_per_sec;
+	uint32_t bits;
+
+	memcpy(&bits, &rate, sizeof(bits));	/* IEEE 754, as on the wire */
+	return type << 48 | as << 32 | bits;
+}
+
 void
 bgp_attrs_retire(struct bgp_attrs *a)
 {

@@ -55,6 +55,14 @@ struct bgp_attrs {
 };
 
 /*
+ * The link bandwidth extended community (draft-ietf-idr-link-bandwidth), for
+ * unequal shares of traffic: transitive to external peers, for others drop what is
+ * not; non-transitive to internal ones, as it began.
+ */
+uint64_t bgp_link_bandwidth(uint32_t local_as, bool is_internal,
+    double bytes_per_sec);
+
+/*
  * Mark a route as about to go (RFC 8326): GRACEFUL_SHUTDOWN, which external peers
  * may act upon, and the lowest LOCAL_PREF for internal ones.
  */

@@ -9,7 +9,7 @@
 
 struct drain_view {
 	bool	is_drained;	/* it has seen the order, and acts on it */
-	bool	is_retiring;	/* its routes are to go, or gone */
+	bool	is_retiring;	/* some of its routes are still to go */
 	unsigned nowned;	/* VIPs that are its */
 	unsigned nyielding;	/* VIPs it answers for until the next owner does */
 	unsigned nroutes;	/* prefixes announced to BGP peers, of all peers */

@@ -1,6 +1,6 @@
 /*
- * decode_bgp.c - our own resources of BGP, in MetalLB's form: BGPAdvertisement,
- * Community and BFDProfile (v1beta1), BGPPeer (v1beta2).
+ * decode_bgp.c - our own resources of BGP, in MetalLB's form with some fields
+ * more: BGPAdvertisement, Community and BFDProfile (v1beta1), BGPPeer (v1beta2).
  *
  * What MetalLB's webhooks refuse is refused here too, as far as one object
  * alone shows it; names of other objects are the controller's to look up.
@@ -15,6 +15,8 @@ enum {
 	HOLD_MIN_MS = 3000,		/* RFC 4271, section 4.2; or 0 */
 	HOLD_MAX_MS = 65535 * 1000,	/* 16 bits of seconds */
 	CONNECT_MIN_MS = 1000,
+	PREPEND_MAX = 16,
+	ENDPOINT_MBPS_MAX = 1000000,
 };
 
 /* "16:16" or "large:32:32:32", whole; false for anything else. */
@@ -83,6 +85,9 @@ dec_bgpadv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct dec_at len = dec_field(&spec, "aggregationLength");
 	struct dec_at len_v6 = dec_field(&spec, "aggregationLengthV6");
 	struct dec_at pref = dec_field(&spec, "localPref");
+	struct dec_at med = dec_field(&spec, "med");
+	struct dec_at prepend = dec_field(&spec, "asPathPrepend");
+	struct dec_at mbps = dec_field(&spec, "linkBandwidthPerEndpoint");
 	struct dec_at communities = dec_field(&spec, "communities");
 	struct dec_at peers = dec_field(&spec, "peers");
 	struct kube_bgp_advertisement *a = &o->bgpadv;
@@ -98,6 +103,11 @@ dec_bgpadv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	a->aggregation_len_v6 = (uint8_t)dec_int(d, &len_v6, 1, 128, 128);
 	a->has_local_pref = pref.node != NULL;
 	a->local_pref = (uint32_t)dec_int(d, &pref, 0, UINT32_MAX, 0);
+	a->has_med = med.node != NULL;
+	a->med = (uint32_t)dec_int(d, &med, 0, UINT32_MAX, 0);
+	a->has_prepend = prepend.node != NULL;
+	a->prepend = (uint8_t)dec_int(d, &prepend, 0, PREPEND_MAX, 0);
+	a->endpoint_mbps = (uint32_t)dec_int(d, &mbps, 1, ENDPOINT_MBPS_MAX, 0);
 	a->communities = community_refs(d, &communities, &a->ncommunities);
 	a->peers = dec_strings(d, &peers, DEC_LIST_MAX, &a->npeers);
 	a->accepted = dec_accepted(d, root);
@@ -209,6 +219,58 @@ peer_auth(struct dec *d, const struct dec_at *spec, struct kube_bgp_peer *p)
 		dec_fail(d, &secret, "goes not together with password; remove one");
 }
 
+static const struct dec_word roles[] = {
+	{ "provider", KUBE_ROLE_PROVIDER },
+	{ "rs", KUBE_ROLE_RS },
+	{ "rs-client", KUBE_ROLE_RS_CLIENT },
+	{ "customer", KUBE_ROLE_CUSTOMER },
+	{ "peer", KUBE_ROLE_PEER },
+	{ NULL, 0 },
+};
+
+static const struct dec_word auth_types[] = {
+	{ "MD5", false },
+	{ "TCP-AO", true },
+	{ NULL, 0 },
+};
+
+/* What MetalLB's BGPPeer has not. */
+static void
+peer_ours(struct dec *d, const struct dec_at *spec, struct kube_bgp_peer *p)
+{
+	struct dec_at role = dec_field(spec, "role");
+	struct dec_at strict = dec_field(spec, "strictRole");
+	struct dec_at ttl = dec_field(spec, "ttlSecurity");
+	struct dec_at passive = dec_field(spec, "passive");
+	struct dec_at extended = dec_field(spec, "extendedMessages");
+	struct dec_at auth = dec_field(spec, "authType");
+	struct dec_at key_id = dec_field(spec, "keyID");
+
+	p->role = (enum kube_bgp_role)dec_word(d, &role, roles, KUBE_ROLE_NONE);
+	p->is_role_strict = dec_bool(d, &strict, false);
+	p->has_ttl_security = dec_bool(d, &ttl, false);
+	p->is_passive = dec_bool(d, &passive, false);
+	p->has_extended_messages = dec_bool(d, &extended, false);
+	p->is_tcp_ao = dec_word(d, &auth, auth_types, false) != 0;
+	p->key_id = (uint8_t)dec_int(d, &key_id, 0, UINT8_MAX, 0);
+	if (d->is_bad)
+		return;
+	if (p->is_role_strict && p->role == KUBE_ROLE_NONE)
+		dec_fail(d, &strict, "goes with a role; write spec.role, or remove it");
+	else if (p->role != KUBE_ROLE_NONE && (p->peer_asn == p->my_asn ||
+	    p->dynamic_asn == KUBE_ASN_INTERNAL))
+		dec_fail(d, &role, "is for external peers, and this one is internal; "
+		    "remove it");
+	else if (p->has_ttl_security && p->ebgp_multi_hop)
+		dec_fail(d, &ttl, "takes nothing from further than one hop away; remove "
+		    "it or ebgpMultiHop");
+	else if (p->is_tcp_ao && p->password == NULL && p->password_secret == NULL)
+		dec_fail(d, &auth, "needs a key; write passwordSecret");
+	else if (key_id.node != NULL && !p->is_tcp_ao)
+		dec_fail(d, &key_id, "is of TCP-AO; write authType: TCP-AO, or remove "
+		    "it");
+}
+
 void
 dec_bgp_peer(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
@@ -244,6 +306,7 @@ dec_bgp_peer(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	    p->dynamic_asn == KUBE_ASN_INTERNAL))
 		dec_fail(d, &hops, "is for external peers, and this one is internal; "
 		    "remove it");
+	peer_ours(d, &spec, p);
 	p->accepted = dec_accepted(d, root);
 }
 

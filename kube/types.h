@@ -260,7 +260,8 @@ struct kube_bgp_community {
 	uint32_t part[3];		/* part[2] of large ones only */
 };
 
-struct kube_bgp_advertisement {		/* MetalLB's v1beta1 BGPAdvertisement */
+/* MetalLB's v1beta1 BGPAdvertisement; med, prepend and bandwidth are ours. */
+struct kube_bgp_advertisement {
 	const char **pools;
 	size_t	npools;
 	struct kube_selector *pool_selectors;
@@ -273,6 +274,12 @@ struct kube_bgp_advertisement {		/* MetalLB's v1beta1 BGPAdvertisement */
 	uint8_t	aggregation_len_v6;	/* 1..128, default 128 */
 	bool	has_local_pref;
 	uint32_t local_pref;		/* LOCAL_PREF to internal peers */
+	bool	has_med;
+	uint32_t med;			/* MULTI_EXIT_DISC, the lower one is preferred */
+	bool	has_prepend;
+	uint8_t	prepend;		/* times our AS is put before itself, 0..16 */
+	uint32_t endpoint_mbps;		/* link bandwidth community: what a ready endpoint
+					   here stands for, Mbit/s; 0: none */
 	struct kube_community_ref {
 		const char *name;	/* of a Community's entry; NULL: a value */
 		struct kube_bgp_community value;
@@ -289,7 +296,17 @@ enum kube_bgp_dynamic_asn {
 	KUBE_ASN_EXTERNAL,		/* whoever has another than ours */
 };
 
-struct kube_bgp_peer {			/* MetalLB's v1beta2 BGPPeer */
+enum kube_bgp_role {			/* RFC 9234: what we are to the router */
+	KUBE_ROLE_NONE,
+	KUBE_ROLE_PROVIDER,
+	KUBE_ROLE_RS,
+	KUBE_ROLE_RS_CLIENT,
+	KUBE_ROLE_CUSTOMER,
+	KUBE_ROLE_PEER,
+};
+
+/* MetalLB's v1beta2 BGPPeer; from role on the fields are ours. */
+struct kube_bgp_peer {
 	uint32_t my_asn;
 	uint32_t local_asn;		/* what this peer is shown; 0: my_asn */
 	uint32_t peer_asn;		/* 0 unless KUBE_ASN_FIXED */
@@ -315,6 +332,13 @@ struct kube_bgp_peer {			/* MetalLB's v1beta2 BGPPeer */
 	bool	graceful_restart;
 	bool	disable_mp;		/* deprecated in MetalLB, without effect */
 	bool	is_dual_stack;		/* both families over this session */
+	enum kube_bgp_role role;
+	bool	is_role_strict;		/* no session with a router that tells no role */
+	bool	has_ttl_security;	/* GTSM (RFC 5082): on the link or not at all */
+	bool	is_passive;		/* wait for the router to connect */
+	bool	has_extended_messages;	/* RFC 8654 */
+	bool	is_tcp_ao;		/* the password is a TCP-AO key, not one of MD5 */
+	uint8_t	key_id;			/* of TCP-AO: SendID and RecvID */
 	struct kube_condition accepted;
 };
 

@@ -22,9 +22,11 @@ set_routes(struct apply *a, const struct plan *p)
 	struct bgp_io_route *routes = mem_zalloc((p->nbgp_routes + 1) * sizeof(*routes));
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->nbgp_routes && !a->is_bgp_gone; i++) {
-		if (is_programmed(a, &p->bgp_routes[i]))
-			routes[n++] = p->bgp_routes[i].route;
+	for (size_t i = 0; i < p->nbgp_routes; i++) {
+		const struct plan_route *r = &p->bgp_routes[i];
+
+		if (is_programmed(a, r) && !(a->is_bgp_gone && r->is_retiring))
+			routes[n++] = r->route;
 	}
 	if (bgp_io_set_routes(a->bgp, routes, n) != 0)
 		log_error(LOG_NONE, "BGP: too many different sets of attributes; use "
@@ -36,7 +38,7 @@ set_routes(struct apply *a, const struct plan *p)
 static void
 follow_drain(struct apply *a, const struct plan *p, struct mono now)
 {
-	if (!p->is_bgp_retiring) {
+	if (!p->has_retiring) {
 		a->bgp_gone_at = MONO_NEVER;
 	} else if (a->bgp_gone_at.ns == MONO_NEVER.ns) {
 		a->bgp_gone_at = a->has_applied ?

@@ -62,6 +62,11 @@ struct plan_route {
 	struct bgp_io_route route;	/* to exactly one peer */
 	const struct ip *vips;		/* those it leads to, sorted */
 	size_t	nvips;
+	/*
+	 * This node is drained and others attract what the route does: it is marked
+	 * GRACEFUL_SHUTDOWN, to be withdrawn when routers have had time for it.
+	 */
+	bool	is_retiring;
 };
 
 struct plan {
@@ -75,11 +80,7 @@ struct plan {
 	struct plan_route *bgp_routes;	/* sorted by prefix, then peer */
 	size_t	nbgp_routes;
 	bool	is_drained;		/* this node is to hand over what it attracts */
-	/*
-	 * Drained, and another node can attract what the routes do: they are marked
-	 * GRACEFUL_SHUTDOWN, to be withdrawn when routers have had time for it.
-	 */
-	bool	is_bgp_retiring;
+	bool	has_retiring;		/* among the routes */
 	const char **warnings;		/* for the log: "ns/name: what; remedy" */
 	size_t	nwarnings;
 	struct arena arena;		/* owns all of it; nothing is the store's */

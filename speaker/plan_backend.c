@@ -71,11 +71,12 @@ endpoint_use(const struct kube_service *svc, const struct kube_endpoint *ep)
 	return ep->is_serving && ep->is_terminating ? USE_SERVING : USE_NONE;
 }
 
-bool
-plan_has_endpoint_on(const struct plan_ctx *ctx, const struct kube_object *svc,
+size_t
+plan_count_endpoints_on(const struct plan_ctx *ctx, const struct kube_object *svc,
     const char *node, uint8_t family)
 {
-	enum use best = USE_NONE, best_here = USE_NONE;
+	size_t here[USE_NONE + 1] = { 0 };
+	enum use best = USE_NONE;
 
 	for (size_t i = first_slice(ctx, svc);
 	    i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++) {
@@ -86,12 +87,11 @@ plan_has_endpoint_on(const struct plan_ctx *ctx, const struct kube_object *svc,
 			enum use use = endpoint_use(&svc->service, ep);
 
 			best = use < best ? use : best;
-			if (node == NULL || (ep->node_name != NULL &&
-			    strcmp(ep->node_name, node) == 0))
-				best_here = use < best_here ? use : best_here;
+			here[use] += node == NULL || (ep->node_name != NULL &&
+			    strcmp(ep->node_name, node) == 0);
 		}
 	}
-	return best_here != USE_NONE && best_here == best;
+	return best != USE_NONE ? here[best] : 0;
 }
 
 /* The port number that a slice gives for the named Service port, 0 none. */

@@ -4,8 +4,9 @@
  * Every node that can forward announces: with externalTrafficPolicy Cluster
  * where the Service has an endpoint anywhere, with Local where it has one on
  * this node. Advertisements that overlap on a prefix and a peer combine:
- * communities add up, the highest localPref stands. A drained node's routes go
- * marked GRACEFUL_SHUTDOWN, and apply_bgp.c withdraws them in a while.
+ * communities add up, and of each number what attracts most stands. A drained
+ * node's routes go marked GRACEFUL_SHUTDOWN, and apply_bgp.c withdraws them in a
+ * while.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum {
 	DEFAULT_CONNECT_SEC = 5,
 	RESTART_SEC = 120,		/* as FRR's default */
 	DEFAULT_LOCAL_PREF = 100,
+	BYTES_PER_MBIT = 125000,
 };
 
 /* One VIP by one advertisement. */
@@ -26,6 +28,9 @@ struct offer {
 	struct prefix prefix;
 	struct ip vip;
 	const struct kube_bgp_advertisement *adv;
+	size_t	adv_at;			/* its index among all */
+	size_t	nready;			/* endpoints on this node */
+	bool	is_retiring;
 };
 
 struct bgp_ctx {
@@ -34,6 +39,7 @@ struct bgp_ctx {
 	const struct kube_object *self;
 	struct offer *offers;		/* sorted by prefix */
 	size_t	noffers;
+	size_t	*nready;		/* by adv_at: endpoints of the prefix in hand */
 	const struct bgp_attrs **last;	/* a peer's attributes of the prefix before */
 };
 
@@ -55,6 +61,11 @@ router_id(const struct kube_bgp_peer *p, const struct kube_object *self)
 static struct bgp_peer_conf
 session_of(const struct kube_bgp_peer *p, const struct kube_object *self)
 {
+	static const uint8_t roles[] = {
+		[KUBE_ROLE_NONE] = BGP_ROLE_NONE, [KUBE_ROLE_PROVIDER] = BGP_ROLE_PROVIDER,
+		[KUBE_ROLE_RS] = BGP_ROLE_RS, [KUBE_ROLE_RS_CLIENT] = BGP_ROLE_RS_CLIENT,
+		[KUBE_ROLE_CUSTOMER] = BGP_ROLE_CUSTOMER, [KUBE_ROLE_PEER] = BGP_ROLE_PEER,
+	};
 	struct bgp_peer_conf c = {
 		.local_as = p->local_asn != 0 ? p->local_asn : p->my_asn,
 		.as_rule = BGP_AS_EXACT,
@@ -67,7 +78,10 @@ session_of(const struct kube_bgp_peer *p, const struct kube_object *self)
 		.connect_sec = p->connect_sec != 0 ? (uint16_t)p->connect_sec :
 		    DEFAULT_CONNECT_SEC,
 		.restart_sec = p->graceful_restart ? RESTART_SEC : 0,
-		.role = BGP_ROLE_NONE,
+		.is_passive = p->is_passive,
+		.is_strict_role = p->is_role_strict,
+		.has_extended = p->has_extended_messages,
+		.role = roles[p->role],
 		.families = 1u << BGP_IPV4_UNICAST | 1u << BGP_IPV6_UNICAST,
 		.has_v6_next_hop = true,
 	};
@@ -130,21 +144,50 @@ add_peer(struct bgp_ctx *b, const struct kube_object *o)
 		.port = p->port,
 		.source = p->source,
 		.hops = p->ebgp_multi_hop ? 255 : 0,
-		.auth = password != NULL ? BGP_IO_AUTH_MD5 : BGP_IO_AUTH_NONE,
+		.has_gtsm = p->has_ttl_security,
+		.auth = password == NULL ? BGP_IO_AUTH_NONE :
+		    p->is_tcp_ao ? BGP_IO_AUTH_AO : BGP_IO_AUTH_MD5,
+		.key_id = p->key_id,
 		.password = arena_strdup(&b->plan->secrets, password),
 		.session = session_of(p, b->self),
 		.bfd = bfd_of(b, o),
 	};
 }
 
-/* May this node announce the VIP for that Service? */
 static bool
-is_offered(struct bgp_ctx *b, const struct plan_claim *c)
+is_local(const struct plan_claim *c)
 {
-	bool is_local = c->svc->service.external_policy == KUBE_POLICY_LOCAL;
+	return c->svc->service.external_policy == KUBE_POLICY_LOCAL;
+}
 
-	return plan_has_endpoint_on(b->ctx, c->svc, is_local ? b->ctx->in->self : NULL,
-	    c->vip.family);
+/* May that node announce the VIP for that Service? */
+static bool
+is_offered(const struct bgp_ctx *b, const struct plan_claim *c, const char *node)
+{
+	return plan_count_endpoints_on(b->ctx, c->svc, is_local(c) ? node : NULL,
+	    c->vip.family) > 0;
+}
+
+/*
+ * Drained, with somebody else to attract what this node withdraws: routers then
+ * hash to the other nodes, which choose the same endpoints.
+ */
+static bool
+is_retiring(const struct bgp_ctx *b, const struct plan_claim *c,
+    const struct kube_bgp_advertisement *a)
+{
+	const struct plan_input *in = b->ctx->in;
+
+	for (size_t i = 0; b->plan->is_drained && i < b->ctx->nodes.n; i++) {
+		const struct kube_object *n = b->ctx->nodes.items[i];
+
+		if (n != b->self && plan_node_is_fit(n) && !plan_node_is_drained(in, n) &&
+		    alive_state(in->alive, n->meta.name, in->now) == ALIVE_UP &&
+		    kube_any_selector_matches(a->node_selectors, a->nnode_selectors,
+		    &n->meta.labels) && is_offered(b, c, n->meta.name))
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -167,7 +210,7 @@ collect_offers(struct bgp_ctx *b)
 	for (size_t i = 0; i < b->ctx->nclaims; i++) {
 		const struct plan_claim *c = &b->ctx->claims[i];
 
-		if (!is_offered(b, c))
+		if (!is_offered(b, c, b->ctx->in->self))
 			continue;
 		for (size_t j = 0; j < advs.n; j++) {
 			const struct kube_bgp_advertisement *a = &advs.items[j]->bgpadv;
@@ -180,7 +223,11 @@ collect_offers(struct bgp_ctx *b)
 			b->offers[b->noffers++] = (struct offer){
 				.prefix = prefix_make(&c->vip, ip_is_v4(&c->vip) ?
 				    a->aggregation_len : a->aggregation_len_v6),
-				.vip = c->vip, .adv = a,
+				.vip = c->vip, .adv = a, .adv_at = j,
+				.nready = a->endpoint_mbps == 0 ? 0 :
+				    plan_count_endpoints_on(b->ctx, c->svc,
+				    b->ctx->in->self, c->vip.family),
+				.is_retiring = is_retiring(b, c, a),
 			};
 		}
 	}
@@ -258,32 +305,75 @@ add_communities(struct bgp_ctx *b, const struct kube_bgp_advertisement *a,
 	}
 }
 
-/* The offers of one prefix, combined for one peer; false: none is for it. */
-static bool
-combine(struct bgp_ctx *b, const struct offer *o, size_t n, const char *peer,
+/* Which numbers some advertisement has given a route. */
+struct given {
+	bool	pref, prepend;
+	double	mbps;
+};
+
+/* Of each number what attracts most stands, among those who give it. */
+static void
+add_numbers(const struct bgp_ctx *b, const struct offer *o, struct given *given,
     struct bgp_attrs *attrs)
 {
+	const struct kube_bgp_advertisement *a = o->adv;
+	/* A node without endpoints forwards all the same: let it not be left out. */
+	size_t n = b->nready[o->adv_at] > 0 ? b->nready[o->adv_at] : 1;
+
+	if (a->has_local_pref && (!given->pref || a->local_pref > attrs->local_pref))
+		attrs->local_pref = a->local_pref;
+	if (a->has_med && (!attrs->has_med || a->med < attrs->med))
+		attrs->med = a->med;
+	if (a->has_prepend && (!given->prepend || a->prepend < attrs->nprepend))
+		attrs->nprepend = a->prepend;
+	if ((double)a->endpoint_mbps * (double)n > given->mbps)
+		given->mbps = (double)a->endpoint_mbps * (double)n;
+	given->pref |= a->has_local_pref;
+	attrs->has_med |= a->has_med;
+	given->prepend |= a->has_prepend;
+}
+
+static bool
+is_internal(const struct bgp_peer_conf *c)
+{
+	return c->as_rule == BGP_AS_INTERNAL ||
+	    (c->as_rule == BGP_AS_EXACT && c->peer_as == c->local_as);
+}
+
+/* The offers of one prefix, combined for one peer; false: none is for it. */
+static bool
+combine(struct bgp_ctx *b, const struct offer *o, size_t n,
+    const struct bgp_io_peer *peer, struct bgp_attrs *attrs)
+{
 	const struct kube_bgp_advertisement *last = NULL;
-	bool is_any = false, has_pref = false;
+	struct given given = { 0 };
+	bool is_any = false;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct kube_bgp_advertisement *a = o[i].adv;
-
 		/* Neighbours in a prefix are mostly of one advertisement. */
-		if (a == last || !is_for_peer(a, peer))
+		if (o[i].adv == last || !is_for_peer(o[i].adv, peer->name))
 			continue;
-		last = a;
+		last = o[i].adv;
 		is_any = true;
-		add_communities(b, a, attrs);
-		if (a->has_local_pref && (!has_pref || a->local_pref > attrs->local_pref))
-			attrs->local_pref = a->local_pref;
-		has_pref |= a->has_local_pref;
+		add_communities(b, last, attrs);
+		add_numbers(b, &o[i], &given, attrs);
 	}
-	if (!has_pref)
+	if (!given.pref)
 		attrs->local_pref = DEFAULT_LOCAL_PREF;
-	if (b->plan->is_bgp_retiring)
-		bgp_attrs_retire(attrs);
+	if (given.mbps > 0)
+		attrs->ext[attrs->next++] = bgp_link_bandwidth(peer->session.local_as,
+		    is_internal(&peer->session), given.mbps * BYTES_PER_MBIT);
 	return is_any;
+}
+
+/* Endpoints of the prefix on this node, as each advertisement counts them. */
+static void
+count_ready(struct bgp_ctx *b, const struct offer *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		b->nready[o[i].adv_at] = 0;
+	for (size_t i = 0; i < n; i++)
+		b->nready[o[i].adv_at] += o[i].nready;
 }
 
 static void
@@ -291,9 +381,12 @@ add_routes(struct bgp_ctx *b, const struct offer *o, size_t n)
 {
 	struct plan *plan = b->plan;
 	struct ip *vips = arena_array(&plan->arena, n, sizeof(*vips));
+	bool is_going = true;
 	size_t nvips = 0;
 
+	count_ready(b, o, n);
 	for (size_t i = 0; i < n; i++) {
+		is_going &= o[i].is_retiring;
 		if (nvips == 0 || !ip_eq(&vips[nvips - 1], &o[i].vip))
 			vips[nvips++] = o[i].vip;
 	}
@@ -301,8 +394,10 @@ add_routes(struct bgp_ctx *b, const struct offer *o, size_t n)
 		struct bgp_attrs attrs;
 
 		memset(&attrs, 0, sizeof(attrs));	/* padding, too: compared below */
-		if (!combine(b, o, n, plan->bgp_peers[i].name, &attrs))
+		if (!combine(b, o, n, &plan->bgp_peers[i], &attrs))
 			continue;
+		if (is_going)
+			bgp_attrs_retire(&attrs);
 		/* They are large, and mostly the same for all prefixes. */
 		if (b->last[i] == NULL || memcmp(b->last[i], &attrs, sizeof(attrs)) != 0) {
 			struct bgp_attrs *copy = arena_alloc(&plan->arena, sizeof(*copy));
@@ -313,30 +408,10 @@ add_routes(struct bgp_ctx *b, const struct offer *o, size_t n)
 		plan->bgp_routes[plan->nbgp_routes++] = (struct plan_route){
 			.route = { .prefix = o->prefix, .attrs = b->last[i],
 			    .peers = &plan->bgp_peers[i].name, .npeers = 1 },
-			.vips = vips, .nvips = nvips,
+			.vips = vips, .nvips = nvips, .is_retiring = is_going,
 		};
+		plan->has_retiring |= is_going;
 	}
-}
-
-/*
- * Drained, with somebody else to attract what this node withdraws: routers then
- * hash to the other nodes, which choose the same endpoints.
- */
-static bool
-gives_way(const struct bgp_ctx *b)
-{
-	const struct plan_input *in = b->ctx->in;
-
-	if (!b->plan->is_drained)
-		return false;
-	for (size_t i = 0; i < b->ctx->nodes.n; i++) {
-		const struct kube_object *n = b->ctx->nodes.items[i];
-
-		if (n != b->self && plan_node_is_fit(n) && !plan_node_is_drained(in, n) &&
-		    alive_state(in->alive, n->meta.name, in->now) == ALIVE_UP)
-			return true;
-	}
-	return false;
 }
 
 void
@@ -352,13 +427,14 @@ plan_bgp(struct plan_ctx *ctx, struct plan *ret)
 	ret->is_drained = plan_node_is_drained(ctx->in, b.self);
 	if (peers.n == 0)
 		return;
-	ret->is_bgp_retiring = gives_way(&b);
 	ret->bgp_peers = arena_array(&ret->arena, peers.n, sizeof(*ret->bgp_peers));
 	for (size_t i = 0; i < peers.n; i++)
 		add_peer(&b, peers.items[i]);
 	if (ret->nbgp_peers == 0 || !plan_node_is_fit(b.self))
 		return;
 	collect_offers(&b);
+	b.nready = arena_array(&ret->arena, kube_store_list(ctx->in->store,
+	    KUBE_BGP_ADVERTISEMENT).n, sizeof(*b.nready));
 	b.last = arena_array(&ret->arena, ret->nbgp_peers, sizeof(*b.last));
 	ret->bgp_routes = arena_array(&ret->arena, b.noffers * ret->nbgp_peers,
 	    sizeof(*ret->bgp_routes));

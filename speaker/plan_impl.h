@@ -43,10 +43,10 @@ void plan_index_slices(struct plan_ctx *ctx);
 void plan_backends(struct plan_ctx *ctx, struct plan *ret);
 
 /*
- * Does the Service have an endpoint to send to on that node, or, with node
- * NULL, anywhere?
+ * How many endpoints to send to the Service has on that node, or, with node NULL,
+ * anywhere: of the best that there are, so none where others have better ones.
  */
-bool plan_has_endpoint_on(const struct plan_ctx *ctx,
+size_t plan_count_endpoints_on(const struct plan_ctx *ctx,
     const struct kube_object *svc, const char *node, uint8_t family);
 
 /*

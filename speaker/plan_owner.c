@@ -87,8 +87,8 @@ has_local_endpoints(const struct plan_ctx *ctx, const struct plan_claim *claims,
 {
 	for (size_t i = 0; i < n; i++) {
 		if (claims[i].svc->service.external_policy == KUBE_POLICY_LOCAL &&
-		    !plan_has_endpoint_on(ctx, claims[i].svc, node,
-		    claims[i].vip.family))
+		    plan_count_endpoints_on(ctx, claims[i].svc, node,
+		    claims[i].vip.family) == 0)
 			return false;
 	}
 	return true;

@@ -137,7 +137,7 @@ status_encode(FILE *f, const char *node, const struct plan *p,
 	cJSON_AddStringToObject(top, "node", node);
 	cJSON_AddStringToObject(top, "version", HERALD_VERSION);
 	cJSON_AddBoolToObject(top, "drained", p->is_drained);
-	if (p->is_bgp_retiring)
+	if (p->has_retiring && !apply->is_bgp_gone)
 		cJSON_AddTrueToObject(top, "retiring");
 	add_nodes(top, alive, now);
 	add_vips(top, p, apply);

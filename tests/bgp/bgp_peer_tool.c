@@ -140,6 +140,8 @@ route_key(struct bgp_attrs *a, const char *key, char *value)
 		a->med = part[0];
 	} else if (strcmp(key, "pref") == 0) {
 		a->local_pref = part[0];
+	} else if (strcmp(key, "bandwidth") == 0) {	/* AS:INTERNAL:BYTES */
+		a->ext[a->next++] = bgp_link_bandwidth(part[0], part[1], part[2]);
 	} else if (strcmp(key, "prepend") == 0) {
 		a->nprepend = (uint8_t)part[0];
 	} else {

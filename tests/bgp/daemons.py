@@ -8,12 +8,14 @@ routes and sessions into the same few words:
     is_up()     is the session to us Established?
     refresh()   ask us for our routes again
     bfd()       "up", "down" or None
+    bandwidth(prefix)   bytes a second of its link bandwidth community
 """
 import ctypes
 import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
@@ -25,7 +27,7 @@ DEFAULTS = {
     "as": 65002, "peer_as": 4200000001, "local": "192.0.2.2", "peer": "192.0.2.1",
     "families": (4, 6), "password": None, "gr": False, "passive": True,
     "extended_next_hop": False, "bfd": False, "gtsm": False, "dev": "it-b",
-    "unnumbered": False, "peer_port": 179,
+    "unnumbered": False, "peer_port": 179, "role": None,
 }
 WAIT_SEC = 40
 WELL_KNOWN = {"no_export": (65535, 65281), "noexport": (65535, 65281),
@@ -151,6 +153,8 @@ class Bird(Daemon):
             session += f'password "{o["password"]}";'
         if o["bfd"]:
             session += "bfd on;"
+        if o["role"]:
+            session += f'local role {o["role"]}; require roles on;'
         conf = self.write("conf", f"""
 router id 192.0.2.2;
 protocol device {{ }}
@@ -181,6 +185,11 @@ protocol bgp ours {{
         out = self.ask("show bfd sessions")
         line = [x for x in out.splitlines() if self.o["dev"] in x]
         return line[0].split()[2].lower() if line else None
+
+    def bandwidth(self, prefix):
+        out = self.ask(f"show route {prefix} all")
+        m = re.search(r"BGP.ext_community: \(unknown 0x4, \d+, (\d+)\)", out)
+        return struct.unpack(">f", struct.pack(">I", int(m[1])))[0] if m else None
 
     def routes(self):
         found, prefix = {}, None
@@ -231,6 +240,8 @@ class Frr(Daemon):
             lines.append(f"neighbor {n} bfd 3 100 100")
         if o["gr"]:
             lines.append(f"neighbor {n} graceful-restart-helper")
+        if o["role"]:
+            lines.append(f"neighbor {n} local-role {o['role']} strict-mode")
         for f in (4, 6):
             verb = "" if f in o["families"] else "no "
             lines += [f"address-family ipv{f} unicast", f"{verb}neighbor {n} activate"]
@@ -284,6 +295,12 @@ exit
         s = n.get(self.neighbor_key(), {}).get("peerBfdInfo", {})
         return s.get("status", "").lower() or None
 
+    def bandwidth(self, prefix):
+        one = self.ask(f"show bgp ipv4 unicast {prefix} json")
+        text = str([p.get("extendedCommunity") for p in one.get("paths", [])])
+        m = re.search(r"LB:\d+:(\d+)", text)
+        return float(m[1]) if m else None
+
     def routes(self):
         found = {}
         for f in self.o["families"]:
@@ -304,7 +321,7 @@ exit
 
 class Gobgp(Daemon):
     name = "GoBGP"
-    lacks = ("bfd", "unnumbered")
+    lacks = ("bfd", "unnumbered", "role")
 
     def start(self):
         o = self.o
@@ -358,6 +375,14 @@ enabled = {yes("gr")}
     def refresh(self):
         run(self.ns, "gobgp", "neighbor", self.neighbor, "softresetin")
 
+    def bandwidth(self, prefix):
+        for path in self.ask("global", "rib", prefix).get(prefix, []):
+            for a in path["attrs"]:
+                for c in a.get("value") or () if a["type"] == 16 else ():
+                    if c.get("subtype") == 4:
+                        return float(c.get("bandwidth", -1))
+        return None
+
     def routes(self):
         found = {}
         for f in self.o["families"]:
@@ -378,7 +403,8 @@ enabled = {yes("gr")}
 class Openbgpd(Daemon):
     name = "OpenBGPD"
     # 7.7 on Linux does not give its IPv4 listener the keys it has.
-    lacks = ("bfd", "unnumbered", "extended_next_hop", "MD5 over IPv4, we dial")
+    lacks = ("bfd", "unnumbered", "extended_next_hop", "role", "link bandwidth",
+             "MD5 over IPv4, we dial")
     max_password = 79
 
     def start(self):

@@ -271,6 +271,22 @@ def row_wrong_password(s):
     assert st["times"] == "0"
 
 
+def row_bandwidth(s):
+    """The link bandwidth community, as the daemon reads it."""
+    s.start(routes=["route 203.0.113.0/24 bandwidth=65001:0:1000000"])
+    s.up()
+    wait_for("its bandwidth", lambda: s.d.bandwidth("203.0.113.0/24") is not None, 10)
+    got = s.d.bandwidth("203.0.113.0/24")
+    assert got == 1000000, f"{got}, not 1000000"
+
+
+def row_wrong_role(s):
+    """Both would be customers: no session, and we say why."""
+    s.start()
+    wait_for("a refusal", lambda: "role" in s.ours.status()["reason"], 10)
+    assert not s.d.is_up() and s.ours.status()["times"] == "0"
+
+
 def row_unnumbered(s):
     """Found by router advertisements; IPv4 by IPv6 next hops."""
     s.start()
@@ -296,6 +312,9 @@ ROWS = [
     ("GTSM over IPv6", row_routes, dict(V6, gtsm=True), {}),
     ("large messages", row_routes, {}, {"extended": 1}),
     ("extended next hop", row_routes, dict(V6, extended_next_hop=True), {}),
+    ("link bandwidth", row_bandwidth, {}, {}),
+    ("roles", row_routes, {"role": "customer"}, {"role": 0}),
+    ("roles that do not fit", row_wrong_role, {"role": "customer"}, {"role": 3}),
     ("graceful restart", row_restart, {"gr": True}, {}),
     ("graceful shutdown", row_drain, {}, {}),
     ("BFD", row_bfd, {"bfd": True}, {}),

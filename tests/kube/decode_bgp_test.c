@@ -41,7 +41,9 @@ decode(const char *quoted)
 }
 
 static const char full_adv[] = ADV("'aggregationLength':24,'aggregationLengthV6':64,"
-    "'localPref':100,'communities':['64512:100','large:64512:1:4294967295','vpn-only'],"
+    "'localPref':100,'med':4294967295,'asPathPrepend':2,"
+    "'linkBandwidthPerEndpoint':1000,'communities':['64512:100',"
+    "'large:64512:1:4294967295','vpn-only'],"
     "'ipAddressPools':['a','b'],'ipAddressPoolSelectors':[{'matchLabels':{'x':'y'}}],"
     "'nodeSelectors':[{},{}],'serviceSelectors':[{}],'peers':['tor-1','tor-2']");
 
@@ -53,6 +55,8 @@ START_TEST(advertisement)
 	ck_assert_int_eq(o->kind, KUBE_BGP_ADVERTISEMENT);
 	ck_assert(a->aggregation_len == 24 && a->aggregation_len_v6 == 64);
 	ck_assert(a->has_local_pref && a->local_pref == 100);
+	ck_assert(a->has_med && a->med == UINT32_MAX);
+	ck_assert(a->has_prepend && a->prepend == 2 && a->endpoint_mbps == 1000);
 	ck_assert_uint_eq(a->ncommunities, 3);
 	ck_assert_ptr_null(a->communities[0].name);
 	ck_assert(!a->communities[0].value.is_large);
@@ -84,7 +88,8 @@ static const char full_peer[] = PEER("'myASN':64512,'localASN':64600,'peerASN':4
     "'routerID':'10.10.10.10','nodeSelectors':[{'matchLabels':{'rack':'1'}}],"
     "'passwordSecret':{'name':'s','namespace':'n'},'bfdProfile':'fast',"
     "'enableGracefulRestart':true,'ebgpMultiHop':true,'vrf':'red','disableMP':true,"
-    "'dualStackAddressFamily':true");
+    "'dualStackAddressFamily':true,'role':'customer','strictRole':true,"
+    "'passive':true,'extendedMessages':true,'authType':'TCP-AO','keyID':7");
 
 START_TEST(peer)
 {
@@ -111,6 +116,9 @@ START_TEST(peer)
 	ck_assert_str_eq(p->vrf, "red");
 	ck_assert(p->ebgp_multi_hop && p->graceful_restart && p->disable_mp &&
 	    p->is_dual_stack);
+	ck_assert(p->role == KUBE_ROLE_CUSTOMER && p->is_role_strict);
+	ck_assert(p->is_passive && p->has_extended_messages && !p->has_ttl_security);
+	ck_assert(p->is_tcp_ao && p->key_id == 7);
 	kube_object_free(o);
 
 	o = decode(PEER("'myASN':1,'dynamicASN':'external','interface':'eth1',"
@@ -122,6 +130,7 @@ START_TEST(peer)
 	ck_assert_str_eq(p->password, "x");
 	ck_assert_msg(p->port == 179, "BGP's own port");
 	ck_assert(!p->has_hold_time && p->connect_sec == 0);
+	ck_assert(p->role == KUBE_ROLE_NONE && !p->is_tcp_ao && !p->is_passive);
 	kube_object_free(o);
 }
 END_TEST
@@ -260,6 +269,19 @@ static const struct {
 	{ "multihop to whoever has our AS", PEER("'myASN':1,'dynamicASN':'internal',"
 	    "'peerAddress':'10.0.0.1','ebgpMultiHop':true"),
 	    "spec.ebgpMultiHop: true: is for external peers" },
+	{ "TTL security over hops", ROUTER(",'ttlSecurity':true,'ebgpMultiHop':true"),
+	    "spec.ttlSecurity: true: takes nothing from further than one hop away" },
+	{ "a strict role without one", ROUTER(",'strictRole':true"),
+	    "spec.strictRole: true: goes with a role" },
+	{ "a role of no RFC", ROUTER(",'role':'friend'"), "spec.role: \"friend\": " },
+	{ "a role within an AS", PEER("'myASN':1,'peerASN':1,'peerAddress':'10.0.0.1',"
+	    "'role':'peer'"), "spec.role: \"peer\": is for external peers" },
+	{ "TCP-AO without a key", ROUTER(",'authType':'TCP-AO'"),
+	    "spec.authType: \"TCP-AO\": needs a key; write passwordSecret" },
+	{ "a key ID for MD5", ROUTER(",'password':'x','keyID':1"),
+	    "spec.keyID: 1: is of TCP-AO; write authType: TCP-AO" },
+	{ "a key ID of 9 bits", ROUTER(",'password':'x','authType':'TCP-AO','keyID':256"),
+	    "spec.keyID: 256: " },
 	{ "the older version", "{'apiVersion':'heraldlb.io/v1beta1','kind':'BGPPeer'," META
 	    "}", "this version of BGPPeer is not read; write heraldlb.io/v1beta2" },
 	{ "a prefix of 33 bits", ADV("'aggregationLength':33"),
@@ -277,6 +299,11 @@ static const struct {
 	{ "an empty community", ADV("'communities':['']"),
 	    "spec.communities[0]: \"\": is empty" },
 	{ "a preference below nothing", ADV("'localPref':-1"), "spec.localPref: -1: " },
+	{ "prepended for ever", ADV("'asPathPrepend':17"),
+	    "spec.asPathPrepend: 17: a whole number from 0 to 16" },
+	{ "a negative MED", ADV("'med':-1"), "spec.med: -1: " },
+	{ "no bandwidth", ADV("'linkBandwidthPerEndpoint':0"),
+	    "spec.linkBandwidthPerEndpoint: 0: a whole number from 1" },
 	{ "a peer without name", ADV("'peers':['']"), "spec.peers[0]: \"\": is empty" },
 	{ "an entry without name", COMMUNITY("{'value':'1:2'}"),
 	    "spec.communities[0].name: is missing" },

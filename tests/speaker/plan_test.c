@@ -227,7 +227,38 @@ static const struct {
 	    { PEER("p", "'peerAddress':'10.0.0.254'"),
 	      BGPADV("a", "'communities':['64512:1'],'localPref':70"),
 	      N1(DRAINED, "") },
-	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 0 64512:1 65535:0; retiring" },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 0 64512:1 65535:0 retiring" },
+	{ "what only this node has endpoints for (Local) stays",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""), N1(DRAINED, ""),
+	      SVC("'externalTrafficPolicy':'Local',"),
+	      SLICE(EP("10.1.0.1", "n1", READY)) },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100" },
+	{ "and what no other node is to announce",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", "'nodeSelectors':"
+	      "[{'matchLabels':{'a':''}}]"), N1("'labels':{'a':''}," DRAINED, "") },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100" },
+	{ "MED and prepending", { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'med':7,'asPathPrepend':2") },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100 med 7 prepend 2" },
+	{ "of two, what attracts more; who says nothing has no say",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'med':7,'asPathPrepend':2,'localPref':10"),
+	      BGPADV("b", "'med':0,'asPathPrepend':3,'localPref':20"), BGPADV("c", "") },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 20 med 0 prepend 2" },
+	{ "bandwidth: 1 of 2 endpoints is here, 8 Mbit/s are a million bytes (0x49742400)",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'linkBandwidthPerEndpoint':8") },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100 ext 4fc0049742400" },
+	{ "non-transitive within the AS; two endpoints are twice as much",
+	    { BGP("2','kind':'BGPPeer", "p", "'myASN':64513,'peerASN':64513,"
+	      "'peerAddress':'10.0.0.254'"), BGPADV("a", "'linkBandwidthPerEndpoint':8"),
+	      SLICE(EP("10.1.0.1", "n1", READY) "," EP("10.1.0.2", "n1", READY)) },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100 ext 4004fc0149f42400" },
+	{ "a node with none forwards, too: as much as one",
+	    { PEER("p", "'peerAddress':'10.0.0.254'"),
+	      BGPADV("a", "'linkBandwidthPerEndpoint':8"),
+	      SLICE(EP("10.1.0.2", "n2", READY)) },
+	    "p 10.0.0.254 as 64513; 10.0.9.3/32 to p pref 100 ext 4fc0049742400" },
 	{ "all are drained: it tells what it did",
 	    { PEER("p", "'peerAddress':'10.0.0.254'"), BGPADV("a", ""),
 	      N1(DRAINED, ""), N2(DRAINED, ""), N3(DRAINED, "") },
@@ -483,10 +514,15 @@ print_bgp(const struct plan *p)
 		for (size_t j = 0; j < r->attrs->nlarge; j++)
 			fprintf(f, " %u:%u:%u", r->attrs->large[j][0],
 			    r->attrs->large[j][1], r->attrs->large[j][2]);
+		if (r->attrs->has_med)
+			fprintf(f, " med %u", r->attrs->med);
+		if (r->attrs->nprepend > 0)
+			fprintf(f, " prepend %u", r->attrs->nprepend);
+		for (size_t j = 0; j < r->attrs->next; j++)
+			fprintf(f, " ext %llx", (unsigned long long)r->attrs->ext[j]);
+		fputs(p->bgp_routes[i].is_retiring ? " retiring" : "", f);
 		ck_assert_uint_eq(p->bgp_routes[i].nvips, 1);
 	}
-	if (p->is_bgp_retiring)
-		fputs("; retiring", f);
 	for (size_t i = 0; i < p->nwarnings; i++)
 		fprintf(f, "; warning %s", p->warnings[i]);
 	fclose(f);
