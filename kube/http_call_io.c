@@ -212,7 +212,7 @@ http_call_free(struct http_call *c)
 
 	ev_timer_stop(h->loop, &c->first_byte);
 	if (c->easy != NULL) {
-		curl_multi_remove_handle(h->multi, c->easy);
+		curl_multi_remove_handle(h->curl.multi, c->easy);
 		curl_easy_reset(c->easy);
 		if (h->nidle < NIDLE_MAX)
 			h->idle[h->nidle++] = c->easy;
@@ -364,6 +364,6 @@ http_start(struct http *h, const struct http_request *req)
 	ev_timer_init(&c->first_byte, first_byte_cb, HTTP_FIRST_BYTE_SEC, 0.);
 	c->first_byte.data = c;
 	ev_timer_start(h->loop, &c->first_byte);
-	curl_multi_add_handle(h->multi, c->easy);
+	curl_multi_add_handle(h->curl.multi, c->easy);
 	return c;
 }

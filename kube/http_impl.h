@@ -12,13 +12,13 @@
 
 #include "kube/http_io.h"
 #include "kube/token.h"
+#include "lib/curl_io.h"
 
 enum { NIDLE_MAX = 16 };	/* easy handles kept for the next calls */
 
 struct http {
 	struct ev_loop *loop;
-	CURLM	*multi;
-	ev_timer timer;			/* libcurl's one timer */
+	struct curl_io curl;
 	struct kube_access access;
 	char	*agent;
 	char	*host;			/* "Host: ..." with tls_server_name */

@@ -1,11 +1,10 @@
 #include <assert.h>
 #include <ev.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "lib/mem.h"
+#include "lib/thread.h"
 #include "speaker/worker_io.h"
 
 struct worker {
@@ -54,27 +53,6 @@ on_finished(struct ev_loop *loop, ev_async *a, int revents)
 	w->done(w->arg);
 }
 
-/* Signals are the loop's; real-time priority, where it has it, too. */
-static int
-start_thread(struct worker *w)
-{
-	const struct sched_param param = { .sched_priority = 0 };
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int rc;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &param);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&w->thread, &attr, work, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return rc;
-}
-
 struct worker *
 worker_new(struct ev_loop *loop, void (*job)(void *arg), void (*done)(void *arg),
     void *arg)
@@ -90,7 +68,7 @@ worker_new(struct ev_loop *loop, void (*job)(void *arg), void (*done)(void *arg)
 	ev_async_init(&w->finished, on_finished);
 	w->finished.data = w;
 	ev_async_start(loop, &w->finished);
-	if (start_thread(w) != 0) {
+	if (thread_start(&w->thread, work, w) != 0) {
 		ev_async_stop(loop, &w->finished);
 		free(w);
 		return NULL;

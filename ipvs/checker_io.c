@@ -1,0 +1,476 @@
+/* checker_io.c - see checker_io.h. */
+#include <errno.h>
+#include <ev.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "ipvs/checker_io.h"
+#include "ipvs/netns_io.h"
+#include "lib/clock.h"
+#include "lib/hash.h"
+#include "lib/mem.h"
+#include "lib/thread.h"
+
+/* Timers this close together wake the thread once. */
+#define COLLECT_SEC 0.002
+
+/* What is to be checked, handed from the caller to the thread. */
+struct order {
+	struct check_want *wants;	/* their conf is one of confs */
+	size_t	nwants;
+	struct probe_conf **confs;
+	size_t	nconfs, confs_cap;
+};
+
+struct target {
+	uint64_t id;
+	struct checker *checker;
+	struct probe_target at;
+	struct health health;
+	struct probe *probe;		/* under way, or NULL */
+	size_t	view;			/* its place in views */
+	ev_timer timer;
+};
+
+struct checker {
+	/* The caller's. */
+	struct ev_loop *outer;
+	void	(*changed)(void *arg);
+	void	*arg;
+	uint64_t want_hash;		/* of what was last set */
+	struct check_view *copy;
+	size_t	ncopy;
+	ev_async news;			/* from the thread */
+	pthread_t thread;
+	/* The thread's. */
+	struct ev_loop *loop;
+	struct prober *prober;
+	struct target **targets;	/* sorted by id */
+	size_t	ntargets;
+	struct order *order;		/* in force: owns the targets' confs */
+	ev_async wake;			/* from the caller */
+	ev_check woken;
+	struct mono loop_now;		/* when the loop last woke */
+	int	ns;			/* to enter; -1: none */
+	/* Both's. */
+	pthread_mutex_t lock;		/* for what follows */
+	struct order *next_order;	/* NULL: taken */
+	bool	is_ending;
+	struct check_view *views;	/* sorted by id */
+	size_t	nviews;
+};
+
+/* --- orders --------------------------------------------------------------- */
+
+static void
+order_free(struct order *o)
+{
+	if (o == NULL)
+		return;
+	for (size_t i = 0; i < o->nconfs; i++)
+		probe_conf_free(o->confs[i]);
+	free(o->confs);
+	free(o->wants);
+	free(o);
+}
+
+/* Few confs serve many endpoints, and mostly the same one row after row. */
+static const struct probe_conf *
+order_conf(struct order *o, const struct check_want *wants, size_t i)
+{
+	for (size_t j = i; j-- > 0 && i - j < 64;) {
+		if (wants[j].conf == wants[i].conf)
+			return o->wants[j].conf;
+	}
+	o->confs = mem_grow(o->confs, o->nconfs, &o->confs_cap, sizeof(o->confs[0]));
+	o->confs[o->nconfs] = probe_conf_copy(wants[i].conf);
+	return o->confs[o->nconfs++];
+}
+
+static struct order *
+order_new(const struct check_want *wants, size_t n)
+{
+	struct order *o = mem_zalloc(sizeof(*o));
+
+	o->wants = mem_zalloc((n + 1) * sizeof(o->wants[0]));
+	o->nwants = n;
+	for (size_t i = 0; i < n; i++) {
+		o->wants[i] = wants[i];
+		o->wants[i].conf = order_conf(o, wants, i);
+	}
+	return o;
+}
+
+static uint64_t
+wants_hash(const struct check_want *wants, size_t n)
+{
+	const struct probe_conf *last = NULL;
+	uint64_t h = n, conf = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (wants[i].conf != last)
+			conf = probe_conf_hash(wants[i].conf);
+		last = wants[i].conf;
+		h = hash_bytes(&wants[i].id, sizeof(wants[i].id), h ^ conf);
+		h = hash_bytes(&wants[i].ip, sizeof(wants[i].ip), h + wants[i].port);
+	}
+	return h;
+}
+
+/* --- the thread: probing -------------------------------------------------- */
+
+/* why: NULL leaves it. */
+static void
+publish(struct target *t, bool is_news, const char *why)
+{
+	struct checker *c = t->checker;
+	struct check_view *v;
+
+	pthread_mutex_lock(&c->lock);
+	v = &c->views[t->view];
+	v->is_up = t->health.is_up;
+	v->ntransitions += is_news;
+	if (why != NULL)
+		snprintf(v->why, sizeof(v->why), "%s", why);
+	pthread_mutex_unlock(&c->lock);
+	if (is_news)
+		ev_async_send(c->outer, &c->news);
+}
+
+static void
+schedule(struct target *t)
+{
+	struct checker *c = t->checker;
+
+	ev_timer_stop(c->loop, &t->timer);
+	/* libev, too, counts from when it woke; from now would be too soon. */
+	ev_timer_set(&t->timer, mono_delay_sec(c->loop_now,
+	    health_deadline(&t->health)), 0.);
+	ev_timer_start(c->loop, &t->timer);
+}
+
+static void
+on_probe_done(void *arg, enum health_answer answer, const char *why)
+{
+	struct target *t = arg;
+	unsigned todo;
+
+	t->probe = NULL;
+	todo = health_result(&t->health, &t->at.conf->health, answer, clock_random());
+	if (answer != HEALTH_GOOD || todo & HEALTH_DO_TELL)
+		publish(t, todo & HEALTH_DO_TELL, answer != HEALTH_GOOD ? why : NULL);
+	schedule(t);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct target *t = w->data;
+	const struct health_conf *conf = &t->at.conf->health;
+	unsigned todo = health_tick(&t->health, conf, clock_mono(), clock_random());
+	char why[PROBE_WHY_MAX];
+
+	(void)loop;
+	(void)revents;
+	if (todo & HEALTH_DO_CANCEL) {
+		if (t->probe != NULL)
+			probe_cancel(t->probe);
+		t->probe = NULL;
+		snprintf(why, sizeof(why), "no answer within %u ms", conf->timeout_ms);
+		publish(t, todo & HEALTH_DO_TELL, why);
+	}
+	/* Before the probe: its end, which may come at once, has a time of its own. */
+	schedule(t);
+	if (todo & HEALTH_DO_PROBE) {
+		struct probe *pr = probe_start(t->checker->prober, &t->at,
+		    on_probe_done, t);
+
+		if (pr != NULL)
+			t->probe = pr;
+	}
+}
+
+/* --- the thread: what is to be probed -------------------------------------- */
+
+static void
+target_stop(struct target *t)
+{
+	if (t->probe != NULL)
+		probe_cancel(t->probe);
+	t->probe = NULL;
+	ev_timer_stop(t->checker->loop, &t->timer);
+}
+
+static struct target *
+target_new(struct checker *c, const struct check_want *w)
+{
+	struct target *t = mem_zalloc(sizeof(*t));
+
+	t->id = w->id;
+	t->checker = c;
+	t->at = (struct probe_target){ w->conf, w->ip, w->port };
+	health_init(&t->health, &w->conf->health, clock_mono(), clock_random());
+	ev_init(&t->timer, on_timer);
+	t->timer.data = t;
+	schedule(t);
+	return t;
+}
+
+/* The same endpoint as before, by a conf that may be another. */
+static void
+target_keep(struct target *t, const struct check_want *w)
+{
+	bool is_same = probe_conf_hash(t->at.conf) == probe_conf_hash(w->conf);
+	bool was_up = t->health.is_up;
+
+	if (!is_same)
+		target_stop(t);
+	t->at.conf = w->conf;
+	if (is_same)
+		return;
+	health_init(&t->health, &w->conf->health, clock_mono(), clock_random());
+	t->health.is_up = was_up;
+	schedule(t);
+}
+
+static bool
+is_kept(const struct target *t, const struct check_want *w)
+{
+	return t->id == w->id && ip_eq(&t->at.ip, &w->ip) && t->at.port == w->port;
+}
+
+/* Both are sorted by id. */
+static void
+adopt(struct checker *c, struct order *o)
+{
+	struct target **fresh = mem_zalloc((o->nwants + 1) * sizeof(fresh[0]));
+	struct check_view *views = mem_zalloc((o->nwants + 1) * sizeof(views[0]));
+	size_t old = 0;
+
+	for (size_t i = 0; i < o->nwants; i++) {
+		const struct check_want *w = &o->wants[i];
+
+		for (; old < c->ntargets && !is_kept(c->targets[old], w) &&
+		    c->targets[old]->id <= w->id; old++) {
+			target_stop(c->targets[old]);
+			free(c->targets[old]);
+		}
+		if (old < c->ntargets && is_kept(c->targets[old], w)) {
+			fresh[i] = c->targets[old++];
+			views[i] = c->views[fresh[i]->view];
+			target_keep(fresh[i], w);
+		} else {
+			fresh[i] = target_new(c, w);
+		}
+		fresh[i]->view = i;
+		views[i].id = w->id;
+		views[i].is_up = fresh[i]->health.is_up;
+	}
+	for (; old < c->ntargets; old++) {
+		target_stop(c->targets[old]);
+		free(c->targets[old]);
+	}
+	free(c->targets);
+	c->targets = fresh;
+	c->ntargets = o->nwants;
+	order_free(c->order);
+	c->order = o;
+	pthread_mutex_lock(&c->lock);
+	free(c->views);
+	c->views = views;
+	c->nviews = o->nwants;
+	pthread_mutex_unlock(&c->lock);
+	ev_async_send(c->outer, &c->news);
+}
+
+static void
+on_woken(struct ev_loop *loop, ev_check *w, int revents)
+{
+	struct checker *c = w->data;
+
+	(void)loop;
+	(void)revents;
+	c->loop_now = clock_mono();
+}
+
+static void
+on_wake(struct ev_loop *loop, ev_async *a, int revents)
+{
+	struct checker *c = a->data;
+	struct order *o;
+	bool is_ending;
+
+	(void)revents;
+	pthread_mutex_lock(&c->lock);
+	o = c->next_order;
+	c->next_order = NULL;
+	is_ending = c->is_ending;
+	pthread_mutex_unlock(&c->lock);
+	if (o != NULL)
+		adopt(c, o);
+	if (is_ending)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void *
+run(void *arg)
+{
+	struct checker *c = arg;
+	struct netns_visit visit;
+
+	/* The descriptor is good and we may: checker_new() has tried. */
+	if (c->ns >= 0 && netns_enter(c->ns, &visit) != 0)
+		abort();
+	ev_run(c->loop, 0);
+	adopt(c, mem_zalloc(sizeof(struct order)));
+	if (c->ns >= 0)
+		netns_leave(&visit);
+	return NULL;
+}
+
+/* --- the caller ------------------------------------------------------------ */
+
+static void
+on_news(struct ev_loop *loop, ev_async *a, int revents)
+{
+	struct checker *c = a->data;
+
+	(void)loop;
+	(void)revents;
+	c->changed(c->arg);
+}
+
+void
+checker_set(struct checker *c, const struct check_want *wants, size_t n)
+{
+	uint64_t hash = wants_hash(wants, n);
+	struct order *o;
+
+	if (hash == c->want_hash)
+		return;
+	c->want_hash = hash;
+	o = order_new(wants, n);
+	pthread_mutex_lock(&c->lock);
+	order_free(c->next_order);
+	c->next_order = o;
+	pthread_mutex_unlock(&c->lock);
+	ev_async_send(c->loop, &c->wake);
+}
+
+const struct check_view *
+checker_views(struct checker *c, size_t *ret_n)
+{
+	pthread_mutex_lock(&c->lock);
+	free(c->copy);
+	c->ncopy = c->nviews;
+	c->copy = mem_zalloc((c->ncopy + 1) * sizeof(c->copy[0]));
+	if (c->ncopy > 0)
+		memcpy(c->copy, c->views, c->ncopy * sizeof(c->copy[0]));
+	pthread_mutex_unlock(&c->lock);
+	*ret_n = c->ncopy;
+	return c->copy;
+}
+
+/* Each probe under way has a descriptor; silent endpoints hold theirs longest. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur == lim.rlim_max)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+/* See that the namespace can be entered, while it can still be told. */
+static int
+open_netns(struct checker *c, const char *netns, char err[256])
+{
+	struct netns_visit visit;
+	int rc;
+
+	c->ns = netns != NULL ? netns_open(netns) : -1;
+	if (netns == NULL)
+		return 0;
+	rc = c->ns < 0 ? c->ns : netns_enter(c->ns, &visit);
+	if (rc < 0) {
+		snprintf(err, 256, "health checks: cannot enter the network namespace "
+		    "%s: %s%s", netns, strerror(-rc), rc == -EPERM ?
+		    "; CAP_SYS_ADMIN is needed" : "");
+		return rc;
+	}
+	netns_leave(&visit);
+	return 0;
+}
+
+struct checker *
+checker_new(struct ev_loop *loop, const char *netns, void (*changed)(void *arg),
+    void *arg, char err[256])
+{
+	struct checker *c = mem_zalloc(sizeof(*c));
+
+	c->outer = loop;
+	c->changed = changed;
+	c->arg = arg;
+	pthread_mutex_init(&c->lock, NULL);
+	ev_async_init(&c->news, on_news);
+	ev_async_init(&c->wake, on_wake);
+	ev_check_init(&c->woken, on_woken);
+	ev_set_priority(&c->woken, EV_MAXPRI);
+	c->news.data = c->wake.data = c->woken.data = c;
+	c->views = mem_zalloc(sizeof(c->views[0]));
+	raise_descriptors();
+	c->loop = ev_loop_new(EVFLAG_AUTO);
+	if (open_netns(c, netns, err) != 0)
+		goto fail;
+	c->prober = c->loop != NULL ? prober_new(c->loop) : NULL;
+	if (c->prober == NULL) {
+		snprintf(err, 256, "health checks: libev or libcurl cannot start; see "
+		    "the limit on open files (ulimit -n)");
+		goto fail;
+	}
+	ev_set_timeout_collect_interval(c->loop, COLLECT_SEC);
+	ev_async_start(c->loop, &c->wake);
+	ev_check_start(c->loop, &c->woken);
+	ev_async_start(loop, &c->news);
+	if (thread_start(&c->thread, run, c) == 0)
+		return c;
+	snprintf(err, 256, "health checks: no thread can be started; raise the limit "
+	    "on processes (ulimit -u, pids.max)");
+fail:
+	c->is_ending = true;
+	checker_free(c);
+	return NULL;
+}
+
+void
+checker_free(struct checker *c)
+{
+	if (c == NULL)
+		return;
+	if (!c->is_ending) {
+		pthread_mutex_lock(&c->lock);
+		c->is_ending = true;
+		pthread_mutex_unlock(&c->lock);
+		ev_async_send(c->loop, &c->wake);
+		pthread_join(c->thread, NULL);
+	}
+	ev_async_stop(c->outer, &c->news);
+	prober_free(c->prober);
+	if (c->loop != NULL)
+		ev_loop_destroy(c->loop);
+	if (c->ns >= 0)
+		close(c->ns);
+	order_free(c->order);
+	order_free(c->next_order);
+	free(c->targets);
+	free(c->views);
+	free(c->copy);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
