@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/mem.h"
+#include "lib/sort.h"
 
 const struct nft_set_def nft_set_defs[NFT_NSETS] = {
 	[NFT_HOST_VIPS] = { "vips", NFT_HOST, NFT_ADDR },
@@ -86,8 +87,7 @@ set_sort(struct nft_set *set)
 {
 	size_t i, n = 0;
 
-	if (set->n > 1)
-		qsort(set->elem, set->n, sizeof(set->elem[0]), elem_qsort_cmp);
+	sort_items(set->elem, set->n, sizeof(set->elem[0]), elem_qsort_cmp);
 	for (i = 0; i < set->n; i++)
 		if (n == 0 || !elem_covers(&set->elem[n - 1], &set->elem[i]))
 			set->elem[n++] = set->elem[i];

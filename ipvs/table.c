@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/sort.h"
 
 static int
 cmp_u32(uint32_t a, uint32_t b)
@@ -102,8 +103,7 @@ vs_cmp(const void *a, const void *b)
 void
 ipvs_table_sort(struct ipvs_table *t)
 {
-	if (t->n > 1)
-		qsort(t->vs, t->n, sizeof(t->vs[0]), vs_cmp);
+	sort_items(t->vs, t->n, sizeof(t->vs[0]), vs_cmp);
 }
 
 const struct ipvs_vs *

@@ -104,14 +104,6 @@ ip_to_sockaddr(const struct ip *a, uint16_t port, struct sockaddr_storage *ss)
 }
 
 int
-ip_cmp(const struct ip *a, const struct ip *b)
-{
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	return memcmp(a->b, b->b, sizeof(a->b));
-}
-
-int
 ip_af(const struct ip *a)
 {
 	switch (a->family) {

@@ -7,10 +7,12 @@
 #ifndef HERALD_LIB_IP_H
 #define HERALD_LIB_IP_H
 
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum ip_family {
 	IP_NONE	= 0,
@@ -67,8 +69,24 @@ struct ip ip_from_sockaddr(const struct sockaddr *sa);
 socklen_t ip_to_sockaddr(const struct ip *a, uint16_t port,
     struct sockaddr_storage *ss);
 
-/* <0, 0, >0: by family, then numerically. */
-int ip_cmp(const struct ip *a, const struct ip *b);
+/* <0, 0, >0: by family, then numerically. Inline: sorting and merging live on it. */
+static inline int
+ip_cmp(const struct ip *a, const struct ip *b)
+{
+	uint64_t x, y;
+
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	memcpy(&x, a->b, sizeof(x));
+	memcpy(&y, b->b, sizeof(y));
+	if (x == y) {
+		memcpy(&x, a->b + 8, sizeof(x));
+		memcpy(&y, b->b + 8, sizeof(y));
+	}
+	x = be64toh(x);
+	y = be64toh(y);
+	return x < y ? -1 : x > y;
+}
 
 static inline bool
 ip_eq(const struct ip *a, const struct ip *b)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/sort.h"
 #include "speaker/plan_impl.h"
 
 enum { MAX_WARNINGS = 64 };
@@ -97,7 +98,7 @@ collect_claims(struct plan_ctx *ctx)
 				.vip = *ip, .svc = svcs.items[i], .pool = pool };
 		}
 	}
-	qsort(ctx->claims, ctx->nclaims, sizeof(*ctx->claims), claim_cmp);
+	sort_items(ctx->claims, ctx->nclaims, sizeof(*ctx->claims), claim_cmp);
 }
 
 static void

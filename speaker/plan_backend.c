@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/sort.h"
 #include "speaker/plan_impl.h"
 
 enum { ENDPOINT_WEIGHT = 1 };
@@ -26,7 +27,7 @@ plan_index_slices(struct plan_ctx *ctx)
 		if (all.items[i]->slice.service != NULL)
 			ctx->slices[ctx->nslices++] = all.items[i];
 	}
-	qsort(ctx->slices, ctx->nslices, sizeof(*ctx->slices), slice_cmp);
+	sort_items(ctx->slices, ctx->nslices, sizeof(*ctx->slices), slice_cmp);
 }
 
 /* The first slice of the Service; as many as slice_cmp() finds equal follow. */
@@ -188,7 +189,7 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 			};
 		}
 	}
-	qsort(eps, n, sizeof(*eps), endpoint_cmp);
+	sort_items(eps, n, sizeof(*eps), endpoint_cmp);
 	for (size_t i = 0; i < n; i++) {
 		if (kept == 0 || !ip_eq(&eps[i].ip, &eps[kept - 1].ip) ||
 		    eps[i].port != eps[kept - 1].port)
@@ -253,7 +254,7 @@ plan_backends(struct plan_ctx *ctx, struct plan *ret)
 		for (size_t j = 0; j < s->nports; j++)
 			build_service(ctx, &ctx->claims[i], &s->ports[j], &out[n++]);
 	}
-	qsort(out, n, sizeof(*out), service_cmp);
+	sort_items(out, n, sizeof(*out), service_cmp);
 	for (size_t i = 0; i < n; i++) {
 		const struct ipvs_service *last = &out[kept > 0 ? kept - 1 : 0];
 

@@ -25,7 +25,7 @@ from netns import create, inside, ip_batch, output, set_link, sysctl
 from objects import TCP_PORT, UDP_PORT
 
 NTAKEOVERS, NMOVES, NCHANGES = 10, 5, 10
-NSERVICES, NENDPOINTS = 1000, 4
+NSERVICES, NENDPOINTS = int(os.environ.get("BENCH_SERVICES", "1000")), 4
 VRRP_VIP = "10.0.0.40"
 
 

@@ -28,11 +28,30 @@ ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -o "$build/tests/bench/
 	$(pkg-config --libs libcurl libcjson yaml-0.1 libmicrohttpd libcrypto) -lev
 "$build/tests/bench/alloc_bench" >"$results/alloc.txt"
 
+pkgs="libcurl libcjson libnl-3.0 libnl-genl-3.0 libnl-route-3.0 yaml-0.1 libmicrohttpd
+	libnftables libcrypto libcap-ng"
+rooms=
+for room in speaker kube arp bgp ipvs lib; do rooms="$rooms $build/$room.a"; done
+# shellcheck disable=SC2086	# lists of words
+make --no-print-directory $rooms >/dev/null
+# shellcheck disable=SC2046,SC2086
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra $(pkg-config --cflags $pkgs) \
+	-o "$build/tests/bench/plan_bench" tests/bench/plan_bench.c $rooms \
+	$(pkg-config --libs $pkgs) -lev -lpthread -lm
+echo "What one changed endpoint costs a speaker before the kernel is told:"
+"$build/tests/bench/plan_bench" 10000 4
+"$build/tests/bench/plan_bench" 1000 4
+tests/lab/director.sh --build
+
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab tests/bench
 echo "Measuring in a virtual machine; this takes some minutes."
 tests/lab/vm.sh -t 600 -r "$results" env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
 	/usr/bin/python3 -u tests/bench/lab_bench.py "$PWD/$build" /run/lab/results/lab.json
+mkdir -p "$results/director"
+tests/lab/vm.sh -t 1500 -m 3000 -r "$results/director" env \
+	PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" /usr/bin/python3 -u \
+	tests/bench/director_bench.py "$PWD/$build/directorctl" /run/lab/results/tables.json
 python3 tests/bench/table.py "$results/lab.json" "$results/alloc.txt"
 echo
 echo "The controller against a real API server (built at first use, 10 minutes):"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# director.sh [NAME...]: the data plane alone, with packets: three nodes whose
+# director.sh [--build | NAME...]: the data plane alone, with packets: three nodes whose
 # directors are driven by directorctl, no speakers. NAMEs choose among the tests
-# of director.py.
+# of director.py; --build only builds directorctl.
 set -eu
 cd "$(dirname "$0")/../.."
 variant=${VARIANT:-release}
@@ -10,6 +10,7 @@ make -s "$build/ipvs.a" "$build/lib.a" "$build/tests/lab/directorctl.o" >/dev/nu
 # shellcheck disable=SC2046	# a list of words
 cc -o "$build/directorctl" "$build/tests/lab/directorctl.o" "$build/ipvs.a" \
 	"$build/lib.a" $(pkg-config --libs libnftables libnl-3.0 libnl-genl-3.0)
+[ "${1-}" != --build ] || exit 0
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab
 mkdir -p build/director
