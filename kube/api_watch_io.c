@@ -85,19 +85,22 @@ all_is_well(struct api_kind *k)
 /* --- the store ---------------------------------------------------------- */
 
 static void
-refuse(struct api_kind *k, const struct kube_ident *id, const struct kube_error *why)
+put(struct api_kind *k, struct kube_object *o)
+{
+	if (kube_store_put(k->api->store, o))
+		api_mark_dirty(k->api, k->kind);
+}
+
+static void
+refuse(struct api_kind *k, const struct kube_ident *id, struct kube_object *stub,
+    const struct kube_error *why)
 {
 	count(&refused, k);
 	log_warn(LOG_OBJ("kind", kube_kind_name(k->kind), "namespace",
 	    id->ns[0] != '\0' ? id->ns : NULL, "name", id->name), "%s; what was "
 	    "known of it stays in force", why->text);
-}
-
-static void
-put(struct api_kind *k, struct kube_object *o)
-{
-	if (kube_store_put(k->api->store, o))
-		api_mark_dirty(k->api, k->kind);
+	if (stub != NULL)
+		put(k, stub);
 }
 
 static void
@@ -134,6 +137,24 @@ marks_fini(struct api_marks *m)
 	*m = (struct api_marks){ 0 };
 }
 
+/* Add to gone what l holds and the marks do not. */
+static void
+find_gone(const struct api_marks *m, struct kube_list l, struct api_marks *gone)
+{
+	for (size_t i = 0; i < l.n; i++) {
+		const struct kube_meta *meta = &l.items[i]->meta;
+		struct api_mark key = { meta->ns != NULL ? meta->ns : "", meta->name };
+
+		if (m->n > 0 && bsearch(&key, m->items, m->n, sizeof(key), mark_cmp) != NULL)
+			continue;
+		gone->items = mem_grow(gone->items, gone->n, &gone->cap, sizeof(key));
+		gone->items[gone->n++] = (struct api_mark){
+			arena_strdup(&gone->arena, key.ns),
+			arena_strdup(&gone->arena, key.name),
+		};
+	}
+}
+
 /*
  * The list is complete: delete what it did not hold. Names are copied first,
  * for a deletion moves the list under our feet.
@@ -142,22 +163,11 @@ static void
 sweep(struct api_kind *k)
 {
 	struct api_marks *m = &k->marks, gone = { 0 };
-	struct kube_list l = kube_store_list(k->api->store, k->kind);
 
 	if (m->n > 0)
 		qsort(m->items, m->n, sizeof(*m->items), mark_cmp);
-	for (size_t i = 0; i < l.n; i++) {
-		const struct kube_meta *meta = &l.items[i]->meta;
-		struct api_mark key = { meta->ns != NULL ? meta->ns : "", meta->name };
-
-		if (m->n > 0 && bsearch(&key, m->items, m->n, sizeof(key), mark_cmp) != NULL)
-			continue;
-		gone.items = mem_grow(gone.items, gone.n, &gone.cap, sizeof(key));
-		gone.items[gone.n++] = (struct api_mark){
-			arena_strdup(&gone.arena, key.ns),
-			arena_strdup(&gone.arena, key.name),
-		};
-	}
+	find_gone(m, kube_store_list(k->api->store, k->kind), &gone);
+	find_gone(m, kube_store_stubs(k->api->store, k->kind), &gone);
 	for (size_t i = 0; i < gone.n; i++)
 		delete(k, gone.items[i].ns, gone.items[i].name);
 	marks_fini(&gone);
@@ -175,8 +185,8 @@ list_item(void *arg, const struct kube_ident *id, struct kube_object *o,
 	struct api_kind *k = arg;
 
 	marks_add(&k->marks, id);
-	if (o == NULL)
-		refuse(k, id, err);
+	if (o == NULL || o->why_refused != NULL)
+		refuse(k, id, o, err);
 	else
 		put(k, o);
 }
@@ -296,10 +306,10 @@ watch_event(struct api_kind *k, const struct watch_frame *f)
 		return -ECANCELED;
 	case KUBE_WATCH_ADDED:
 	case KUBE_WATCH_MODIFIED:
-		if (ev.object != NULL)
-			put(k, ev.object);
+		if (ev.object == NULL || ev.object->why_refused != NULL)
+			refuse(k, &ev.id, ev.object, &ev.why);
 		else
-			refuse(k, &ev.id, &ev.why);
+			put(k, ev.object);
 		break;
 	case KUBE_WATCH_DELETED:
 		delete(k, ev.id.ns, ev.id.name);

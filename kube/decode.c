@@ -229,39 +229,92 @@ meta_decode(struct dec *d, const struct dec_at *root, const struct dec_opts *opt
 	m->annotations = dec_map(d, &annotations, ANNOTATION_LAST);
 }
 
+static void
+status_decode(struct dec *d, const struct dec_at *root, struct kube_object *o)
+{
+	switch (o->kind) {
+	case KUBE_SERVICE:
+		dec_lb_status(d, root, &o->service);
+		break;
+	case KUBE_IP_ADDRESS_POOL:
+		dec_pool_status(d, root, &o->pool);
+		break;
+	case KUBE_L2_ADVERTISEMENT:
+		o->l2adv.accepted = dec_accepted(d, root);
+		break;
+	case KUBE_BGP_ADVERTISEMENT:
+		o->bgpadv.accepted = dec_accepted(d, root);
+		break;
+	case KUBE_BGP_PEER:
+		o->bgp_peer.accepted = dec_accepted(d, root);
+		break;
+	case KUBE_FORWARDING_PROFILE:
+		o->profile.accepted = dec_accepted(d, root);
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * What can be said of an object that was refused; see types.h. Its status is
+ * read for what it holds, good or bad.
+ */
+static struct kube_object *
+stub_make(const struct dec_at *root, const struct dec_opts *opts,
+    const struct dec_answer *from)
+{
+	struct kube_object *o = mem_zalloc(sizeof(*o));
+	struct dec d = { .arena = &o->arena };
+	struct kube_ident id = { .kind = from->id.kind };
+
+	o->kind = id.kind;
+	meta_decode(&d, root, opts, &id, &o->meta);
+	if (d.is_bad) {
+		kube_object_free(o);
+		return NULL;
+	}
+	status_decode(&d, root, o);
+	o->why_refused = arena_strdup(&o->arena, from->err.text);
+	return o;
+}
+
 int
-dec_tree(const cJSON *tree, const struct dec_opts *opts,
-    struct kube_ident *ret_id, struct kube_object **ret_obj,
-    struct kube_error *ret_err, unsigned *ret_line)
+dec_tree(const cJSON *tree, const struct dec_opts *opts, struct dec_answer *ret)
 {
 	const char *own = opts->api_group != NULL ? opts->api_group :
 	    KUBE_API_GROUP_DEFAULT;
 	struct kube_object *o = mem_zalloc(sizeof(*o));
 	struct dec_at root = { .node = tree };
-	struct dec d = { .arena = &o->arena, .err = ret_err,
+	struct dec d = { .arena = &o->arena, .err = &ret->err,
 		.has_lines = opts->has_lines,
 		.is_metallb = strcmp(own, KUBE_API_GROUP_METALLB) == 0 };
 	int row = -EINVAL;
 
-	*ret_id = (struct kube_ident){ .kind = opts->kind };
+	*ret = (struct dec_answer){ .id.kind = opts->kind };
 	if (!cJSON_IsObject(tree))
 		dec_fail(&d, &root, "is no object; it must begin with apiVersion "
 		    "and kind");
 	else
 		row = kind_resolve(&d, &root, own, opts->kind);
 	if (row >= 0) {
-		o->kind = ret_id->kind = kinds[row].kind;
-		meta_decode(&d, &root, opts, ret_id, &o->meta);
+		o->kind = ret->id.kind = kinds[row].kind;
+		meta_decode(&d, &root, opts, &ret->id, &o->meta);
 	}
 	if (!d.is_bad && kinds[row].decode != NULL)
 		kinds[row].decode(&d, &root, o);
-	*ret_line = d.line;
-	if (d.is_bad) {
-		kube_object_free(o);
-		return row < 0 ? row : -EINVAL;
+	if (!d.is_bad)
+		status_decode(&d, &root, o);
+	ret->line = d.line;
+	if (!d.is_bad) {
+		ret->object = o;
+		return 0;
 	}
-	*ret_obj = o;
-	return 0;
+	kube_object_free(o);
+	if (row < 0)
+		return row;
+	ret->object = stub_make(&root, opts, ret);
+	return -EINVAL;
 }
 
 cJSON *
@@ -299,13 +352,19 @@ kube_decode(const char *json, size_t len, const char *api_group,
 {
 	struct dec_opts opts = { .api_group = api_group, .kind = kind };
 	cJSON *tree = dec_parse(json, len, ret_err);
-	struct kube_ident id;
-	unsigned line;
+	struct dec_answer ans;
 	int rc;
 
 	if (tree == NULL)
 		return -EINVAL;
-	rc = dec_tree(tree, &opts, &id, ret_obj, ret_err, &line);
+	rc = dec_tree(tree, &opts, &ans);
 	cJSON_Delete(tree);
+	if (rc == 0) {
+		*ret_obj = ans.object;
+		return 0;
+	}
+	kube_object_free(ans.object);
+	if (ret_err != NULL)
+		*ret_err = ans.err;
 	return rc;
 }

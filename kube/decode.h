@@ -57,9 +57,9 @@ struct kube_page {
 };
 
 /*
- * One item of a page. o is the callee's to keep; NULL where the item was
- * refused, and then *err says why. Even so *id names it as far as it could be
- * read: what the store holds of it should stay.
+ * One item of a page. o is the callee's to keep. Where the item was refused it
+ * is a stub, or NULL, and *err says why. Even so *id names it as far as it
+ * could be read: what the store holds of it should stay.
  */
 typedef void kube_item_fn(void *arg, const struct kube_ident *id,
     struct kube_object *o, const struct kube_error *err);
@@ -96,8 +96,8 @@ struct kube_watch_event {
 	enum kube_watch_type type;
 	struct kube_ident id;		/* resource_version: resume from here */
 	struct kube_object *object;	/* heap, the receiver's to free; NULL for
-					   DELETED, BOOKMARK, ERROR, and where
-					   the object was refused: see why */
+					   DELETED, BOOKMARK and ERROR. Where it
+					   was refused (see why), a stub or NULL */
 	struct kube_error why;		/* "" unless refused */
 	struct kube_status status;	/* of an ERROR */
 };

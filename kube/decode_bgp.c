@@ -110,7 +110,6 @@ dec_bgpadv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	a->endpoint_mbps = (uint32_t)dec_int(d, &mbps, 1, ENDPOINT_MBPS_MAX, 0);
 	a->communities = community_refs(d, &communities, &a->ncommunities);
 	a->peers = dec_strings(d, &peers, DEC_LIST_MAX, &a->npeers);
-	a->accepted = dec_accepted(d, root);
 }
 
 static const struct dec_word dynamic_asns[] = {
@@ -307,7 +306,6 @@ dec_bgp_peer(struct dec *d, const struct dec_at *root, struct kube_object *o)
 		dec_fail(d, &hops, "is for external peers, and this one is internal; "
 		    "remove it");
 	peer_ours(d, &spec, p);
-	p->accepted = dec_accepted(d, root);
 }
 
 static struct kube_community_alias

@@ -232,8 +232,8 @@ service_source_ranges(struct dec *d, const struct dec_at *spec,
 		s->source_ranges[it.index] = source_range(d, &it);
 }
 
-static void
-service_status(struct dec *d, const struct dec_at *root, struct kube_service *s)
+void
+dec_lb_status(struct dec *d, const struct dec_at *root, struct kube_service *s)
 {
 	struct dec_at status = dec_field(root, "status");
 	struct dec_at lb = dec_field(&status, "loadBalancer");
@@ -296,7 +296,6 @@ dec_service(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	service_affinity(d, &spec, s);
 	service_source_ranges(d, &spec, s);
 	service_ports(d, &spec, s, s->is_headless || t == EXTERNAL_NAME);
-	service_status(d, root, s);
 }
 
 static void

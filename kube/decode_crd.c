@@ -144,8 +144,9 @@ dec_accepted(struct dec *d, const struct dec_at *root)
 	return c;
 }
 
-static void
-pool_status(struct dec *d, const struct dec_at *root, struct kube_ip_address_pool *p)
+void
+dec_pool_status(struct dec *d, const struct dec_at *root,
+    struct kube_ip_address_pool *p)
 {
 	struct dec_at status = dec_field(root, "status");
 
@@ -176,7 +177,6 @@ dec_pool(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	p->avoid_buggy_ips = dec_bool(d, &avoid, false);
 	pool_extras(d, &spec, p);
 	pool_allocation(d, &allocation, p);
-	pool_status(d, root, p);
 }
 
 /* Ours, in the form of a Pod's preferred node affinity. */
@@ -223,5 +223,4 @@ dec_l2adv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	    &a->nservice_selectors);
 	a->interfaces = dec_strings(d, &interfaces, DEC_LIST_MAX, &a->ninterfaces);
 	preferred_nodes(d, &preferred, a);
-	a->accepted = dec_accepted(d, root);
 }

@@ -105,7 +105,14 @@ struct kube_condition dec_accepted(struct dec *d, const struct dec_at *root);
 
 extern const struct dec_word dec_protos[];
 
-/* One kind each: root is the object, o->meta and o->kind are there. */
+/* What a status shows. A Service's is refused where it makes no sense. */
+void dec_lb_status(struct dec *d, const struct dec_at *root,
+    struct kube_service *s);
+void dec_pool_status(struct dec *d, const struct dec_at *root,
+    struct kube_ip_address_pool *p);
+
+/* One kind each, but for its status: root is the object, o->meta and o->kind
+   are there. */
 typedef void dec_kind_fn(struct dec *d, const struct dec_at *root,
     struct kube_object *o);
 dec_kind_fn dec_service, dec_node, dec_pod, dec_secret, dec_slice, dec_pool, dec_l2adv,
@@ -123,13 +130,17 @@ struct dec_opts {
 	bool	has_lines;
 };
 
-/*
- * kube_decode() of a tree. *ret_id is always filled as far as it could be
- * read, *ret_line with the line of a failure (0 unknown).
- */
-int dec_tree(const cJSON *tree, const struct dec_opts *opts,
-    struct kube_ident *ret_id, struct kube_object **ret_obj,
-    struct kube_error *ret_err, unsigned *ret_line);
+struct dec_answer {
+	struct kube_ident id;		/* as far as it could be read */
+	/* Heap, the receiver's. Of what was refused a stub (see types.h), or
+	   NULL where even its metadata is no good. */
+	struct kube_object *object;
+	struct kube_error err;		/* "" unless it failed */
+	unsigned line;			/* of the failure; 0 unknown */
+};
+
+/* kube_decode() of a tree; *ret is filled whatever is returned. */
+int dec_tree(const cJSON *tree, const struct dec_opts *opts, struct dec_answer *ret);
 
 /*
  * JSON text to a tree for cJSON_Delete(): one value, nothing but space behind

@@ -10,6 +10,8 @@
 #include "kube/yaml.h"
 #include "lib/mem.h"
 
+#define NO_STATUS "{\"status\":{}}"
+
 struct reading {
 	const struct kube_manifest_conf *conf;
 	kube_manifest_fn *fn;
@@ -48,21 +50,27 @@ read_object(const struct reading *r, cJSON *tree, enum kube_kind kind,
 {
 	struct dec_opts opts = opts_of(r->conf, kind, r->has_lines);
 	struct kube_manifest_item item = { .line = line };
-	struct kube_error err = { "" }, full;
-	unsigned err_line = 0;
+	struct kube_error full;
+	struct dec_answer ans;
 
-	item.error = dec_tree(tree, &opts, &item.id, &item.object, &err, &err_line);
-	if (item.error == 0) {
+	item.error = dec_tree(tree, &opts, &ans);
+	item.id = ans.id;
+	/* Of a refused Secret nothing is kept. */
+	if (ans.object != NULL && (item.error == 0 || item.id.kind != KUBE_SECRET)) {
 		drop_ballast(tree);
 		item.json = cJSON_PrintUnformatted(tree);
 		if (item.json == NULL)
 			abort();	/* only where memory is out */
-	} else if (err_line > 0) {
-		item.line = err_line;
 	}
-	if (err.text[0] != '\0')
-		kube_error_set(&full, "%s%.460s", where, err.text);
-	item.why = err.text[0] != '\0' ? full.text : "";
+	if (item.error == 0)
+		item.object = ans.object;
+	else
+		kube_object_free(ans.object);	/* the stub: see manifest.h */
+	if (ans.line > 0)
+		item.line = ans.line;
+	if (ans.err.text[0] != '\0')
+		kube_error_set(&full, "%s%.460s", where, ans.err.text);
+	item.why = ans.err.text[0] != '\0' ? full.text : "";
 	r->fn(r->arg, &item);
 }
 
@@ -265,21 +273,50 @@ tree_with_overlay(const char *json, const char *overlay, struct kube_error *err)
 	return tree;
 }
 
+/* As dec_tree(), also where there is no tree to read. */
+static int
+decode(const char *json, enum kube_kind kind, const char *overlay,
+    const struct kube_manifest_conf *conf, struct dec_answer *ret)
+{
+	struct dec_opts opts = opts_of(conf, kind, false);
+	cJSON *tree;
+	int rc = -EINVAL;
+
+	*ret = (struct dec_answer){ .id.kind = kind };
+	tree = tree_with_overlay(json, overlay, &ret->err);
+	if (tree != NULL)
+		rc = dec_tree(tree, &opts, ret);
+	cJSON_Delete(tree);
+	return rc;
+}
+
 int
 kube_manifest_decode(const char *json, enum kube_kind kind, const char *overlay,
     const struct kube_manifest_conf *conf, struct kube_object **ret_obj,
     struct kube_error *ret_err)
 {
-	struct dec_opts opts = opts_of(conf, kind, false);
-	cJSON *tree = tree_with_overlay(json, overlay, ret_err);
-	struct kube_ident id;
-	unsigned line;
-	int rc = -EINVAL;
+	struct dec_answer ans;
+	int rc = decode(json, kind, overlay, conf, &ans);
 
-	if (tree != NULL)
-		rc = dec_tree(tree, &opts, &id, ret_obj, ret_err, &line);
-	cJSON_Delete(tree);
+	if (rc == 0) {
+		*ret_obj = ans.object;
+		return 0;
+	}
+	kube_object_free(ans.object);
+	*ret_err = ans.err;
 	return rc;
+}
+
+struct kube_object *
+kube_manifest_stub(const char *json, enum kube_kind kind, const char *overlay,
+    const struct kube_manifest_conf *conf)
+{
+	struct dec_answer ans;
+
+	if (decode(json, kind, overlay, conf, &ans) != 0)
+		return ans.object;
+	kube_object_free(ans.object);
+	return NULL;
 }
 
 /*
@@ -338,9 +375,12 @@ kube_manifest_patch(const char *json, enum kube_kind kind, const char *overlay,
 	char *after = tree == NULL ? NULL : is_bare ? mem_strdup("") :
 	    cJSON_PrintUnformatted(tree);
 	struct kube_object *o = NULL;
+	struct kube_error other;
 
+	/* Of one that is refused without it, too, the status is as it may be. */
 	if (after != NULL && kube_manifest_decode(json, kind, is_bare ? NULL : after,
-	    conf, &o, ret_err) != 0) {
+	    conf, &o, ret_err) != 0 &&
+	    kube_manifest_decode(json, kind, NO_STATUS, conf, &o, &other) == 0) {
 		free(after);
 		after = NULL;
 	}

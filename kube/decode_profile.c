@@ -484,5 +484,4 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	    p->quorum_up > 0 || p->nfallback > 0))
 		dec_fail(d, &mode, "leaves forwarding to others, who know nothing of "
 		    "healthCheck, quorum and fallback; remove these, or write tunnel");
-	p->accepted = dec_accepted(d, root);
 }

@@ -56,15 +56,12 @@ kube_decode_list(const char *json, size_t len, const char *api_group,
 		goto out;
 	for (const cJSON *c = items != NULL ? items->child : NULL; c != NULL;
 	     c = c->next) {
-		struct kube_object *o = NULL;
-		struct kube_error err = { "" };
-		struct kube_ident id;
-		unsigned line;
+		struct dec_answer ans;
 
 		page.nitems++;
-		if (dec_tree(c, &opts, &id, &o, &err, &line) != 0)
+		if (dec_tree(c, &opts, &ans) != 0)
 			page.nrefused++;
-		fn(arg, &id, o, &err);
+		fn(arg, &ans.id, ans.object, &ans.err);
 	}
 	meta = cJSON_GetObjectItemCaseSensitive(tree, "metadata");
 	cont = cJSON_GetObjectItemCaseSensitive(meta, "continue");
@@ -146,7 +143,6 @@ watch_decode(const cJSON *tree, const struct dec_opts *opts,
 	struct dec_at root = { .node = tree };
 	struct dec_at type = dec_field(&root, "type");
 	struct dec_at object = dec_field(&root, "object");
-	unsigned line;
 	int t = dec_word(&d, &type, watch_types, -1);
 
 	if (t < 0)
@@ -164,10 +160,11 @@ watch_decode(const cJSON *tree, const struct dec_opts *opts,
 		dec_fail(&d, &object, "has no metadata");
 	} else if (ev->type == KUBE_WATCH_ADDED ||
 	    ev->type == KUBE_WATCH_MODIFIED) {
-		struct kube_ident id;
+		struct dec_answer ans;
 
-		(void)dec_tree(object.node, opts, &id, &ev->object, &ev->why,
-		    &line);
+		(void)dec_tree(object.node, opts, &ans);
+		ev->object = ans.object;
+		ev->why = ans.err;
 	}
 	return d.is_bad ? -EINVAL : 0;
 }

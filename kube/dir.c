@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kube/dir.h"
-#include "kube/report.h"
+#include "kube/dir_ident.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 
@@ -21,29 +20,9 @@ struct load {
 	size_t	nold;
 	struct dir_ident **refused;	/* each once */
 	size_t	nrefused, refused_cap;
+	struct dir_ident **old_refused;	/* what the file refused before */
+	size_t	nold_refused;
 };
-
-__attribute__((format(printf, 5, 6)))
-static void
-say(const struct dir *d, enum log_level level, const char *file, unsigned line,
-    const char *fmt, ...)
-{
-	struct kube_error text;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text.text, sizeof(text.text), fmt, ap);
-	va_end(ap);
-	d->conf.say(d->conf.arg, level, file, line, text.text);
-}
-
-void
-dir_key(enum kube_kind kind, const char *ns, const char *name,
-    char buf[DIR_KEY_LEN])
-{
-	snprintf(buf, DIR_KEY_LEN, "%.30s_%.253s_%.253s", kube_kind_name(kind),
-	    ns != NULL ? ns : "", name);
-}
 
 /* The parts of a key: false where it is none. */
 static bool
@@ -70,216 +49,6 @@ key_split(const char *key, enum kube_kind *ret_kind, char **ret_ns,
 	return false;
 }
 
-static struct dir_ident *
-ident_find(const struct dir *d, const char *key)
-{
-	struct dir_ident *id;
-
-	HASH_FIND_STR(d->idents, key, id);
-	return id;
-}
-
-static struct dir_ident *
-ident_make(struct dir *d, enum kube_kind kind, const char *ns, const char *name)
-{
-	char key[DIR_KEY_LEN];
-	struct dir_ident *id;
-	size_t len;
-
-	dir_key(kind, ns, name, key);
-	id = ident_find(d, key);
-	if (id != NULL)
-		return id;
-	/* The names are kept behind the key, in one block. */
-	len = strlen(key) + 1;
-	id = mem_zalloc(sizeof(*id) + len + strlen(ns != NULL ? ns : "") + 1 +
-	    strlen(name) + 1);
-	memcpy(id->key, key, len);
-	id->kind = kind;
-	id->name = strcpy(id->key + len, name);
-	if (ns != NULL && ns[0] != '\0')
-		id->ns = strcpy(id->key + len + strlen(name) + 1, ns);
-	HASH_ADD_STR(d->idents, key, id);
-	return id;
-}
-
-/* Forget it where nothing is known of it any more. */
-static void
-ident_drop(struct dir *d, struct dir_ident *id)
-{
-	if (id->claims != NULL || id->status != NULL)
-		return;
-	HASH_DEL(d->idents, id);
-	free(id);
-}
-
-static int
-claim_cmp(const struct dir_claim *a, const struct dir_claim *b)
-{
-	int c = strcmp(a->file->name, b->file->name);
-
-	return c != 0 ? c : a->place < b->place ? -1 : a->place > b->place;
-}
-
-static void
-claim_link(struct dir_claim *c)
-{
-	struct dir_claim **p = &c->ident->claims;
-
-	while (*p != NULL && claim_cmp(*p, c) < 0)
-		p = &(*p)->next;
-	c->next = *p;
-	*p = c;
-}
-
-static void
-claim_unlink(struct dir_claim *c)
-{
-	for (struct dir_claim **p = &c->ident->claims; *p != NULL; p = &(*p)->next)
-		if (*p == c) {
-			*p = c->next;
-			return;
-		}
-}
-
-static void
-claim_free(struct dir_claim *c)
-{
-	if (c == NULL)
-		return;
-	if (c->is_secret)
-		explicit_bzero(c->json, strlen(c->json));
-	free(c->json);
-	free(c);
-}
-
-static void
-withdraw(struct dir *d, struct dir_ident *id)
-{
-	if (kube_store_delete(d->store, id->kind, id->ns, id->name))
-		d->changed |= 1u << id->kind;
-	id->published = 0;
-}
-
-static void
-say_status(const struct dir *d, const struct dir_ident *id,
-    const struct kube_error *err)
-{
-	char file[DIR_KEY_LEN + 16];
-
-	snprintf(file, sizeof(file), ".status/%s.json", id->key);
-	say(d, LOG_LEVEL_WARN, file, 0, "this status is not used: %.400s; remove "
-	    "the file", err->text);
-}
-
-/* False where it is another node's, and only this one's are wanted. */
-static bool
-is_of_node(const struct dir *d, const struct kube_object *o)
-{
-	const char *node = NULL;
-
-	if (d->conf.node_name == NULL)
-		return true;
-	if (kube_kind_is_report(o->kind))
-		node = kube_report_node(o);
-	else if (o->kind == KUBE_POD)
-		node = o->pod.node_name != NULL ? o->pod.node_name : "";
-	return node == NULL || strcmp(node, d->conf.node_name) == 0;
-}
-
-static void
-put(struct dir *d, struct dir_ident *id, struct kube_object *o, uint64_t hash)
-{
-	id->published = hash;
-	o->meta.resource_version = arena_printf(&o->arena, "%016" PRIx64, hash);
-	/* Put even where nothing but the line has changed: put knows news. */
-	if (kube_store_put(d->store, o))
-		d->changed |= 1u << id->kind;
-}
-
-/* A report has no manifest: its status file holds all of it. */
-static void
-publish_report(struct dir *d, struct dir_ident *id)
-{
-	struct kube_object *o = NULL;
-	struct kube_error err = { "" };
-
-	if (id->status == NULL || (d->conf.kinds & 1u << id->kind) == 0) {
-		withdraw(d, id);
-		return;
-	}
-	if (kube_manifest_decode(id->status, id->kind, NULL, &d->conf.manifest, &o,
-	    &err) != 0) {
-		say_status(d, id, &err);
-		return;
-	}
-	if (strcmp(o->meta.name, id->name) != 0 || strcmp(o->meta.ns, id->ns) != 0) {
-		kube_error_set(&err, "it holds %s", KUBE_KEY(o));
-		say_status(d, id, &err);
-		kube_object_free(o);
-	} else if (is_of_node(d, o)) {
-		put(d, id, o, id->status_hash | 1);
-	} else {
-		kube_object_free(o);
-		withdraw(d, id);
-	}
-}
-
-/* The store's object for the winning claim and the status, or NULL. */
-static struct kube_object *
-object_make(const struct dir *d, const struct dir_ident *id)
-{
-	const struct dir_claim *c = id->claims;
-	struct kube_object *o = NULL;
-	struct kube_error err = { "" };
-
-	if (kube_manifest_decode(c->json, id->kind, id->status,
-	    &d->conf.manifest, &o, &err) != 0) {
-		if (id->status != NULL)
-			say_status(d, id, &err);
-		if (kube_manifest_decode(c->json, id->kind, NULL,
-		    &d->conf.manifest, &o, &err) != 0) {
-			say(d, LOG_LEVEL_ERROR, c->file->name, c->line, "%.400s",
-			    err.text);
-			return NULL;
-		}
-	}
-	o->origin = arena_printf(&o->arena, "%s:%u", c->file->name, c->line);
-	return o;
-}
-
-/* Make the store agree with what is known of an object. */
-static void
-publish(struct dir *d, struct dir_ident *id)
-{
-	const struct dir_claim *c = id->claims;
-	struct kube_object *o;
-	uint64_t hash;
-
-	if (c == NULL) {
-		withdraw(d, id);
-		if (id->status != NULL && d->conf.orphaned != NULL)
-			d->conf.orphaned(d->conf.arg, id->key);
-		return;
-	}
-	/* The status is a part only where there is one: 0 means "not there". */
-	hash = hash_bytes(&id->status_hash, sizeof(id->status_hash), c->hash) | 1;
-	if (id->published == hash && id->published_file == c->file &&
-	    id->published_line == c->line)
-		return;
-	o = object_make(d, id);
-	if (o == NULL)
-		return;
-	if (!is_of_node(d, o)) {
-		kube_object_free(o);
-		withdraw(d, id);
-		return;
-	}
-	put(d, id, o, hash);
-	id->published_file = c->file;
-	id->published_line = c->line;
-}
-
 void
 dir_init(struct dir *d, const struct dir_conf *conf, struct kube_store *store)
 {
@@ -294,13 +63,15 @@ dir_fini(struct dir *d)
 
 	HASH_ITER(hh, d->files, f, next_file) {
 		for (size_t i = 0; i < f->nclaims; i++)
-			claim_free(f->claims[i]);
+			dir_claim_free(f->claims[i]);
 		free(f->claims);
+		free(f->refused);
 		HASH_DEL(d->files, f);
 		free(f);
 	}
 	HASH_ITER(hh, d->idents, id, next_id) {
 		HASH_DEL(d->idents, id);
+		free(id->refusal.json);
 		free(id->status);
 		free(id);
 	}
@@ -328,12 +99,42 @@ file_add(struct dir_file *f, struct dir_claim *c)
 	f->claims[f->nclaims++] = c;
 }
 
-static void
-load_refuse_ident(struct load *l, struct dir_ident *id)
+/* False where this daemon was not asked for such objects. */
+static bool
+is_wanted(const struct load *l, const struct kube_manifest_item *item)
 {
-	if (id->refused_in == l->id)
+	const struct dir_conf *conf = &l->d->conf;
+	enum kube_kind kind = item->id.kind;
+
+	if ((conf->kinds & 1u << kind) == 0)
+		return false;
+	if (kube_kind_is_report(kind)) {
+		dir_say(l->d, LOG_LEVEL_WARN, l->file->name, item->line, "a %s is "
+		    "written by speakers; remove it", kube_kind_name(kind));
+		return false;
+	}
+	if (!kube_kind_is_local(kind) || conf->manifest.own_ns == NULL ||
+	    strcmp(item->id.ns, conf->manifest.own_ns) == 0)
+		return true;
+	/* Anybody's Secrets may be in the folder; our own resources are ours. */
+	dir_say(l->d, kind == KUBE_SECRET ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	    l->file->name, item->line, "metadata.namespace: \"%s\": %s %s is read from "
+	    "namespace %s only; move it there", item->id.ns, kube_kind_name(kind),
+	    item->id.name, conf->manifest.own_ns);
+	return false;
+}
+
+/* Takes json over. */
+static void
+load_refuse_ident(struct load *l, struct dir_ident *id, unsigned line, char *json)
+{
+	if (id->refused_in == l->id) {
+		free(json);
 		return;
+	}
 	id->refused_in = l->id;
+	if (json != NULL)	/* NULL of a Secret: see read_object() */
+		dir_refuse(id, l->file, line, json);
 	l->refused = mem_grow(l->refused, l->nrefused, &l->refused_cap,
 	    sizeof(*l->refused));
 	l->refused[l->nrefused++] = id;
@@ -346,44 +147,25 @@ load_refused(struct load *l, const struct kube_manifest_item *item)
 
 	if (item->error == -ENOTSUP || (id->kind != KUBE_NKINDS &&
 	    (l->d->conf.kinds & 1u << id->kind) == 0)) {
-		say(l->d, LOG_LEVEL_DEBUG, l->file->name, item->line,
+		dir_say(l->d, LOG_LEVEL_DEBUG, l->file->name, item->line,
 		    "skipped: %.400s", item->why);
+		free(item->json);
 		return;
 	}
-	say(l->d, LOG_LEVEL_WARN, l->file->name, item->line, "%s%s%.400s",
+	dir_say(l->d, LOG_LEVEL_WARN, l->file->name, item->line, "%s%s%.400s",
 	    id->name[0] != '\0' ? id->name : "",
 	    id->name[0] != '\0' ? ": " : "", item->why);
-	if (item->error == -EPROTONOSUPPORT)
-		return;
-	if (id->kind == KUBE_NKINDS || id->name[0] == '\0')
+	if (item->error == -EPROTONOSUPPORT) {
+		free(item->json);
+	} else if (id->kind == KUBE_NKINDS || id->name[0] == '\0') {
 		l->has_unknown = true;
-	else
-		load_refuse_ident(l, ident_make(l->d, id->kind, id->ns, id->name));
-}
-
-/* False where this daemon was not asked for such objects. */
-static bool
-is_wanted(const struct load *l, const struct kube_manifest_item *item)
-{
-	const struct dir_conf *conf = &l->d->conf;
-	enum kube_kind kind = item->id.kind;
-
-	if ((conf->kinds & 1u << kind) == 0)
-		return false;
-	if (kube_kind_is_report(kind)) {
-		say(l->d, LOG_LEVEL_WARN, l->file->name, item->line, "a %s is written by "
-		    "speakers; remove it", kube_kind_name(kind));
-		return false;
+		free(item->json);
+	} else if (!is_wanted(l, item)) {
+		free(item->json);
+	} else {
+		load_refuse_ident(l, dir_ident_make(l->d, id->kind, id->ns, id->name),
+		    item->line, item->json);
 	}
-	if (!kube_kind_is_local(kind) || conf->manifest.own_ns == NULL ||
-	    strcmp(item->id.ns, conf->manifest.own_ns) == 0)
-		return true;
-	/* Anybody's Secrets may be in the folder; our own resources are ours. */
-	say(l->d, kind == KUBE_SECRET ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, l->file->name,
-	    item->line, "metadata.namespace: \"%s\": %s %s is read from namespace %s "
-	    "only; move it there", item->id.ns, kube_kind_name(kind), item->id.name,
-	    conf->manifest.own_ns);
-	return false;
 }
 
 static void
@@ -402,9 +184,9 @@ load_item(void *arg, const struct kube_manifest_item *item)
 		free(item->json);
 		return;
 	}
-	id = ident_make(l->d, item->id.kind, item->id.ns, item->id.name);
+	id = dir_ident_make(l->d, item->id.kind, item->id.ns, item->id.name);
 	if (id->seen_in == l->id) {
-		say(l->d, LOG_LEVEL_WARN, l->file->name, item->line,
+		dir_say(l->d, LOG_LEVEL_WARN, l->file->name, item->line,
 		    "%s %s is in this file before; that one is used, remove one",
 		    kube_kind_name(id->kind), id->name);
 		free(item->json);
@@ -439,7 +221,7 @@ load_swap(struct load *l)
 	for (size_t i = 0; i < l->nold; i++) {
 		struct dir_claim *c = l->old[i];
 
-		claim_unlink(c);
+		dir_claim_unlink(c);
 		if (!is_kept(l, c))
 			continue;
 		c->is_kept = true;
@@ -448,30 +230,69 @@ load_swap(struct load *l)
 		nkept++;
 	}
 	if (nkept > 0)
-		say(l->d, LOG_LEVEL_WARN, l->file->name, 0, "%zu object%s that "
+		dir_say(l->d, LOG_LEVEL_WARN, l->file->name, 0, "%zu object%s that "
 		    "this file held before stay%s until it is mended", nkept,
 		    nkept == 1 ? "" : "s", nkept == 1 ? "s" : "");
 	for (size_t i = 0; i < l->file->nclaims; i++) {
 		struct dir_claim *c = l->file->claims[i];
 		const struct dir_claim *first;
 
-		claim_link(c);
+		dir_claim_link(c);
 		first = c->ident->claims;
 		if (first->next == NULL || c->is_kept)
 			continue;
 		c = first == c ? c->next : c;
-		say(l->d, LOG_LEVEL_WARN, c->file->name, c->line, "%s %s is also "
+		dir_say(l->d, LOG_LEVEL_WARN, c->file->name, c->line, "%s %s is also "
 		    "in %s:%u, which comes first and is used; remove one",
 		    kube_kind_name(c->ident->kind), c->ident->name,
 		    first->file->name, first->line);
 	}
 }
 
+/* What the file refused, and does no longer. */
+static void
+load_mended(struct load *l)
+{
+	for (size_t i = 0; i < l->nold_refused; i++) {
+		struct dir_ident *id = l->old_refused[i];
+
+		if (id->refused_in == l->id)
+			continue;
+		/* Perhaps it is what is broken now. */
+		if (l->has_unknown && id->seen_in != l->id) {
+			load_refuse_ident(l, id, 0, NULL);
+			continue;
+		}
+		dir_unrefuse(id, l->file);
+		dir_publish(l->d, id);
+		dir_ident_drop(l->d, id);
+	}
+}
+
+/* Those whose refusal is this file's are what it keeps. */
+static void
+load_keep_refused(struct load *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->nrefused; i++) {
+		struct dir_ident *id = l->refused[i];
+
+		dir_publish(l->d, id);
+		if (id->refusal.file == l->file)
+			l->refused[n++] = id;
+		else
+			dir_ident_drop(l->d, id);
+	}
+	l->file->refused = l->refused;
+	l->file->nrefused = n;
+}
+
 static void
 load_publish(struct load *l)
 {
 	for (size_t i = 0; i < l->file->nclaims; i++)
-		publish(l->d, l->file->claims[i]->ident);
+		dir_publish(l->d, l->file->claims[i]->ident);
 	for (size_t i = 0; i < l->nold; i++) {
 		struct dir_claim *c = l->old[i];
 		struct dir_ident *id;
@@ -479,15 +300,15 @@ load_publish(struct load *l)
 		if (c == NULL)
 			continue;
 		id = c->ident;
-		claim_free(c);
+		dir_claim_free(c);
 		/* Another file may have it still, or this one under a new claim. */
 		if (id->seen_in != l->id)
-			publish(l->d, id);
+			dir_publish(l->d, id);
 		if (id->refused_in != l->id)
-			ident_drop(l->d, id);
+			dir_ident_drop(l->d, id);
 	}
-	for (size_t i = 0; i < l->nrefused; i++)
-		ident_drop(l->d, l->refused[i]);
+	load_mended(l);
+	load_keep_refused(l);
 }
 
 void
@@ -499,12 +320,14 @@ dir_load(struct dir *d, const char *name, const char *text, size_t len)
 
 	l.old = l.file->claims;
 	l.nold = l.file->nclaims;
+	l.old_refused = l.file->refused;
+	l.nold_refused = l.file->nrefused;
 	l.file->claims = NULL;
 	l.file->nclaims = l.file->cap = 0;
 	kube_manifest_read(text, len, is_json, &d->conf.manifest, load_item, &l);
 	load_swap(&l);
 	load_publish(&l);
-	free(l.refused);
+	free(l.old_refused);
 	free(l.old);
 }
 
@@ -519,13 +342,14 @@ dir_unload(struct dir *d, const char *name)
 	dir_load(d, name, "", 0);
 	HASH_DEL(d->files, f);
 	free(f->claims);
+	free(f->refused);
 	free(f);
 }
 
 int
 dir_set_status(struct dir *d, const char *key, const char *text)
 {
-	struct dir_ident *id = ident_find(d, key);
+	struct dir_ident *id = dir_ident_find(d, key);
 	uint64_t hash = text != NULL ? hash_str(text, 0) : 0;
 	struct kube_error err = { "" };
 	struct kube_object *o = NULL;
@@ -536,7 +360,7 @@ dir_set_status(struct dir *d, const char *key, const char *text)
 		if (!key_split(key, &kind, &ns, &name))
 			return -EINVAL;
 		if (text != NULL)
-			id = ident_make(d, kind, ns, name);
+			id = dir_ident_make(d, kind, ns, name);
 		free(ns);
 		free(name);
 		if (id == NULL)
@@ -547,48 +371,49 @@ dir_set_status(struct dir *d, const char *key, const char *text)
 	if (text != NULL && id->claims != NULL &&
 	    kube_manifest_decode(id->claims->json, id->kind, text,
 	    &d->conf.manifest, &o, &err) != 0) {
-		say_status(d, id, &err);
+		dir_say_status(d, id, &err);
 		return -EINVAL;
 	}
 	kube_object_free(o);
 	free(id->status);
 	id->status = mem_strdup(text);
 	id->status_hash = hash;
-	if (kube_kind_is_report(id->kind))
-		publish_report(d, id);
-	else if (id->claims != NULL)
-		publish(d, id);
-	ident_drop(d, id);
+	if (kube_kind_is_report(id->kind) || id->claims != NULL ||
+	    id->refusal.json != NULL)
+		dir_publish(d, id);
+	dir_ident_drop(d, id);
 	return 0;
 }
 
 bool
 dir_has(const struct dir *d, const char *key)
 {
-	const struct dir_ident *id = ident_find(d, key);
+	const struct dir_ident *id = dir_ident_find(d, key);
 
-	return id != NULL && id->published != 0;
+	return id != NULL && (id->published != 0 || id->stubbed != 0);
 }
 
 int
 dir_patch(struct dir *d, const char *key, const char *resource_version,
     const char *patch, char **ret_text, struct kube_error *ret_err)
 {
-	const struct dir_ident *id = ident_find(d, key);
+	const struct dir_ident *id = dir_ident_find(d, key);
 	const struct kube_object *o;
 	char *text;
 
-	if (id == NULL || id->published == 0 || id->claims == NULL) {
+	if (!dir_has(d, key) || kube_kind_is_report(id->kind)) {
 		kube_error_set(ret_err, "there is no such manifest");
 		return -ENOENT;
 	}
-	o = kube_store_get(d->store, id->kind, id->ns, id->name);
+	o = id->published != 0 ? kube_store_get(d->store, id->kind, id->ns, id->name) :
+	    kube_store_stub(d->store, id->kind, id->ns, id->name);
 	if (resource_version != NULL && o != NULL &&
 	    strcmp(o->meta.resource_version, resource_version) != 0) {
 		kube_error_set(ret_err, "the object has changed since");
 		return -ESTALE;
 	}
-	text = kube_manifest_patch(id->claims->json, id->kind, id->status, patch,
+	text = kube_manifest_patch(id->published != 0 ? id->claims->json :
+	    id->refusal.json, id->kind, id->status, patch,
 	    &d->conf.manifest, ret_err);
 	if (text == NULL)
 		return -EINVAL;

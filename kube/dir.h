@@ -6,8 +6,9 @@
  *
  * An object goes only when a file was read without fault and no longer has
  * it, or when the file is gone. While a document is broken, the object it
- * held stays as it was; where it cannot be known which that is, every object
- * stays that the file held and that is not seen in it now.
+ * held stays as it was, and the store is shown a stub of it, too (store.h);
+ * where it cannot be known which that is, every object stays that the file held
+ * and that is not seen in it now.
  *
  * Of several files with the same object the first by name wins, within a file
  * the first by place. Once there is a status for an object, it is its whole
@@ -53,17 +54,27 @@ struct dir_claim {
 	struct dir_claim *next;		/* the next claim to the same object */
 };
 
+/* The object as a file has it that it is refused in; json NULL: none is. */
+struct dir_refusal {
+	const struct dir_file *file;
+	unsigned line;
+	char	*json;
+	uint64_t hash;			/* of json */
+};
+
 struct dir_ident {
 	enum kube_kind kind;
 	const char *ns;			/* NULL cluster-scoped; in key's block */
 	const char *name;
 	struct dir_claim *claims;	/* by file name, then place */
+	struct dir_refusal refusal;
 	char	*status;		/* {"status":...} and annotations that lie over
 					   the manifest's; a whole report; or NULL */
 	uint64_t status_hash;
 	uint64_t published;		/* hash in the store; 0 not there */
 	const struct dir_file *published_file;
 	unsigned published_line;
+	uint64_t stubbed;		/* hash of the stub there; 0 none */
 	unsigned seen_in, refused_in;	/* the loads that last did so */
 	UT_hash_handle hh;
 	char	key[];			/* KIND_NS_NAME, as under .status */
@@ -72,6 +83,8 @@ struct dir_ident {
 struct dir_file {
 	struct dir_claim **claims;	/* in order of place */
 	size_t	nclaims, cap;
+	struct dir_ident **refused;	/* those whose refusal names this file */
+	size_t	nrefused;
 	UT_hash_handle hh;
 	char	name[];
 };
@@ -120,7 +133,7 @@ int dir_set_status(struct dir *d, const char *key, const char *text);
 int dir_patch(struct dir *d, const char *key, const char *resource_version,
     const char *patch, char **ret_text, struct kube_error *ret_err);
 
-/* True where an object of this key is in the store. */
+/* True where an object of this key, or its stub, is in the store. */
 bool dir_has(const struct dir *d, const char *key);
 
 #endif

@@ -25,15 +25,17 @@ struct kube_manifest_conf {
 struct kube_manifest_item {
 	/*
 	 * 0: object and json are there. -EINVAL: refused, id as far as it is
-	 * known; with id.name "" anything may have been meant. -ENOTSUP: of a
-	 * kind Herald does not read, which is no fault. -EPROTONOSUPPORT: of
-	 * one that looks like ours and is not.
+	 * known; with id.name "" anything may have been meant; with json there
+	 * kube_manifest_stub() makes a stub of it. -ENOTSUP: of a kind Herald
+	 * does not read, which is no fault. -EPROTONOSUPPORT: of one that looks
+	 * like ours and is not.
 	 */
 	int	error;
 	unsigned line;			/* of the object, or of the fault; from 1 */
 	struct kube_ident id;
 	struct kube_object *object;
-	char	*json;			/* the manifest, less what is never read */
+	char	*json;			/* the manifest, less what is never read;
+					   NULL where there is no object in it */
 	const char *why;		/* "" without error */
 };
 
@@ -57,10 +59,14 @@ int kube_manifest_decode(const char *json, enum kube_kind kind,
     const char *overlay, const struct kube_manifest_conf *conf,
     struct kube_object **ret_obj, struct kube_error *ret_err);
 
+/* Likewise the stub of an object that is refused (types.h), or NULL. Heap. */
+struct kube_object *kube_manifest_stub(const char *json, enum kube_kind kind,
+    const char *overlay, const struct kube_manifest_conf *conf);
+
 /*
  * What a patch of status or annotations (RFC 7386) makes of the overlay: heap,
  * "" where nothing lies over the manifest any more. NULL where the patch is
- * none, or the object would be refused with it; *ret_err then says why. An
+ * none, or the object would be refused for it; *ret_err then says why. An
  * annotation of the manifest's own cannot be patched away.
  */
 char *kube_manifest_patch(const char *json, enum kube_kind kind,

@@ -9,13 +9,16 @@
 #include "kube/store.h"
 #include "lib/mem.h"
 
+struct shelf {
+	struct kube_object **items;	/* sorted by namespace, name */
+	size_t	n;
+	size_t	cap;
+};
+
 struct kube_store {
-	struct shelf {
-		struct kube_object **items;	/* sorted by namespace, name */
-		size_t	n;
-		size_t	cap;
-		uint64_t version;
-	} shelves[KUBE_NKINDS];
+	struct shelf good[KUBE_NKINDS];
+	struct shelf stubs[KUBE_NKINDS];
+	uint64_t version[KUBE_NKINDS];
 };
 
 struct kube_store *
@@ -24,15 +27,22 @@ kube_store_new(void)
 	return mem_zalloc(sizeof(struct kube_store));
 }
 
+static void
+shelf_fini(struct shelf *sh)
+{
+	for (size_t i = 0; i < sh->n; i++)
+		kube_object_free(sh->items[i]);
+	free(sh->items);
+}
+
 void
 kube_store_free(struct kube_store *s)
 {
 	if (s == NULL)
 		return;
 	for (unsigned k = 0; k < KUBE_NKINDS; k++) {
-		for (size_t i = 0; i < s->shelves[k].n; i++)
-			kube_object_free(s->shelves[k].items[i]);
-		free(s->shelves[k].items);
+		shelf_fini(&s->good[k]);
+		shelf_fini(&s->stubs[k]);
 	}
 	free(s);
 }
@@ -81,10 +91,9 @@ is_same_version(const struct kube_object *a, const struct kube_object *b)
 	return va != NULL && vb != NULL && strcmp(va, vb) == 0;
 }
 
-bool
-kube_store_put(struct kube_store *s, struct kube_object *o)
+static bool
+shelf_put(struct shelf *sh, struct kube_object *o)
 {
-	struct shelf *sh = &s->shelves[o->kind];
 	bool found, is_news = true;
 	size_t at = shelf_find(sh, o->meta.ns, o->meta.name, &found);
 
@@ -99,16 +108,12 @@ kube_store_put(struct kube_store *s, struct kube_object *o)
 		sh->n++;
 	}
 	sh->items[at] = o;
-	if (is_news)
-		sh->version++;
 	return is_news;
 }
 
-bool
-kube_store_delete(struct kube_store *s, enum kube_kind kind, const char *ns,
-    const char *name)
+static bool
+shelf_delete(struct shelf *sh, const char *ns, const char *name)
 {
-	struct shelf *sh = &s->shelves[kind];
 	bool found;
 	size_t at = shelf_find(sh, ns, name, &found);
 
@@ -118,18 +123,63 @@ kube_store_delete(struct kube_store *s, enum kube_kind kind, const char *ns,
 	sh->n--;
 	memmove(&sh->items[at], &sh->items[at + 1],
 	    (sh->n - at) * sizeof(struct kube_object *));
-	sh->version++;
 	return true;
+}
+
+static const struct kube_object *
+shelf_get(const struct shelf *sh, const char *ns, const char *name)
+{
+	bool found;
+	size_t at = shelf_find(sh, ns, name, &found);
+
+	return found ? sh->items[at] : NULL;
+}
+
+bool
+kube_store_put(struct kube_store *s, struct kube_object *o)
+{
+	enum kube_kind kind = o->kind;
+	bool is_news;
+
+	if (o->why_refused != NULL) {
+		is_news = shelf_put(&s->stubs[kind], o);
+	} else {
+		is_news = shelf_delete(&s->stubs[kind], o->meta.ns, o->meta.name);
+		is_news |= shelf_put(&s->good[kind], o);
+	}
+	s->version[kind] += is_news;
+	return is_news;
+}
+
+bool
+kube_store_delete(struct kube_store *s, enum kube_kind kind, const char *ns,
+    const char *name)
+{
+	bool had_stub = shelf_delete(&s->stubs[kind], ns, name);
+	bool had_good = shelf_delete(&s->good[kind], ns, name);
+
+	s->version[kind] += had_stub || had_good;
+	return had_stub || had_good;
+}
+
+bool
+kube_store_delete_stub(struct kube_store *s, enum kube_kind kind, const char *ns,
+    const char *name)
+{
+	bool had = shelf_delete(&s->stubs[kind], ns, name);
+
+	s->version[kind] += had;
+	return had;
 }
 
 struct kube_object *
 kube_store_take(struct kube_store *s, enum kube_kind kind)
 {
-	struct shelf *sh = &s->shelves[kind];
+	struct shelf *sh = &s->good[kind];
 
 	if (sh->n == 0)
 		return NULL;
-	sh->version++;
+	s->version[kind]++;
 	return sh->items[--sh->n];
 }
 
@@ -137,23 +187,30 @@ const struct kube_object *
 kube_store_get(const struct kube_store *s, enum kube_kind kind,
     const char *ns, const char *name)
 {
-	bool found;
-	size_t at = shelf_find(&s->shelves[kind], ns, name, &found);
+	return shelf_get(&s->good[kind], ns, name);
+}
 
-	return found ? s->shelves[kind].items[at] : NULL;
+const struct kube_object *
+kube_store_stub(const struct kube_store *s, enum kube_kind kind,
+    const char *ns, const char *name)
+{
+	return shelf_get(&s->stubs[kind], ns, name);
 }
 
 struct kube_list
 kube_store_list(const struct kube_store *s, enum kube_kind kind)
 {
-	return (struct kube_list){
-		.items = s->shelves[kind].items,
-		.n = s->shelves[kind].n,
-	};
+	return (struct kube_list){ s->good[kind].items, s->good[kind].n };
+}
+
+struct kube_list
+kube_store_stubs(const struct kube_store *s, enum kube_kind kind)
+{
+	return (struct kube_list){ s->stubs[kind].items, s->stubs[kind].n };
 }
 
 uint64_t
 kube_store_version(const struct kube_store *s, enum kube_kind kind)
 {
-	return s->shelves[kind].version;
+	return s->version[kind];
 }

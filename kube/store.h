@@ -4,6 +4,10 @@
  * Filled by a source, read by reconcile and plan. Objects are held sorted by
  * namespace, then name, so that whoever walks them sees the same order on
  * every node. Pure data, single-threaded.
+ *
+ * Of an object that was refused there is a stub (see types.h), kept apart; the
+ * last version that was good, if this process has seen one, stays in its list
+ * and in force. So what was refused is level-triggered as all else is.
  */
 #ifndef HERALD_KUBE_STORE_H
 #define HERALD_KUBE_STORE_H
@@ -18,12 +22,20 @@ void kube_store_free(struct kube_store *s);
 /*
  * Put o in, or in place of the object of its kind, namespace and name, which
  * is freed. Takes o over. Returns true where this is news: nothing was there,
- * or it had another resourceVersion (or none).
+ * or it had another resourceVersion (or none). A stub goes among the stubs; an
+ * object that is none ends the stub of its name.
  */
 bool kube_store_put(struct kube_store *s, struct kube_object *o);
 
-/* Remove and free; false where there was no such object. ns may be NULL. */
+/*
+ * Remove and free, stub and last good version; false where there was neither.
+ * ns may be NULL.
+ */
 bool kube_store_delete(struct kube_store *s, enum kube_kind kind,
+    const char *ns, const char *name);
+
+/* Remove the stub alone; false where there was none. */
+bool kube_store_delete_stub(struct kube_store *s, enum kube_kind kind,
     const char *ns, const char *name);
 
 /* Take the last object of a kind out, for kube_object_free(); NULL: none is left. */
@@ -39,6 +51,11 @@ struct kube_list {
 	size_t	n;
 };
 struct kube_list kube_store_list(const struct kube_store *s, enum kube_kind kind);
+
+/* The stubs of a kind, and one of them, likewise. */
+struct kube_list kube_store_stubs(const struct kube_store *s, enum kube_kind kind);
+const struct kube_object *kube_store_stub(const struct kube_store *s,
+    enum kube_kind kind, const char *ns, const char *name);
 
 /* Grows with every change of the kind; for "has anything changed since?". */
 uint64_t kube_store_version(const struct kube_store *s, enum kube_kind kind);

@@ -5,7 +5,8 @@
  * store owns them; the controller, the speaker and heraldctl only read them.
  * Every string and array lives in the object's arena. Absent strings are
  * NULL, absent arrays have count 0. What the decoder could not accept makes
- * it refuse the object as a whole; no half-decoded object exists.
+ * it refuse the object as a whole: all there is of it then is a stub, which
+ * says who it is, why it was refused and what its status shows.
  */
 #ifndef HERALD_KUBE_TYPES_H
 #define HERALD_KUBE_TYPES_H
@@ -451,6 +452,12 @@ struct kube_object {
 	enum kube_kind kind;
 	struct kube_meta meta;
 	const char *origin;		/* "FILE:LINE" from a dir source, else NULL */
+	/*
+	 * NULL, or why it was refused, field and remedy: then this is a stub,
+	 * and nothing but kind, meta, origin and what its status holds (a
+	 * Service's ingress, counters, the condition Accepted) is filled.
+	 */
+	const char *why_refused;
 	struct arena arena;		/* owns everything the object points at */
 	union {
 		struct kube_service service;

@@ -30,7 +30,14 @@ item(void *arg, const struct kube_manifest_item *it)
 	(void)arg;
 	expect(it->line > 0);
 	if (it->error != 0) {
-		expect(it->why[0] != '\0' && it->object == NULL && it->json == NULL);
+		expect(it->why[0] != '\0' && it->object == NULL);
+		if (it->json != NULL) {
+			again = kube_manifest_stub(it->json, it->id.kind, NULL, &conf);
+			expect(again != NULL && again->why_refused != NULL);
+			expect(strcmp(again->meta.name, it->id.name) == 0);
+		}
+		kube_object_free(again);
+		free(it->json);
 		return;
 	}
 	expect(kube_manifest_decode(it->json, it->id.kind, NULL, &conf, &again,

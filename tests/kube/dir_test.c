@@ -153,10 +153,17 @@ START_TEST(kept_object_is_as_it_was)
 	    "f.yaml:0: 1 object that this file held before stays until it is mended\n");
 	o = kube_store_get(r.store, KUBE_SERVICE, "default", "web");
 	ck_assert_uint_eq(o->service.ports[0].port, 80);
-	ck_assert_msg(r.dir.changed == 0, "that is no news");
+	ck_assert_str_eq(kube_store_stub(r.store, KUBE_SERVICE, "default",
+	    "web")->why_refused, "spec.ports[0].port: 99999: a whole number from 1 to "
+	    "65535 belongs here");
+	ck_assert_msg(r.dir.changed == 1u << KUBE_SERVICE, "the stub is news");
+	r.dir.changed = 0;
+	load(&r, "f.yaml", "\n" SVC("web", "99999"));
+	ck_assert_msg(r.dir.changed == 0, "the same again is none");
 	load(&r, "f.yaml", SVC("web", "81"));
 	o = kube_store_get(r.store, KUBE_SERVICE, "default", "web");
 	ck_assert_uint_eq(o->service.ports[0].port, 81);
+	ck_assert_uint_eq(kube_store_stubs(r.store, KUBE_SERVICE).n, 0);
 	ck_assert_uint_eq(r.dir.changed, 1u << KUBE_SERVICE);
 	ck_assert_str_eq(o->origin, "f.yaml:1");
 	r.dir.changed = 0;
@@ -201,6 +208,8 @@ END_TEST
 
 #define POOL(meta) "apiVersion: heraldlb.io/v1beta1\nkind: IPAddressPool\n" \
 	"metadata: {" meta "}\nspec: {addresses: [192.0.2.0/28]}\n"
+#define BAD_POOL "apiVersion: heraldlb.io/v1beta1\nkind: IPAddressPool\n" \
+	"metadata: {name: a, labels: {x: v}}\nspec: {addresses: [192.0.2.9-192.0.2.1]}\n"
 #define POD(name, node) "apiVersion: v1\nkind: Pod\nmetadata: {name: " name "}\n" \
 	"spec: {nodeName: " node "}\n"
 
@@ -217,6 +226,63 @@ START_TEST(secrets)
 	load(&r, "f.yaml", text);
 	ck_assert_str_eq(held(&r, KUBE_SECRET), "lb/a lb/c ");
 	ck_assert_str_eq(r.said, "");
+	rig_fini(&r);
+}
+END_TEST
+
+static const struct kube_object *
+pool_stub(const struct rig *r)
+{
+	return kube_store_stub(r->store, KUBE_IP_ADDRESS_POOL, "herald-system", "a");
+}
+
+START_TEST(stub)
+{
+	static const char accepted[] = "{\"status\":{\"conditions\":[{\"type\":"
+	    "\"Accepted\",\"status\":\"False\"}]}}";
+	static const char key[] = "IPAddressPool_herald-system_a";
+	struct kube_error err = { "" };
+	struct rig r;
+	char *text;
+
+	rig_init(&r, ALL, NULL, "herald-system");
+	load(&r, "f.yaml", BAD_POOL);
+	ck_assert_str_eq(held(&r, KUBE_IP_ADDRESS_POOL), "");
+	ck_assert_msg(pool_stub(&r) != NULL && dir_has(&r.dir, key), "never good: %s", r.said);
+	ck_assert_str_eq(pool_stub(&r)->why_refused, "spec.addresses[0]: "
+	    "\"192.0.2.9-192.0.2.1\": the range ends before it starts; swap the two "
+	    "addresses");
+	ck_assert_str_eq(pool_stub(&r)->origin, "f.yaml:4");
+	ck_assert_str_eq(kube_map_get(&pool_stub(&r)->meta.labels, "x"), "v");
+
+	ck_assert_msg(dir_patch(&r.dir, key, NULL, accepted, &text, &err) == 0,
+	    "what is refused can be told so: %s", err.text);
+	r.dir.changed = 0;
+	ck_assert_int_eq(dir_set_status(&r.dir, key, text), 0);
+	free(text);
+	ck_assert_uint_eq(r.dir.changed, 1u << KUBE_IP_ADDRESS_POOL);
+	ck_assert_str_eq(pool_stub(&r)->pool.accepted.status, "False");
+
+	load(&r, "f.yaml", "x: [");
+	ck_assert_msg(pool_stub(&r) != NULL, "it may be what is broken now");
+	load(&r, "g.yaml", POOL("name: a"));
+	ck_assert_msg(pool_stub(&r) != NULL, "another file's is in force, this one's is "
+	    "told still");
+	ck_assert_str_eq(held(&r, KUBE_IP_ADDRESS_POOL), "herald-system/a ");
+	load(&r, "f.yaml", "");
+	ck_assert_ptr_null(pool_stub(&r));
+	ck_assert_str_eq(held(&r, KUBE_IP_ADDRESS_POOL), "herald-system/a ");
+	load(&r, "g.yaml", BAD_POOL);
+	ck_assert_msg(pool_stub(&r) != NULL, "refused, the good one in force");
+	ck_assert_str_eq(held(&r, KUBE_IP_ADDRESS_POOL), "herald-system/a ");
+	ck_assert_str_eq(r.orphans, "");
+	dir_unload(&r.dir, "g.yaml");
+	ck_assert_ptr_null(pool_stub(&r));
+	ck_assert_str_eq(held(&r, KUBE_IP_ADDRESS_POOL), "");
+	ck_assert_str_eq(r.orphans, "IPAddressPool_herald-system_a ");
+	load(&r, "f.yaml", BAD_POOL);
+	dir_unload(&r.dir, "f.yaml");
+	ck_assert_ptr_null(pool_stub(&r));
 	rig_fini(&r);
 }
 END_TEST
@@ -430,6 +496,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, kept_object_is_as_it_was);
 	tcase_add_test(tc, first_file_wins);
 	tcase_add_test(tc, secrets);
+	tcase_add_test(tc, stub);
 	tcase_add_test(tc, only_what_was_asked_for);
 	tcase_add_test(tc, status);
 	tcase_add_loop_test(tc, patch, 0, nitems(patches));

@@ -75,6 +75,45 @@ START_TEST(order_is_namespace_then_name)
 }
 END_TEST
 
+static struct kube_object *
+stub(const char *name, const char *version)
+{
+	struct kube_object *o = object(KUBE_NODE, NULL, name, version);
+
+	o->why_refused = "spec.x: 1: is wrong; write 2";
+	return o;
+}
+
+START_TEST(stubs_are_kept_apart)
+{
+	struct kube_store *s = kube_store_new();
+	uint64_t version;
+
+	ck_assert(kube_store_put(s, object(KUBE_NODE, NULL, "a", "1")));
+	ck_assert_msg(kube_store_put(s, stub("a", "2")), "a refusal is news");
+	ck_assert_msg(!kube_store_put(s, stub("a", "2")), "once");
+	ck_assert(kube_store_put(s, stub("b", "3")));
+	ck_assert_str_eq(kube_store_get(s, KUBE_NODE, NULL, "a")->meta.resource_version,
+	    "1");
+	ck_assert_str_eq(kube_store_stub(s, KUBE_NODE, NULL, "a")->meta.resource_version,
+	    "2");
+	ck_assert_uint_eq(kube_store_list(s, KUBE_NODE).n, 1);
+	ck_assert_uint_eq(kube_store_stubs(s, KUBE_NODE).n, 2);
+	version = kube_store_version(s, KUBE_NODE);
+	ck_assert_msg(kube_store_put(s, object(KUBE_NODE, NULL, "a", "1")),
+	    "mended to what it was: news, for the stub is gone");
+	ck_assert_uint_gt(kube_store_version(s, KUBE_NODE), version);
+	ck_assert_ptr_null(kube_store_stub(s, KUBE_NODE, NULL, "a"));
+	ck_assert(kube_store_put(s, stub("a", "4")));
+	ck_assert_msg(kube_store_delete(s, KUBE_NODE, NULL, "a"), "takes both");
+	ck_assert_ptr_null(kube_store_stub(s, KUBE_NODE, NULL, "a"));
+	ck_assert_ptr_null(kube_store_get(s, KUBE_NODE, NULL, "a"));
+	ck_assert(kube_store_delete_stub(s, KUBE_NODE, NULL, "b"));
+	ck_assert(!kube_store_delete_stub(s, KUBE_NODE, NULL, "b"));
+	kube_store_free(s);
+}
+END_TEST
+
 enum { MODEL_NS = 4, MODEL_NAMES = 40 };
 
 /* The model: a version for every possible object, 0 where it is not there. */
@@ -150,6 +189,7 @@ fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, news, 0, nitems(versions));
 	tcase_add_test(tc, order_is_namespace_then_name);
+	tcase_add_test(tc, stubs_are_kept_apart);
 	tcase_add_loop_test(tc, random_operations_agree_with_a_model, 0, 3);
 }
 

@@ -20,7 +20,11 @@ see(void *arg, const struct kube_ident *id, struct kube_object *o,
 
 	s->len += (size_t)snprintf(s->text + s->len, sizeof(s->text) - s->len,
 	    "%s/%s@%s %s\n", id->ns, id->name, id->resource_version,
-	    o != NULL ? "ok" : err->text);
+	    o != NULL && o->why_refused == NULL ? "ok" : err->text);
+	if (o != NULL && o->why_refused != NULL) {
+		ck_assert_str_eq(o->why_refused, err->text);
+		ck_assert_str_eq(o->meta.name, id->name);
+	}
 	kube_object_free(o);
 }
 
@@ -106,8 +110,11 @@ static const struct {
 	    KUBE_WATCH_BOOKMARK, "", "8", false, "" },
 	{ "a refused object does not stop the watch: resume behind it",
 	    EVENT("MODIFIED", "{'metadata':{'name':'n1','resourceVersion':'8'},"
-	    "'spec':{'podCIDR':'x'}}"), 0, KUBE_WATCH_MODIFIED, "n1", "8", false,
+	    "'spec':{'podCIDR':'x'}}"), 0, KUBE_WATCH_MODIFIED, "n1", "8", true,
 	    "spec.podCIDR: \"x\": is no address block; write ADDRESS/LENGTH" },
+	{ "one without a name leaves no stub",
+	    EVENT("MODIFIED", "{'metadata':{'resourceVersion':'8'}}"), 0,
+	    KUBE_WATCH_MODIFIED, "", "8", false, "metadata.name: is missing" },
 	{ "error", EVENT("ERROR", "{'kind':'Status','apiVersion':'v1','status':"
 	    "'Failure','message':'too old resource version','reason':'Expired',"
 	    "'code':410}"), 0, KUBE_WATCH_ERROR, "", "", false, "" },
@@ -145,6 +152,9 @@ START_TEST(watch_event)
 	ck_assert_msg((ev.object != NULL) == events[_i].has_object, "%s",
 	    events[_i].why);
 	ck_assert_str_eq(ev.why.text, events[_i].error);
+	if (ev.object != NULL)
+		ck_assert_pstr_eq(ev.object->why_refused,
+		    ev.why.text[0] != '\0' ? ev.why.text : NULL);
 	if (ev.type == KUBE_WATCH_ERROR) {
 		ck_assert_int_eq(ev.status.code, 410);
 		ck_assert_str_eq(ev.status.reason, "Expired");
