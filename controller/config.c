@@ -149,6 +149,21 @@ last_good(const struct config *prev, const struct pool *p)
 	return q;
 }
 
+static struct rangeset
+minus_forbidden(struct arena *a, struct rangeset set)
+{
+	for (size_t i = 0; i < nitems(forbidden); i++) {
+		struct prefix p;
+		struct ip_range r;
+
+		if (prefix_parse(forbidden[i].block, &p) < 0)
+			continue;
+		r = ip_range_of_prefix(&p);
+		set = rangeset_minus(a, set, (struct rangeset){ .v = &r, .n = 1 });
+	}
+	return set;
+}
+
 /*
  * What a refused object still stands for: see config.h. False where that is
  * nothing at all.
@@ -158,7 +173,6 @@ pool_fall_back(struct config *c, const struct config *prev, struct pool *p)
 {
 	struct arena *a = &c->pools.arena;
 	const struct pool *good = last_good(prev, p);
-	struct rangeset blocked;
 
 	if (good != NULL)
 		pool_copy(a, good, p);
@@ -167,17 +181,47 @@ pool_fall_back(struct config *c, const struct config *prev, struct pool *p)
 	p->usable = p->own;
 	for (size_t i = 0; i < c->pools.n; i++)
 		p->usable = rangeset_minus(a, p->usable, c->pools.pools[i].usable);
-	for (size_t j = 0; j < nitems(forbidden); j++) {
-		struct prefix f;
-		struct ip_range r;
-
-		if (prefix_parse(forbidden[j].block, &f) < 0)
-			continue;
-		r = ip_range_of_prefix(&f);
-		blocked = (struct rangeset){ .v = &r, .n = 1 };
-		p->usable = rangeset_minus(a, p->usable, blocked);
-	}
+	p->usable = minus_forbidden(a, p->usable);
 	return p->usable.n > 0;
+}
+
+/* The pool that an unread object stands for: see config.h. */
+static void
+add_unread(struct config *c, const struct kube_object *stub)
+{
+	struct arena *a = &c->pools.arena;
+	struct prefix all[] = { { .addr.family = IP_V4 }, { .addr.family = IP_V6 } };
+	struct ip_range r[] = { ip_range_of_prefix(&all[0]), ip_range_of_prefix(&all[1]) };
+	struct pool p = {
+		.name = arena_strdup(a, stub->meta.name),
+		.uid = arena_strdup(a, stub->meta.uid),
+		.own = rangeset_make(a, r, nitems(r)),
+		.is_refused = true,
+		.is_frozen = true,
+		.is_unread = true,
+		.is_shared_across = true,
+	};
+
+	p.own = minus_forbidden(a, p.own);
+	for (size_t i = 0; i < c->pools.n; i++) {
+		p.own = rangeset_minus(a, p.own, c->pools.pools[i].usable);
+		p.own = rangeset_minus(a, p.own, c->pools.pools[i].reserved);
+	}
+	p.usable = p.own;
+	c->pools.pools[c->pools.n++] = p;
+}
+
+static void
+tell_stubs(struct config *c, const struct kube_store *s)
+{
+	for (unsigned k = 0; k < KUBE_NKINDS; k++) {
+		struct kube_list stubs = kube_store_stubs(s, (enum kube_kind)k);
+
+		for (size_t i = 0; i < stubs.n && kube_kind_is_custom((enum kube_kind)k);
+		     i++)
+			config_tell(c, stubs.items[i], true, arena_strdup(
+			    &c->pools.arena, stubs.items[i]->why_refused));
+	}
 }
 
 static int
@@ -210,12 +254,14 @@ config_build(const struct kube_store *s, const struct config *prev,
     struct config *ret)
 {
 	struct kube_list objs = kube_store_list(s, KUBE_IP_ADDRESS_POOL);
+	struct kube_list stubs = kube_store_stubs(s, KUBE_IP_ADDRESS_POOL);
 	struct config c = { 0 };
 	struct arena *a = &c.pools.arena;
 	const struct kube_object **byage = arena_array(a, objs.n, sizeof(*byage));
 
-	c.pools.pools = arena_array(a, objs.n, sizeof(*c.pools.pools));
+	c.pools.pools = arena_array(a, objs.n + stubs.n, sizeof(*c.pools.pools));
 	collect_node_ips(&c, s);
+	tell_stubs(&c, s);
 	for (size_t i = 0; i < objs.n; i++)
 		byage[i] = objs.items[i];
 	if (objs.n > 1)
@@ -233,6 +279,11 @@ config_build(const struct kube_store *s, const struct config *prev,
 			config_tell(&c, o, true, why);
 		if (why == NULL || pool_fall_back(&c, prev, &p))
 			c.pools.pools[c.pools.n++] = p;
+	}
+	for (size_t i = 0; i < stubs.n; i++) {
+		if (kube_store_get(s, KUBE_IP_ADDRESS_POOL, stubs.items[i]->meta.ns,
+		    stubs.items[i]->meta.name) == NULL)
+			add_unread(&c, stubs.items[i]);
 	}
 	pool_set_seal(&c.pools);
 	config_check(&c, s);

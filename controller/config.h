@@ -8,6 +8,10 @@
  *	  now have;
  *	- never accepted since this controller started, it is frozen: Services
  *	  that have addresses of it keep them, nobody gets a new one.
+ * An object that the decoder refused (a stub, see kube/types.h) is told to its
+ * owner likewise, while its last good version is what counts. Of a pool that
+ * was never good since the start not even the addresses are known: whatever no
+ * other pool holds may be its, and stays with the Services that have it.
  * So no mistake in one object, nor a restart after it, takes an address from
  * a Service.
  *

@@ -11,6 +11,9 @@ struct slot {
 	bool	is_asked;		/* the problem is about what it asked for */
 };
 
+/* Where its owner finds out why. */
+#define SEE "(see its condition Accepted, or the controller's log)"
+
 static const char *
 family_name(enum ip_family f)
 {
@@ -107,10 +110,14 @@ give_asked(const struct decide_in *in, const struct work *w, const struct ip *ip
 		s.problem = arena_printf(in->arena, "%s: pool %s, which holds %s, is "
 		    "not compatible for IP assignment: its serviceAllocation does not "
 		    "select this Service", from, p->name, addr);
+	else if (p->is_unread)
+		s.problem = arena_printf(in->arena, "%s: %s is not allowed in config: no "
+		    "IPAddressPool in force holds it; IPAddressPool %s cannot be read "
+		    "until it is corrected " SEE, from, addr, p->name);
 	else if (p->is_frozen)
 		s.problem = arena_printf(in->arena, "%s: IPAddressPool %s, which holds "
-		    "%s, is refused and gives out nothing until it is corrected (see "
-		    "the controller's log)", from, p->name, addr);
+		    "%s, is refused and gives out nothing until it is corrected " SEE,
+		    from, p->name, addr);
 	if (s.problem != NULL)
 		return s;
 	v = alloc_claim(in->alloc, ip, &w->user);
@@ -141,7 +148,7 @@ give_from_pool(const struct decide_in *in, const struct work *w, enum ip_family 
 		s.problem = arena_printf(in->arena, "%s: no available IPs in pool \"%s\" "
 		    "for %s IPFamily: %s", from, p->name, family_name(f),
 		    p->is_frozen ? "its object is refused and has to be corrected "
-		    "(see the controller's log)" : pool_size(p, f) == 0 ?
+		    SEE : pool_size(p, f) == 0 ?
 		    "it has no such addresses" : "add addresses to it");
 		/* Another family may do for those who prefer two. */
 		s.is_asked = false;
@@ -155,18 +162,27 @@ shortage_text(const struct decide_in *in, const struct work *w, enum ip_family f
 {
 	const char *fam = family_name(f);
 	size_t nfamily = 0, nserving = 0, nauto = 0;
+	const struct pool *frozen = NULL;
 
 	for (size_t i = 0; i < in->pools->n; i++) {
 		const struct pool *p = &in->pools->pools[i];
 
 		if (pool_size(p, f) == 0)
 			continue;
+		if (p->is_frozen) {
+			frozen = p;
+			continue;
+		}
 		nfamily++;
 		if (!pool_serves(p, &w->asker))
 			continue;
 		nserving++;
-		nauto += p->auto_assign && !p->is_frozen;
+		nauto += p->auto_assign;
 	}
+	if (nauto == 0 && frozen != NULL)
+		return arena_printf(in->arena, "no available IPs: IPAddressPool %s is "
+		    "refused and gives out nothing until it is corrected " SEE,
+		    frozen->name);
 	if (nfamily == 0)
 		return arena_printf(in->arena, "no available IPs: no IPAddressPool has "
 		    "%s addresses; create one", fam);

@@ -40,6 +40,8 @@ struct pool {
 	bool	is_refused;		/* its object is; this is what was before */
 	bool	is_frozen;		/* refused, and never accepted since start:
 					   what is in use stays, nothing is given */
+	bool	is_unread;		/* frozen, and its object cannot be read: it
+					   stands for all addresses of no pool */
 	bool	is_shared_across;	/* sharing keys reach across namespaces */
 	enum kube_pool_strategy strategy;
 	int64_t	priority;		/* 0: last */

@@ -9,6 +9,7 @@ enum role {
 	ROLE_LEAVING,	/* ours and being deleted: keeps what it has to the end */
 	ROLE_CLEAR,	/* no load balancer any more: its status is emptied */
 	ROLE_FOREIGN,	/* somebody else's: its addresses are taken */
+	ROLE_REFUSED,	/* its object cannot be read: it keeps what it has */
 	ROLE_NONE,
 };
 
@@ -54,7 +55,10 @@ role_of(const struct reconcile_in *in, const struct kube_object *o)
 	if (svc->is_load_balancer || !class_is_ours(in, svc->load_balancer_class))
 		return ROLE_FOREIGN;
 	for (size_t i = 0; i < svc->ningress; i++) {
-		if (pool_set_span(&in->config->pools, &svc->ingress[i].ip) != NULL)
+		const struct pool_set *pools = &in->config->pools;
+		const struct pool_span *span = pool_set_span(pools, &svc->ingress[i].ip);
+
+		if (span != NULL && !pools->pools[span->pool].is_unread)
 			return ROLE_CLEAR;
 	}
 	return ROLE_FOREIGN;
@@ -144,32 +148,44 @@ fill_had(struct pass *p, struct item *it)
 }
 
 static void
+add_item(struct pass *p, const struct kube_object *o, enum role role, size_t nth)
+{
+	struct item *it = &p->items[p->n];
+	struct kube_error err;
+
+	it->work.svc = o;
+	fill_had(p, it);
+	/* Not ours any more, but a write to it may still be on its way. */
+	if (role == ROLE_NONE && it->nhad > 0)
+		role = ROLE_FOREIGN;
+	if (role == ROLE_NONE) {
+		*it = (struct item){ 0 };
+		return;
+	}
+	it->role = role;
+	it->nth = nth;
+	if (request_parse(o, &it->work.req, &err) < 0)
+		it->work.req_problem = arena_strdup(p->arena, err.text);
+	fill_user(p, &it->work);
+	p->n++;
+}
+
+static void
 collect(struct pass *p)
 {
-	struct kube_list services = kube_store_list(p->in->store, KUBE_SERVICE);
+	const struct kube_store *s = p->in->store;
+	struct kube_list services = kube_store_list(s, KUBE_SERVICE);
+	struct kube_list stubs = kube_store_stubs(s, KUBE_SERVICE);
 
-	p->items = arena_array(p->arena, services.n, sizeof(*p->items));
-	for (size_t i = 0; i < services.n; i++) {
-		const struct kube_object *o = services.items[i];
-		enum role role = role_of(p->in, o);
-		struct item *it = &p->items[p->n];
-		struct kube_error err;
+	p->items = arena_array(p->arena, services.n + stubs.n, sizeof(*p->items));
+	for (size_t i = 0; i < services.n; i++)
+		add_item(p, services.items[i], role_of(p->in, services.items[i]), i);
+	/* Where there is a good version, that is what counts. */
+	for (size_t i = 0; i < stubs.n; i++) {
+		const struct kube_object *o = stubs.items[i];
 
-		it->work.svc = o;
-		fill_had(p, it);
-		/* Not ours any more, but a write to it may still be on its way. */
-		if (role == ROLE_NONE && it->nhad > 0)
-			role = ROLE_FOREIGN;
-		if (role == ROLE_NONE) {
-			*it = (struct item){ 0 };
-			continue;
-		}
-		it->role = role;
-		it->nth = i;
-		if (request_parse(o, &it->work.req, &err) < 0)
-			it->work.req_problem = arena_strdup(p->arena, err.text);
-		fill_user(p, &it->work);
-		p->n++;
+		if (kube_store_get(s, KUBE_SERVICE, o->meta.ns, o->meta.name) == NULL)
+			add_item(p, o, ROLE_REFUSED, services.n + i);
 	}
 }
 
@@ -305,7 +321,7 @@ conclude(const struct pass *p, const struct item *it, struct decision *d)
 	    .nhad = it->nhad, .problem = w->problem, .released = it->released };
 	memcpy(d->addrs, w->addrs, sizeof(d->addrs));
 	memcpy(d->had, it->had, sizeof(d->had));
-	if (it->is_blocked ||
+	if (it->is_blocked || it->role == ROLE_REFUSED ||
 	    (it->entry != NULL && ledger_is_busy(it->entry, p->in->now)))
 		return;
 	d->is_news = !shows_addrs(svc, w->addrs, w->naddrs);
@@ -321,7 +337,10 @@ decide_item(struct pass *p, const struct decide_in *in, struct item *it)
 
 	if (it->role == ROLE_CLEAR)
 		return;		/* to no addresses */
-	if (it->entry == NULL || !it->entry->is_uncertain) {
+	if (it->role == ROLE_REFUSED)
+		w->problem = arena_printf(p->arena, "the Service is refused, and keeps "
+		    "what it has: %s", w->svc->why_refused);
+	else if (it->entry == NULL || !it->entry->is_uncertain) {
 		decide_service(in, w);
 		return;
 	}
@@ -329,7 +348,6 @@ decide_item(struct pass *p, const struct decide_in *in, struct item *it)
 	for (unsigned i = 0; i < it->nhad; i++)
 		w->addrs[w->naddrs++] = it->had[i];
 	it->released = NULL;
-	(void)p;
 }
 
 static void
@@ -344,8 +362,9 @@ fill_usage(struct pass *p, struct reconcile *r)
 
 			r->usage[i].assigned[f] = alloc_used(p->alloc, (uint32_t)i,
 			    family);
-			r->usage[i].available[f] = alloc_available(p->alloc,
-			    (uint32_t)i, family);
+			if (!pools->pools[i].is_frozen)
+				r->usage[i].available[f] = alloc_available(p->alloc,
+				    (uint32_t)i, family);
 		}
 	}
 }
@@ -367,7 +386,8 @@ reconcile_run(const struct reconcile_in *in, struct reconcile *ret)
 	for (size_t i = 0; i < p.n; i++) {
 		struct item *it = &p.items[i];
 
-		if (it->role != ROLE_OURS && it->role != ROLE_CLEAR)
+		if (it->role != ROLE_OURS && it->role != ROLE_CLEAR &&
+		    it->role != ROLE_REFUSED)
 			continue;
 		decide_item(&p, &di, it);
 		conclude(&p, it, &r.decisions[r.ndecisions++]);

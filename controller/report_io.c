@@ -11,13 +11,18 @@
 #include "lib/metrics.h"
 #include "lib/stamp.h"
 
-enum { WRITE_SEC = 1 };		/* least time between two rounds of writes */
+enum {
+	WRITE_SEC = 1,		/* least time between two rounds of writes */
+	RETRY_SEC = 10,		/* what failed is written again then */
+};
 
-/* The status that an object of ours has, as far as is known. */
+/* The status that an object of ours has, as far as is known; kept to the end. */
 struct written {
+	struct report *r;
 	char	*key;			/* "Kind ns/name" */
 	char	*uid;
-	char	*patch;			/* with an empty time: for comparison */
+	char	*patch;			/* with an empty time: for comparison; NULL
+					   where nothing is known */
 	bool	was_refused;
 	char	since[STAMP_LEN];	/* of the condition */
 	UT_hash_handle hh;
@@ -31,6 +36,7 @@ struct report {
 	struct reconcile_usage *usage;	/* of the last pass, one a pool in force */
 	bool	is_dirty;		/* usage is newer than what is written */
 	struct mono next_write;		/* not before */
+	struct mono retry;		/* something could not be written: again then */
 };
 
 static const struct metric m_pending = { "herald_services_pending",
@@ -50,17 +56,8 @@ report_new(struct kube_source *source, const struct kube_store *s, bool has_cond
 	r->source = source;
 	r->store = s;
 	r->has_conditions = has_conditions;
+	r->retry = MONO_NEVER;
 	return r;
-}
-
-static void
-written_free(struct report *r, struct written *w)
-{
-	HASH_DEL(r->written, w);
-	free(w->key);
-	free(w->uid);
-	free(w->patch);
-	free(w);
 }
 
 void
@@ -75,8 +72,13 @@ report_free(struct report *r)
 	metrics_drop(&m_refused, NULL);
 	metrics_drop(&m_assigned, NULL);
 	metrics_drop(&m_available, NULL);
-	HASH_ITER(hh, r->written, w, tmp)
-		written_free(r, w);
+	HASH_ITER(hh, r->written, w, tmp) {
+		HASH_DEL(r->written, w);
+		free(w->key);
+		free(w->uid);
+		free(w->patch);
+		free(w);
+	}
 	free(r->usage);
 	free(r);
 }
@@ -96,7 +98,9 @@ was_known(const struct config *old, const struct config_problem *p)
 static void
 tell_problem(struct report *r, const struct config_problem *p)
 {
-	const struct kube_object *o = kube_store_get(r->store, p->kind, p->ns, p->name);
+	const struct kube_object *stub = kube_store_stub(r->store, p->kind, p->ns, p->name);
+	const struct kube_object *o = stub != NULL ? stub :
+	    kube_store_get(r->store, p->kind, p->ns, p->name);
 	struct kube_event ev = {
 		.kind = p->kind,
 		.ns = p->ns,
@@ -121,7 +125,8 @@ report_config(struct report *r, const struct config *old, const struct config *f
 	size_t nrefused = 0;
 
 	for (size_t i = 0; i < fresh->nproblems; i++) {
-		nrefused += fresh->problems[i].is_refused;
+		nrefused += fresh->problems[i].is_refused &&
+		    fresh->problems[i].kind == KUBE_IP_ADDRESS_POOL;
 		if (!was_known(old, &fresh->problems[i]))
 			tell_problem(r, &fresh->problems[i]);
 	}
@@ -162,11 +167,18 @@ report_usage(struct report *r, const struct config *c, const struct reconcile *p
 static void
 on_done(void *arg, int error, const char *text)
 {
-	(void)arg;
-	/* Nothing depends on it, and the next change writes it again. */
-	if (error != 0 && error != -ENOENT && error != -ESTALE)
-		log_warn(LOG_NONE, "cannot write the status of a resource of ours: %s",
-		    text != NULL ? text : strerror(-error));
+	struct written *w = arg;
+	struct report *r = w->r;
+
+	if (error == 0 || error == -ENOENT)
+		return;
+	log_warn(LOG_OBJ("object", w->key), "cannot write its status, will try again "
+	    "in %d seconds: %s%s", RETRY_SEC, text != NULL ? text : strerror(-error),
+	    error == -EACCES ? "; allow this account to patch the status of this kind" :
+	    "");
+	free(w->patch);
+	w->patch = NULL;
+	r->retry = mono_add_sec(clock_mono(), RETRY_SEC);
 }
 
 /* What is known to be o's status; new where nothing is. */
@@ -178,16 +190,21 @@ written_get(struct report *r, const struct kube_object *o)
 	struct written *w;
 
 	HASH_FIND_STR(r->written, key, w);
-	if (w != NULL && strcmp(w->uid, uid) == 0) {
+	if (w == NULL) {
+		w = mem_zalloc(sizeof(*w));
+		w->r = r;
+		w->key = key;
+		HASH_ADD_KEYPTR(hh, r->written, w->key, strlen(w->key), w);
+	} else {
 		free(key);
-		return w;
+		if (strcmp(w->uid, uid) == 0)
+			return w;
 	}
-	if (w != NULL)
-		written_free(r, w);
-	w = mem_zalloc(sizeof(*w));
-	w->key = key;
+	/* Another object of that name, perhaps: nothing is known of it. */
+	free(w->uid);
+	free(w->patch);
 	w->uid = mem_strdup(uid);
-	HASH_ADD_KEYPTR(hh, r->written, w->key, strlen(w->key), w);
+	w->patch = NULL;
 	return w;
 }
 
@@ -228,53 +245,63 @@ write_one(struct report *r, const struct kube_object *o,
 		return;
 	body = status_patch(use, p, o->meta.generation, w->since);
 	kube_source_patch_status(r->source, o->kind, o->meta.ns, o->meta.name, NULL,
-	    body, on_done, r);
+	    body, on_done, w);
 	free(body);
 }
 
-static void
-write_pools(struct report *r, const struct config *c)
+/* How much of the pool is used; NULL for objects of other kinds. */
+static const struct reconcile_usage *
+usage_of(const struct report *r, const struct config *c, const struct kube_object *o)
 {
-	struct kube_list objs = kube_store_list(r->store, KUBE_IP_ADDRESS_POOL);
 	static const struct reconcile_usage nothing;
+	const struct pool *p;
 
-	for (size_t i = 0; i < objs.n; i++) {
-		const struct pool *p = pool_set_named(&c->pools, objs.items[i]->meta.name);
-
-		write_one(r, objs.items[i], p != NULL ?
-		    &r->usage[p - c->pools.pools] : &nothing,
-		    config_problem(c, objs.items[i]));
-	}
+	if (o->kind != KUBE_IP_ADDRESS_POOL)
+		return NULL;
+	p = pool_set_named(&c->pools, o->meta.name);
+	return p != NULL ? &r->usage[p - c->pools.pools] : &nothing;
 }
 
 static void
-write_others(struct report *r, const struct config *c, enum kube_kind kind)
+write_kind(struct report *r, const struct config *c, enum kube_kind kind)
 {
 	struct kube_list objs = kube_store_list(r->store, kind);
+	struct kube_list stubs = kube_store_stubs(r->store, kind);
 
-	for (size_t i = 0; i < objs.n; i++)
-		write_one(r, objs.items[i], NULL, config_problem(c, objs.items[i]));
+	for (size_t i = 0; i < stubs.n; i++)
+		write_one(r, stubs.items[i], usage_of(r, c, stubs.items[i]),
+		    config_problem(c, stubs.items[i]));
+	for (size_t i = 0; i < objs.n; i++) {
+		const struct kube_object *o = objs.items[i];
+
+		/* The stub is the newer. */
+		if (kube_store_stub(r->store, kind, o->meta.ns, o->meta.name) == NULL)
+			write_one(r, o, usage_of(r, c, o), config_problem(c, o));
+	}
 }
 
 void
 report_write(struct report *r, const struct config *c, struct mono now)
 {
-	if (!r->is_dirty || mono_before(now, r->next_write))
+	if (mono_before(now, report_deadline(r)))
 		return;
 	r->is_dirty = false;
+	r->retry = MONO_NEVER;
 	r->next_write = mono_add_sec(now, WRITE_SEC);
-	write_pools(r, c);
+	write_kind(r, c, KUBE_IP_ADDRESS_POOL);
 	/* It is of our own group in either case. */
-	write_others(r, c, KUBE_FORWARDING_PROFILE);
+	write_kind(r, c, KUBE_FORWARDING_PROFILE);
 	if (!r->has_conditions)
 		return;
-	write_others(r, c, KUBE_L2_ADVERTISEMENT);
-	write_others(r, c, KUBE_BGP_ADVERTISEMENT);
-	write_others(r, c, KUBE_BGP_PEER);
+	write_kind(r, c, KUBE_L2_ADVERTISEMENT);
+	write_kind(r, c, KUBE_BGP_ADVERTISEMENT);
+	write_kind(r, c, KUBE_BGP_PEER);
 }
 
 struct mono
 report_deadline(const struct report *r)
 {
-	return r->is_dirty ? r->next_write : MONO_NEVER;
+	if (r->usage == NULL)
+		return MONO_NEVER;
+	return r->is_dirty ? mono_min(r->next_write, r->retry) : r->retry;
 }

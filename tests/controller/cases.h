@@ -643,6 +643,29 @@ static const struct {
 	{ "and asking for one of it says why not",
 	    "pool a 10.0.0.0/32 age=1; pool b 10.0.0.0/24 age=2; svc d/a ask=10.0.0.77",
 	    "d/a - ~is refused" },
+	{ "unreadable pool, at a start: whoever may have its addresses keeps them",
+	    "bad pool u 10.9.0.0/24; svc n/a has=10.9.0.5", "n/a 10.9.0.5" },
+	{ "but it gives out nothing", "bad pool u 10.9.0.0/24; svc n/a",
+	    "n/a - ~IPAddressPool u is refused and gives out nothing" },
+	{ "nor to who asks by name", "bad pool u 10.9.0.0/24; svc n/a ask=10.9.0.5",
+	    "n/a - ~IPAddressPool u cannot be read" },
+	{ "nor to who asks for the pool", "bad pool u 10.9.0.0/24; svc n/a pool=u",
+	    "n/a - ~its object is refused" },
+	{ "unreadable pool: the others go on",
+	    "bad pool u 10.9.0.0/24; pool p 10.0.0.0/24; svc n/a; svc n/b has=10.9.0.5",
+	    "n/a 10.0.0.0; n/b 10.9.0.5" },
+	{ "unreadable pool: who shares an address still does",
+	    "bad pool u 10.9.0.0/24; svc n/a has=10.9.0.5 share=k ports=TCP/80; "
+	    "svc m/b has=10.9.0.5 share=k ports=TCP/81", "m/b 10.9.0.5; n/a 10.9.0.5" },
+	{ "unreadable pool: addresses of a Service that is none of ours stay alone",
+	    "bad pool u 10.9.0.0/24; svc n/a type=ClusterIP has=10.9.0.5", "" },
+	{ "unreadable Service: what it has is taken, and it keeps it",
+	    "pool p 10.0.0.0/31; bad svc n/a has=10.0.0.0; svc n/b; svc n/c",
+	    "n/a 10.0.0.0 ~the Service is refused, and keeps what it has: spec.x; "
+	    "n/b 10.0.0.1; n/c - ~all IPv4 addresses" },
+	{ "unreadable Service: its last good version counts",
+	    "pool p 10.0.0.0/31; svc n/a has=10.0.0.0; bad svc n/a has=10.0.0.0",
+	    "n/a 10.0.0.0" },
 };
 
 #endif

@@ -47,6 +47,14 @@ static const struct {
 	{ "what was reserved and is no more is one",
 	    "pool a 10.0.0.0/24 res=10.0.0.128/25 age=1; pool b 10.0.0.128/25 age=2",
 	    "pool a 10.0.0.0/24 age=1", "a 10.0.0.0-10.0.0.255", "b", "overlaps" },
+	{ "unreadable since an edit: it goes on as before",
+	    "pool a 10.0.0.0/24; pool b 10.0.1.0/24", "bad pool a 10.0.0.0/24",
+	    "a 10.0.0.0-10.0.0.255; b 10.0.1.0-10.0.1.255", "a", "spec.x: 1: is wrong" },
+	{ "unreadable, then mended",
+	    "pool a 10.0.0.0/24; bad pool a 10.0.0.0/24", "pool a 10.0.0.0/25",
+	    "a 10.0.0.0-10.0.0.127", NULL, NULL },
+	{ "an unreadable advertisement says nothing of the pools", NULL,
+	    "pool a 10.0.0.0/24; bad l2adv l", "a 10.0.0.0-10.0.0.255", NULL, NULL },
 	{ "a node's address: a warning, the pool stands", NULL,
 	    "pool a 10.0.0.0/31; node n 10.0.0.1", "a 10.0.0.0-10.0.0.1", NULL,
 	    "10.0.0.1 is a node's own address" },
@@ -95,12 +103,47 @@ START_TEST(table)
 		ck_assert_msg(p != NULL, "%s: not refused", why);
 		ck_assert_msg(strstr(p->text, cases[_i].text) != NULL, "%s: %s", why,
 		    p->text);
+	} else if (strstr(cases[_i].after, "bad ") != NULL) {
+		ck_assert_msg(c.nproblems == 1 && c.problems[0].is_refused, "%s", why);
 	} else if (cases[_i].text != NULL) {
 		ck_assert_msg(c.nproblems == 1 && !c.problems[0].is_refused, "%s", why);
 		ck_assert_msg(strstr(c.problems[0].text, cases[_i].text) != NULL,
 		    "%s: %s", why, c.problems[0].text);
 	} else
 		ck_assert_msg(c.nproblems == 0, "%s: %s", why, c.problems[0].text);
+	config_fini(&c);
+	kube_store_free(s);
+}
+END_TEST
+
+/* Unreadable since the start: whatever no pool has, and may be given out, stays. */
+START_TEST(unread)
+{
+	static const struct {
+		const char *ip, *pool;		/* NULL: nobody's */
+	} holds[] = {
+		{ "10.0.0.1", "a" }, { "10.0.1.1", "u" }, { "2001:db8::1", "u" },
+		{ "0.0.0.1", NULL }, { "127.0.0.1", NULL }, { "255.255.255.255", NULL },
+		{ "223.255.255.255", "u" }, { "fe80::1", NULL }, { "::2", "u" },
+		{ "10.0.0.130", NULL },		/* a reserves it */
+	};
+	struct kube_store *s = world_new("pool a 10.0.0.0/24 res=10.0.0.128/25; "
+	    "bad pool u 10.9.0.0/24; bad pool v 10.8.0.0/24");
+	struct config c;
+
+	config_build(s, NULL, &c);
+	for (size_t i = 0; i < nitems(holds); i++) {
+		struct ip ip = an_ip(holds[i].ip);
+		const struct pool_span *span = pool_set_span(&c.pools, &ip);
+
+		ck_assert_msg((span != NULL) == (holds[i].pool != NULL), "%s",
+		    holds[i].ip);
+		if (span != NULL)
+			ck_assert_str_eq(c.pools.pools[span->pool].name, holds[i].pool);
+	}
+	ck_assert_ptr_nonnull(config_refusal(&c, "u"));
+	ck_assert_ptr_nonnull(config_refusal(&c, "v"));
+	ck_assert(pool_set_named(&c.pools, "u")->is_frozen);
 	config_fini(&c);
 	kube_store_free(s);
 }
@@ -224,6 +267,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, table, 0, nitems(cases));
+	tcase_add_test(tc, unread);
 	tcase_add_loop_test(tc, doubt, 0, nitems(doubts));
 	tcase_add_test(tc, long_text_is_cut);
 	tcase_add_test(tc, remembers);

@@ -15,6 +15,8 @@
  *	peer NAME [bfd=NAME]; community NAME ALIAS; bfd NAME
  *	ns NAME K:V
  *
+ * bad KIND ...: the same object, refused: what the store has of it is a stub.
+ *
  * Lines end with a newline or a semicolon. Ages count upwards: the oldest is
  * age=1; whoever has none is age=100. Services are dual-stack by `fam=46`;
  * without fam they leave their families open. rv defaults to "1".
@@ -382,6 +384,22 @@ parse_other(struct kube_object *o, const char *kind, char *line)
 	return true;
 }
 
+/* The object as a decoder that refused it would leave it. */
+static inline void
+make_stub(struct kube_object *o)
+{
+	struct kube_service svc = { .ingress = o->service.ingress,
+	    .ningress = o->service.ningress };
+
+	o->why_refused = "spec.x: 1: is wrong; write 2";
+	if (o->kind == KUBE_SERVICE)
+		o->service = svc;
+	else if (o->kind == KUBE_IP_ADDRESS_POOL)
+		o->pool = (struct kube_ip_address_pool){ 0 };
+	else if (o->kind == KUBE_L2_ADVERTISEMENT)
+		o->l2adv = (struct kube_l2_advertisement){ 0 };
+}
+
 /* Put the objects of text into s, in place of namesakes. */
 static inline void
 world_add(struct kube_store *s, const char *text)
@@ -391,7 +409,10 @@ world_add(struct kube_store *s, const char *text)
 	for (char *line; (line = next_word(&rest, "\n;")) != NULL;) {
 		struct kube_object *o = mem_zalloc(sizeof(*o));
 		char *kind = next_word(&line, " \t");
+		bool is_bad = kind != NULL && strcmp(kind, "bad") == 0;
 
+		if (is_bad)
+			kind = next_word(&line, " ");
 		if (kind == NULL) {
 			free(o);
 			continue;
@@ -409,6 +430,8 @@ world_add(struct kube_store *s, const char *text)
 			o->meta.name = arena_strdup(&o->arena, next_word(&line, " "));
 			add_kvs(&o->arena, &o->meta.labels, next_word(&line, " "));
 		}
+		if (is_bad)
+			make_stub(o);
 		kube_store_put(s, o);
 	}
 	free(copy);
