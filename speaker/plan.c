@@ -34,14 +34,31 @@ entries_hold(const struct kube_pool_entry *e, size_t n, const struct ip *ip)
 	return false;
 }
 
+/* The first pool of which no version could be read, NULL for none. */
+static const struct kube_object *
+pool_unread(const struct kube_store *store)
+{
+	struct kube_list stubs = kube_store_stubs(store, KUBE_IP_ADDRESS_POOL);
+
+	for (size_t i = 0; i < stubs.n; i++) {
+		if (kube_store_get(store, KUBE_IP_ADDRESS_POOL, stubs.items[i]->meta.ns,
+		    stubs.items[i]->meta.name) == NULL)
+			return stubs.items[i];
+	}
+	return NULL;
+}
+
 /*
  * The pool that holds ip, NULL for none. Pools do not overlap but for what one
  * of them reserves; where ip is reserved by all, it was given before that, and
- * the controller is about to take it back.
+ * the controller is about to take it back. One that none holds, and that our
+ * controller gave (ipMode says so), is of the pool that cannot be read: who
+ * started after the mistake must come to the same owners as who knew the pool.
  */
 static const struct kube_object *
-pool_of(const struct kube_store *store, const struct ip *ip)
+pool_of(const struct kube_store *store, const struct kube_ingress *in)
 {
+	const struct ip *ip = &in->ip;
 	struct kube_list pools = kube_store_list(store, KUBE_IP_ADDRESS_POOL);
 	const struct kube_object *reserving = NULL;
 
@@ -54,6 +71,8 @@ pool_of(const struct kube_store *store, const struct ip *ip)
 			return pools.items[i];
 		reserving = pools.items[i];
 	}
+	if (reserving == NULL && in->ip_mode != NULL && strcmp(in->ip_mode, "Proxy") == 0)
+		return pool_unread(store);
 	return reserving;
 }
 
@@ -88,14 +107,14 @@ collect_claims(struct plan_ctx *ctx)
 		if (!s->is_load_balancer || svcs.items[i]->meta.is_deleting)
 			continue;
 		for (size_t j = 0; j < s->ningress; j++) {
-			const struct ip *ip = &s->ingress[j].ip;
+			const struct kube_ingress *in = &s->ingress[j];
 			const struct kube_object *pool;
 
-			if (!ip_is_set(ip) ||
-			    (pool = pool_of(ctx->in->store, ip)) == NULL)
+			if (!ip_is_set(&in->ip) ||
+			    (pool = pool_of(ctx->in->store, in)) == NULL)
 				continue;
 			ctx->claims[ctx->nclaims++] = (struct plan_claim){
-				.vip = *ip, .svc = svcs.items[i], .pool = pool };
+				.vip = in->ip, .svc = svcs.items[i], .pool = pool };
 		}
 	}
 	sort_items(ctx->claims, ctx->nclaims, sizeof(*ctx->claims), claim_cmp);

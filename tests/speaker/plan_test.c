@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kube/decode.h"
+#include "kube/manifest.h"
 #include "speaker/plan.h"
 #include "tests/check.h"
 
@@ -346,22 +347,28 @@ static const struct {
 	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
 };
 
+/* text with single quotes for double ones; heap. */
+static char *
+json_of(const char *text)
+{
+	char *json = strdup(text);
+
+	for (char *p = json; *p != '\0'; p++)
+		*p = *p == '\'' ? '"' : *p;
+	return json;
+}
+
 static void
 put(struct kube_store *store, const char *text)
 {
 	struct kube_error err = { "" };
 	struct kube_object *o = NULL;
-	char json[2048];
-	size_t n;
+	char *json = json_of(text);
 
-	for (n = 0; text[n] != '\0'; n++)
-		json[n] = text[n];
-	json[n] = '\0';
-	for (char *p = json; *p != '\0'; p++)
-		*p = *p == '\'' ? '"' : *p;
-	ck_assert_msg(kube_decode(json, n, NULL, KUBE_NKINDS, &o, &err) == 0,
+	ck_assert_msg(kube_decode(json, strlen(json), NULL, KUBE_NKINDS, &o, &err) == 0,
 	    "%s in %s", err.text, json);
 	kube_store_put(store, o);
+	free(json);
 }
 
 static void
@@ -449,6 +456,50 @@ START_TEST(table)
 	plan_fini(&plan);
 	alive_fini(&alive);
 	kube_store_free(store);
+}
+END_TEST
+
+#define BAD_POOL \
+	"{'apiVersion':'heraldlb.io/v1beta1','kind':'IPAddressPool'," \
+	META("herald-system", "bad") ",'spec':{'addresses':['10.0.8.9-10.0.8.1']}}"
+
+static const struct {
+	const char *why, *svc;
+	bool is_claimed;
+} unread[] = {
+	{ "an address of no pool is of the one that cannot be read",
+	    SVC_OF("s", "", "10.0.8.3"), true },
+	{ "unless it was not our controller that gave it",
+	    "{'apiVersion':'v1','kind':'Service'," META("d", "s") ",'spec':{'type':"
+	    "'LoadBalancer','ports':[{'port':80}]},'status':{'loadBalancer':"
+	    "{'ingress':[{'ip':'10.0.8.3','ipMode':'VIP'}]}}}", false },
+};
+
+START_TEST(unread_pool)
+{
+	static const struct kube_manifest_conf conf = { .own_ns = "herald-system" };
+	struct kube_store *store = kube_store_new();
+	char *text = json_of(BAD_POOL);
+	struct alive alive;
+	struct plan plan;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		put(store, world[i]);
+	put(store, unread[_i].svc);
+	kube_store_put(store, kube_manifest_stub(text, KUBE_IP_ADDRESS_POOL, NULL,
+	    &conf));
+	make_alive(&alive, ALIVE_HEARD_UP);
+	plan_build(&(struct plan_input){ .store = store, .self = "n1",
+	    .alive = &alive, .now = T0, .self_state = ALIVE_UP }, &plan);
+	ck_assert_msg((plan.nvips == 1) == unread[_i].is_claimed, "%s", unread[_i].why);
+	if (unread[_i].is_claimed) {
+		ck_assert_str_eq(plan.vips[0].pool, "bad");
+		ck_assert_ptr_nonnull(plan.vips[0].owner);
+	}
+	plan_fini(&plan);
+	alive_fini(&alive);
+	kube_store_free(store);
+	free(text);
 }
 END_TEST
 
@@ -636,6 +687,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, table, 0, nitems(rows));
+	tcase_add_loop_test(tc, unread_pool, 0, nitems(unread));
 	tcase_add_loop_test(tc, owner, 0, nitems(owner_rows));
 	tcase_add_loop_test(tc, bgp, 0, nitems(bgp_rows));
 	tcase_add_test(tc, same_table_on_every_node);
