@@ -97,6 +97,66 @@ class Pools:
             expect(mended["lastTransitionTime"] == got["lastTransitionTime"],
                    "it was True all the time")
 
+    def test_refused(self):
+        """What no schema sees: its owner is told, nobody loses an address, not even
+        to a controller that starts after the mistake."""
+        path = f"{BASE}/ipaddresspools/torn"
+
+        def write(*addresses):
+            self.c.http("PATCH", path, {"spec": {"addresses": addresses}},
+                        ctype="application/merge-patch+json")
+
+        def is_told(what):
+            return until(lambda: (a := self.accepted(path)).get("status") == what and a,
+                         f"Accepted to be {what}", 25)
+        self.c.http("POST", f"{BASE}/ipaddresspools",
+                    pool("torn", {"addresses": ["203.0.113.64-203.0.113.70"],
+                                  "autoAssign": False}))
+        mine = service("p-torn", kind="LoadBalancer")
+        late = service("p-torn-late", kind="LoadBalancer")
+        for s in mine, late:
+            s["metadata"]["annotations"] = {"heraldlb.io/address-pool": "torn"}
+        with self.d.controller():
+            self.c.http("POST", SERVICES, mine)
+            ip = until(lambda: self.d.ips("p-torn"), "an address", 25)
+            is_told("True")
+            write("203.0.113.70-203.0.113.64")
+            said = is_told("False")
+            expect(said["reason"] == "Refused", said)
+            expect("spec.addresses[0]" in said["message"] and "swap" in said["message"],
+                   said["message"])
+            events = [e for e in self.c.http("GET", f"/api/v1/namespaces/{NS}/events")["items"]
+                      if e["involvedObject"]["name"] == "torn" and e["reason"] == "Refused"]
+            expect(len(events) == 1 and events[0]["count"] == 1, f"Events: {events}")
+            self.c.http("POST", SERVICES, service("p-torn-other", kind="LoadBalancer"))
+            until(lambda: self.d.ips("p-torn-other"), "an address of another pool", 25)
+        with self.d.controller():
+            self.c.http("POST", SERVICES, late)
+            got = until(lambda: self.d.events("p-torn-late", "AllocationFailed"),
+                        "an Event AllocationFailed", 25)
+            expect("has to be corrected" in got[0]["message"], got[0]["message"])
+            expect(self.d.ips("p-torn") == ip, "it lost its address")
+            write("203.0.113.64-203.0.113.70")
+            is_told("True")
+            until(lambda: self.d.ips("p-torn-late"), "an address for who waited", 25)
+            expect(self.d.ips("p-torn") == ip, "it lost its address")
+        return said["message"]
+
+    def test_denied(self):
+        """A condition that could not be written is, once it can be."""
+        path = f"{BASE}/l2advertisements"
+        proxy = self.s.proxy
+        fault = proxy.add("denied", "write", "l2advertisements", times=1, code=403)
+        try:
+            with self.d.controller(proxy.port):
+                self.c.http("POST", path, ours("L2Advertisement", "c-denied", {}))
+                until(lambda: fault.hits, "the write to be refused", 25)
+                expect(not self.accepted(f"{path}/c-denied"), "the fault has let it pass")
+                until(lambda: self.accepted(f"{path}/c-denied"), "the condition", 25)
+        finally:
+            with proxy.lock:
+                proxy.faults = []
+
     def test_restart(self):
         """Who starts anew finds the statuses as they should be."""
         paths = [f"{BASE}/l2advertisements/c-l2", f"{BASE}/bgpadvertisements/c-bgp",
@@ -148,8 +208,13 @@ class Pools:
 
 def run(suite, test):
     p = Pools(suite)
-    test("pools: what schemas refuse", p.test_schemas)
-    test("pools: conditions tell what is doubtful", p.test_conditions)
-    test("pools: a restart writes no status", p.test_restart)
-    test("pools: a reserved address asked for", p.test_reserved)
-    test("pools: heraldctl plan, and what comes of it", p.test_plan)
+
+    def pools_test(name, fn):
+        test("pools: " + name, lambda: (p.d.ready(), fn())[1])
+    pools_test("what schemas refuse", p.test_schemas)
+    pools_test("conditions tell what is doubtful", p.test_conditions)
+    pools_test("what the controller refuses", p.test_refused)
+    pools_test("a condition that is refused once", p.test_denied)
+    pools_test("a restart writes no status", p.test_restart)
+    pools_test("a reserved address asked for", p.test_reserved)
+    pools_test("heraldctl plan, and what comes of it", p.test_plan)
