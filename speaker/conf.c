@@ -16,7 +16,7 @@ enum {
 	OPT_FWMARK, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT, OPT_LIVENESS,
 	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME,
 	OPT_EXCLUDE_INTERFACE,
-	OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON, OPT_VERSION, OPT_HELP,
+	OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON, OPT_STATUS_RESOURCES, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -41,6 +41,7 @@ static const struct option options[] = {
 	{ "exclude-interface", required_argument, NULL, OPT_EXCLUDE_INTERFACE },
 	{ "failback-delay", required_argument, NULL, OPT_FAILBACK_DELAY },
 	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
+	{ "status-resources", required_argument, NULL, OPT_STATUS_RESOURCES },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
@@ -63,6 +64,7 @@ static const char *const hints[] = {
 	[OPT_BGP_PORT - 256] = "a TCP port, 1 to 65535, or 0 for none",
 	[OPT_BGP_DRAIN_TIME - 256] = "0 to 3600 seconds",
 	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds",
+	[OPT_STATUS_RESOURCES - 256] = "yes or no",
 	[OPT_EXCLUDE_INTERFACE - 256] = "given at most 32 times",
 };
 
@@ -93,6 +95,9 @@ static const char usage[] =
 "  --failback-delay SEC     after a start, take no VIP that another node can have\n"
 "                           for so long (0)\n"
 "  --yield-on-cordon        hand VIPs over while the Node is unschedulable\n"
+"  --status-resources yes|no\n"
+"                           write ServiceL2Status, ServiceBGPStatus and\n"
+"                           BGPSessionState objects (yes)\n"
 "  --version, --help\n"
 "\n"
 "See herald-speaker(8).\n";
@@ -241,6 +246,9 @@ set(int opt, char *arg, struct speaker_conf *conf)
 	case OPT_YIELD_ON_CORDON:
 		conf->yields_on_cordon = true;
 		return 0;
+	case OPT_STATUS_RESOURCES:
+		conf->has_reports = strcmp(arg, "yes") == 0;
+		return conf->has_reports || strcmp(arg, "no") == 0 ? 0 : -EINVAL;
 	case OPT_LIVENESS:
 		return conf_parse_liveness(arg, &conf->detect_mult, &conf->interval_us);
 	case OPT_LIVENESS_KEY_FILE:
@@ -286,6 +294,7 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		    .fwmark = 0x10, .table = 7777, .rule_pref = 77 },
 		.bgp_drain_ms = 3000,
 		.liveness_port = 7847,
+		.has_reports = true,
 		.detect_mult = 3,
 		.interval_us = 100000,
 	};

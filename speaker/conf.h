@@ -31,6 +31,7 @@ struct speaker_conf {
 	size_t	key_len;		/* 0: no authentication */
 	uint32_t failback_delay_sec;	/* --failback-delay */
 	bool	yields_on_cordon;	/* --yield-on-cordon */
+	bool	has_reports;		/* --status-resources */
 	const char *excludes[CONF_MAX_EXCLUDES];
 	size_t	nexcludes;
 	char	*owned[2];		/* strings of ours among the above */

@@ -14,6 +14,7 @@
 #include "speaker/apply.h"
 #include "speaker/bgp_encode.h"
 #include "speaker/plan.h"
+#include "speaker/report_io.h"
 #include "speaker/speaker_io.h"
 #include "speaker/status_encode.h"
 #include "speaker/tell_io.h"
@@ -45,6 +46,7 @@ struct speaker {
 	struct alive alive;
 	struct apply apply;
 	struct tell tell;
+	struct reporter reporter;
 	struct worker *worker;		/* runs apply_program() */
 	struct plan plan;		/* being applied, or the last one applied */
 	struct mono began;		/* when the plan was begun */
@@ -337,6 +339,8 @@ programmed(struct speaker *s)
 	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(now, s->began) / 1e9);
 	schedule_retry(s, now, rc != 0);
 	s->has_planned = true;
+	reporter_start(&s->reporter);
+	reporter_mark(&s->reporter);
 	if (rc == 0 && s->serve_from.ns == MONO_NEVER.ns)
 		s->serve_from = mono_add_sec(now, s->conf->failback_delay_sec);
 	if (s->is_leaving) {
@@ -378,6 +382,7 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	if (s->has_announced_news) {
 		s->has_announced_news = false;
 		tell_announced(&s->tell, s->arp);
+		reporter_mark(&s->reporter);
 	}
 	/* Half a world would take down what is there. */
 	if (s->is_leaving || worker_is_busy(s->worker) ||
@@ -412,6 +417,10 @@ on_change(void *arg, enum kube_kind kind)
 {
 	struct speaker *s = arg;
 
+	if (kube_kind_is_report(kind)) {
+		reporter_mark(&s->reporter);
+		return;
+	}
 	s->is_dirty = true;
 	s->are_nodes_dirty |= kind == KUBE_NODE;
 }
@@ -493,6 +502,14 @@ on_left(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
+on_bgp_changed(void *arg)
+{
+	struct speaker *s = arg;
+
+	reporter_mark(&s->reporter);
+}
+
+static void
 on_bgp_stopped(void *arg)
 {
 	struct speaker *s = arg;
@@ -535,7 +552,8 @@ open_engines(struct speaker *s, char err[512])
 	};
 	const struct apply_bgp_conf bgp = {
 		.port = conf->bgp_port, .drain_ms = conf->bgp_drain_ms,
-		.handler = { .stopped = on_bgp_stopped, .arg = s } };
+		.handler = { .changed = on_bgp_changed, .stopped = on_bgp_stopped,
+		    .arg = s } };
 	const struct arp_io_handler arp = {
 		.conflict = on_conflict, .links_changed = on_links, .arg = s,
 		.settled = on_settled, .announced_changed = on_announced };
@@ -554,6 +572,11 @@ open_engines(struct speaker *s, char err[512])
 	bfd_io_set_path(s->bfd, BFD_IO_PATH_WAITING);
 	tell_init(&s->tell, s->source, conf->node_name, &s->plan, &s->alive);
 	apply_init(&s->apply, s->director, s->arp, s->loop, &bgp);
+	if (conf->has_reports)
+		reporter_init(&s->reporter, &(struct reporter_conf){ .loop = s->loop,
+		    .source = s->source, .store = s->store, .node = conf->node_name,
+		    .ns = conf->ns, .plan = &s->plan, .apply = &s->apply,
+		    .alive = &s->alive, .arp = s->arp });
 	s->worker = worker_new(s->loop, work, on_worked, s);
 	if (s->worker == NULL) {
 		snprintf(err, 512, "no thread can be started; raise the limit on "
@@ -569,17 +592,18 @@ open_parts(struct speaker *s, char err[512])
 {
 	const struct speaker_conf *conf = s->conf;
 	const struct kube_source_handler handler = { on_change, on_synced, s };
+	/* Services without a profile, peers without a password and all traffic do
+	   without these. */
+	unsigned spare = 1u << KUBE_FORWARDING_PROFILE | 1u << KUBE_SECRET |
+	    (conf->has_reports ? REPORT_KINDS : 0);
 	const struct kube_source_conf source = {
 		.spec = conf->source,
 		.kinds = 1u << KUBE_SERVICE | 1u << KUBE_ENDPOINT_SLICE |
 		    1u << KUBE_NODE | 1u << KUBE_POD | 1u << KUBE_IP_ADDRESS_POOL |
 		    1u << KUBE_L2_ADVERTISEMENT | 1u << KUBE_BGP_ADVERTISEMENT |
 		    1u << KUBE_BGP_PEER | 1u << KUBE_COMMUNITY |
-		    1u << KUBE_BFD_PROFILE | 1u << KUBE_FORWARDING_PROFILE |
-		    1u << KUBE_SECRET,
-		/* Services without a profile, and peers without a password, need
-		   neither. */
-		.spare_kinds = 1u << KUBE_FORWARDING_PROFILE | 1u << KUBE_SECRET,
+		    1u << KUBE_BFD_PROFILE | spare,
+		.spare_kinds = spare,
 		.node_name = conf->node_name,
 		.ns = conf->ns,
 		.api_group = conf->api_group,
@@ -642,6 +666,7 @@ speaker_free(struct speaker *s)
 	arp_io_free(s->arp);
 	director_close(s->director);
 	tell_fini(&s->tell);
+	reporter_fini(&s->reporter);
 	apply_fini(&s->apply);
 	plan_fini(&s->plan);
 	alive_fini(&s->alive);

@@ -11,10 +11,12 @@ import subprocess
 import time
 
 from netns import ip_batch, sysctl
+from objects import NAMESPACE
 
 HOST = "10.0.2.2"       # the machine's loopback, as its VM sees it
 PLURALS = {"Node": "nodes", "Pod": "pods", "Service": "services",
-           "IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisements"}
+           "IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisements",
+           "ServiceL2Status": "servicel2statuses"}
 
 
 def connect_network():
@@ -108,6 +110,16 @@ class Server:
                 raise
             return []
         return [i["ip"] for i in svc["status"]["loadBalancer"].get("ingress") or []]
+
+    def reports(self, kind):
+        """What speakers have written of that kind."""
+        path = path_of({"apiVersion": "heraldlb.io/v1beta1", "kind": kind,
+                        "metadata": {"namespace": NAMESPACE}})
+        return [dict(r, apiVersion="heraldlb.io/v1beta1", kind=kind)
+                for r in self.request("GET", path)["items"]]
+
+    def remove_report(self, obj):
+        self.remove(obj)
 
     # --- on the machine outside
 

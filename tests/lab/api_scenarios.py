@@ -10,6 +10,7 @@ import topology
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, Prober, until
 from objects import TCP_PORT, UDP_PORT
+from report_scenarios import status_objects, wait_told
 from scenarios import (all_endpoints, bring_back, hostile_rules, local_clients, ms,
                        no_trace, programmed_dump, rejoin, spread, takeover, through_router,
                        Takeover)
@@ -196,6 +197,7 @@ def takeover_without_api(svc):
     return f"VIP answers again after {ms(t.outage_sec)}, {len(t.alive)} of 60 connections alive"
 
 
+scenario(status_objects)
 scenario(hostile_rules)
 
 
@@ -210,4 +212,5 @@ def service_deleted(svc):
     for node in svc.lab.nodes:
         until(f"no trace of {vip} in IPVS of {node.name}", lambda n=node: no_trace(n, vip), 5,
               node=node)
-    return f"silent {ms(took)} after kubectl returned"
+    told = wait_told(svc, [], 10) - since
+    return f"silent {ms(took)} after kubectl returned, its ServiceL2Status gone after {ms(told)}"

@@ -17,6 +17,7 @@ import bgp_scenarios
 import demo
 import objects
 import plane_scenarios
+import report_scenarios
 import scenarios
 from cluster import RESULTS, Lab
 from measure import Failed
@@ -104,7 +105,7 @@ def main():
     suite = api_scenarios if args.api else scenarios
     # What follows from here on takes the Services away.
     end = [name for name, _fn, _family in scenarios.SCENARIOS].index("hostile_rules")
-    scenarios.SCENARIOS[end:end] = plane_scenarios.SCENARIOS
+    scenarios.SCENARIOS[end:end] = plane_scenarios.SCENARIOS + report_scenarios.SCENARIOS
     scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS)
     names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:

@@ -122,3 +122,19 @@ class Folder:
         except FileNotFoundError:
             return []
         return [i["ip"] for i in status["loadBalancer"].get("ingress", [])]
+
+    def reports(self, kind):
+        """What speakers have written of that kind."""
+        found = []
+        for name in sorted(os.listdir(f"{self.path}/.status")):
+            if name.startswith(f"{kind}_"):
+                try:
+                    with open(f"{self.path}/.status/{name}") as f:
+                        found.append(json.load(f))
+                except FileNotFoundError:
+                    pass        # gone just now
+        return found
+
+    def remove_report(self, obj):
+        meta = obj["metadata"]
+        os.unlink(f"{self.path}/.status/{obj['kind']}_{meta['namespace']}_{meta['name']}.json")

@@ -48,6 +48,8 @@ static const struct {
 	{ "an interface name has 15 bytes", { "--director-link=sixteen-letters-" }, CONF_BAD },
 	{ "a level we know", { "--log-level=loud" }, CONF_BAD },
 	{ "a delay of a day", { "--failback-delay=86400", "--yield-on-cordon" }, CONF_RUN },
+	{ "status objects or none", { "--status-resources=no" }, CONF_RUN },
+	{ "nothing in between", { "--status-resources=some" }, CONF_BAD },
 	{ "for ever is no delay", { "--failback-delay=never" }, CONF_BAD },
 	{ "an unknown option", { "--nope" }, CONF_BAD },
 	{ "a stray word", { "--log-json", "word" }, CONF_BAD },

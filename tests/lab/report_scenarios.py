@@ -1,0 +1,77 @@
+"""report_scenarios.py - what the speakers write of themselves into the source."""
+import time
+
+import objects
+from measure import Failed, Not, until
+from scenarios import ms
+
+SCENARIOS = []      # as in scenarios.py
+
+
+def announcers(svc, kind):
+    """The nodes whose reports of that kind name the Service, and on what."""
+    return {s["node"]: sorted(i["name"] if isinstance(i, dict) else i
+                              for i in s.get("interfaces", s.get("peers", [])))
+            for s in (r.get("status", {}) for r in svc.lab.objects.reports(kind))
+            if (s.get("serviceNamespace"), s.get("serviceName")) == ("default", svc.name)}
+
+
+def wait_told(svc, want, limit_sec, kind="ServiceL2Status"):
+    """Wait until exactly the nodes in want say so; returns when that was."""
+    def look():
+        have = announcers(svc, kind)
+        return sorted(have) == want or Not(f"it is told by {have or 'nobody'}")
+    until(f"{kind} of {svc.name} to be told by {want or 'nobody'}", look, limit_sec, 0.01)
+    return time.monotonic()
+
+
+def versions(svc):
+    return sorted((r["metadata"]["name"], r["metadata"].get("resourceVersion"), str(r["status"]))
+                  for r in svc.lab.objects.reports("ServiceL2Status"))
+
+
+def status_objects(svc):
+    """ServiceL2Status names the owner, follows it when it dies, and goes with the Service."""
+    lab = svc.lab
+    vip, owner = svc.settle()
+    wait_told(svc, [owner.name], 15)    # speakers leave the old ones alone for 10 s
+    on = announcers(svc, "ServiceL2Status")[owner.name]
+    if on != ["eth0"]:
+        raise Failed("the VIP to be announced on eth0", f"it says {on}", owner)
+    # From outside: a report that is not true is taken away, one that is comes back.
+    report = next(r for r in lab.objects.reports("ServiceL2Status")
+                  if r["status"]["node"] == owner.name and r["status"]["serviceName"] == svc.name)
+    lab.objects.remove_report(report)
+    wait_told(svc, [owner.name], 15)
+    since = time.monotonic()
+    lab.speakers[owner.name].kill()
+    heir = until("another owner", lambda: (svc.owners(vip, 0.05) - {owner.name}) or Not("none"),
+                 10, 0.01).pop()
+    moved = time.monotonic() - since
+    told = wait_told(svc, [heir], 10) - since
+    lab.speakers[owner.name].start()
+    vip, owner = svc.settle()
+    wait_told(svc, [owner.name], 25)
+    before = versions(svc)
+    time.sleep(3)
+    if versions(svc) != before:
+        raise Failed("reports that are true to be left alone", f"{before}, now {versions(svc)}")
+    return (f"{owner.name} on {on[0]}; killed, it was told {ms(told)} later that {heir} announces "
+            f"(who did by {ms(moved)}); the same after its return")
+
+
+def status_gone(svc):
+    """Without the Service there is no report on it."""
+    svc.settle()
+    svc.delete()
+    since = time.monotonic()
+    took = wait_told(svc, [], 10) - since
+    svc.write()
+    vip, owner = svc.settle()
+    wait_told(svc, [owner.name], 10)
+    return f"gone after {ms(took)}, and back with {vip}"
+
+
+SCENARIOS.append(("status_objects", status_objects, 4))
+SCENARIOS.append(("status_objects6", status_objects, 6))
+SCENARIOS.append(("status_gone", status_gone, 4))
