@@ -12,6 +12,7 @@
 #include "bgp/bgp_io.h"
 #include "bgp/bgp_linger_io.h"
 #include "bgp/bgp_listen_io.h"
+#include "bgp/bgp_mrt_io.h"
 #include "bgp/bgp_ra_io.h"
 #include "bgp/bgp_tcp_io.h"
 
@@ -45,6 +46,7 @@ struct bgp_nbr {
 	unsigned ncalls;		/* taken since calls_at; see bgp_nbr_call() */
 	struct mono calls_at;
 	enum bfd_peer_state bfd;	/* as last acted upon */
+	enum bgp_state dumped;		/* as the MRT dump last had it */
 	struct bgp_nbr *prev, *next;	/* io->nbrs */
 };
 
@@ -57,6 +59,7 @@ struct bgp_io {
 	struct bgp_linger linger;
 	struct bgp_ra ra;
 	struct bgp_bfd bfd;
+	struct bgp_mrt *mrt;		/* NULL: no dump */
 	ev_timer notify;		/* handler->changed is due */
 	ev_timer publish;		/* metrics are due */
 	ev_timer drain;			/* the second half of bgp_io_shutdown() */
@@ -118,6 +121,11 @@ void bgp_nbr_publish(struct bgp_nbr *n);
 void bgp_nbr_publish_error(struct bgp_nbr *n, bool is_theirs, unsigned code,
     unsigned subcode);
 void bgp_nbr_unpublish(const struct bgp_nbr *n);
+
+/* bgp_mrt_io.c: a message of its engine, and its state where that is another one. */
+void bgp_nbr_dump(void *arg, enum bgp_slot slot, bool is_sent, const uint8_t *msg,
+    size_t len);
+void bgp_nbr_dump_state(struct bgp_nbr *n);
 
 struct bgp_tcp_key bgp_nbr_key(const struct bgp_nbr *n);
 

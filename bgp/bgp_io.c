@@ -257,6 +257,8 @@ bgp_io_new(struct ev_loop *loop, const struct bgp_io_conf *conf,
 	b->ra = (struct bgp_ra){ loop, on_found, b, NULL };
 	b->bfd = (struct bgp_bfd){ loop, on_bfd_changed, b, NULL };
 	b->buf = mem_zalloc(BGP_IO_READ);
+	if (conf->mrt_path != NULL)
+		b->mrt = bgp_mrt_new(conf->mrt_path, conf->mrt_max_bytes);
 	ev_timer_init(&b->notify, on_notify, 0., 0.);
 	ev_timer_init(&b->publish, on_publish, 0., 0.);
 	b->notify.data = b->publish.data = b->drain.data = b;
@@ -278,6 +280,7 @@ bgp_io_free(struct bgp_io *b)
 	bgp_listen_fini(&b->listen);
 	bgp_ra_fini(&b->ra);
 	bgp_bfd_fini(&b->bfd);
+	bgp_mrt_free(b->mrt);
 	ev_timer_stop(b->loop, &b->notify);
 	ev_timer_stop(b->loop, &b->publish);
 	ev_timer_stop(b->loop, &b->drain);

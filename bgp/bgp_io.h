@@ -9,7 +9,7 @@
  * bgp_tcp_io.c knows sockets and their options, bgp_listen_io.c takes calls,
  * bgp_linger_io.c lets last words out, bgp_ra_io.c finds peers by interface,
  * bgp_bfd_io.c has their BFD sessions, bgp_metric_io.c publishes what was
- * counted; bgp_io.c joins them.
+ * counted, bgp_mrt_io.c dumps what was said; bgp_io.c joins them.
  */
 #ifndef HERALD_BGP_BGP_IO_H
 #define HERALD_BGP_BGP_IO_H
@@ -39,6 +39,8 @@ struct bgp_io_conf {
 	 * from that process stay.
 	 */
 	bool	is_restarting;
+	const char *mrt_path;		/* dump all messages there (RFC 6396), or NULL */
+	uint64_t mrt_max_bytes;		/* of it and of its forerunner, each */
 };
 
 /* The BFD session of a peer (RFC 5882). */
@@ -76,7 +78,7 @@ struct bgp_io_peer {
 	enum bgp_io_auth auth;
 	const char *password;		/* 1..BGP_IO_KEY_MAX bytes, where auth */
 	uint8_t	key_id;			/* SendID and RecvID of TCP-AO */
-	struct bgp_peer_conf session;	/* random, is_restarting: set by bgp_io */
+	struct bgp_peer_conf session;	/* random, is_restarting, tap: bgp_io's */
 	/*
 	 * Next hops to announce. IP_NONE: the session's own address, and of the
 	 * other family an address of the same interface.

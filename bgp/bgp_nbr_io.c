@@ -204,6 +204,7 @@ bgp_nbr_settle(struct bgp_nbr *n)
 		for (unsigned i = 0; i < BGP_NSLOTS; i++)
 			is_done &= bgp_link_send(&n->links[i]);
 	} while (!is_done);
+	bgp_nbr_dump_state(n);
 	now = clock_mono();
 	ev_timer_stop(n->io->loop, &n->timer);
 	ev_timer_set(&n->timer, mono_delay_sec(now, bgp_peer_deadline(&n->engine)), 0.);
@@ -238,6 +239,8 @@ bgp_nbr_new(struct bgp_io *b, const struct bgp_io_peer *conf)
 		n->scope = if_nametoindex(n->conf.ifname);
 	engine.is_restarting = b->conf.is_restarting;
 	engine.random = clock_random();
+	engine.tap = b->mrt != NULL ? bgp_nbr_dump : NULL;
+	engine.tap_arg = n;
 	bgp_peer_init(&n->engine, &engine);
 	for (unsigned i = 0; i < BGP_NSLOTS; i++)
 		bgp_link_init(&n->links[i], n, i);

@@ -413,10 +413,25 @@ bgp_peer_read(struct bgp_peer *p, enum bgp_slot slot, const uint8_t *buf, size_t
 		} else if (total > 0 && (size_t)total > c->rx_len) {
 			c->rx_need = (size_t)total;
 		} else if (total > 0) {
+			if (p->conf.tap != NULL)
+				p->conf.tap(p->conf.tap_arg, slot, false, c->rx,
+				    c->rx_len);
 			on_message(p, slot, type, now);
 			c->rx_len = 0;
 			c->rx_need = BGP_HEADER_LEN;
 		}
+	}
+}
+
+/* Of what was just written, each message. */
+static void
+tap_sent(const struct bgp_peer *p, enum bgp_slot slot, const uint8_t *buf, size_t len)
+{
+	size_t n;
+
+	for (size_t at = 0; at < len && p->conf.tap != NULL; at += n) {
+		n = (size_t)(buf[at + 16] << 8 | buf[at + 17]);
+		p->conf.tap(p->conf.tap_arg, slot, true, buf + at, n);
 	}
 }
 
@@ -445,6 +460,7 @@ bgp_peer_write(struct bgp_peer *p, enum bgp_slot slot, uint8_t *buf, size_t size
 		p->counts.tx[BGP_UPDATE] += bgp_rib_write(&p->rib, &p->session, &w);
 	}
 	assert(!w.is_bad);
+	tap_sent(p, slot, buf, w.len);
 	return w.len;
 }
 

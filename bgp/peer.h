@@ -55,6 +55,13 @@ struct bgp_peer_conf {
 	uint8_t	families;		/* to offer, bits 1 << enum bgp_family */
 	bool	has_v6_next_hop;	/* offer IPv4 with an IPv6 next hop */
 	uint64_t random;
+	/*
+	 * Told of each whole message, as it has come and before anything comes of
+	 * it, or as bgp_peer_write() gives it; NULL: nobody listens.
+	 */
+	void	(*tap)(void *arg, enum bgp_slot slot, bool is_sent, const uint8_t *msg,
+		    size_t len);
+	void	*tap_arg;
 };
 
 struct bgp_counts {

@@ -41,6 +41,8 @@ struct apply_yielding {
 struct apply_bgp_conf {
 	uint16_t port;			/* to take calls on, 0 none */
 	uint32_t drain_ms;		/* how long routes stay marked before they go */
+	const char *mrt_path;		/* see bgp_io_conf */
+	uint64_t mrt_max_bytes;
 	struct bgp_io_handler handler;
 };
 

@@ -75,6 +75,8 @@ apply_bgp_announce(struct apply *a, const struct plan *p)
 			return;
 		a->bgp = bgp_io_new(a->loop, &(struct bgp_io_conf){
 		    .port = a->bgp_conf.port,
+		    .mrt_path = a->bgp_conf.mrt_path,
+		    .mrt_max_bytes = a->bgp_conf.mrt_max_bytes,
 		    .is_restarting = !a->has_applied && is_adopted(a, p) },
 		    &a->bgp_conf.handler);
 	}

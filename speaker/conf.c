@@ -14,7 +14,7 @@ enum {
 	OPT_NODE_NAME = 256, OPT_SOURCE, OPT_KUBECONFIG, OPT_NAMESPACE, OPT_API_GROUP,
 	OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_DIRECTOR_NAME, OPT_DIRECTOR_LINK,
 	OPT_FWMARK, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT, OPT_LIVENESS,
-	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME,
+	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP, OPT_MRT_DUMP_SIZE,
 	OPT_EXCLUDE_INTERFACE,
 	OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON, OPT_STATUS_RESOURCES, OPT_VERSION, OPT_HELP,
 };
@@ -38,6 +38,8 @@ static const struct option options[] = {
 	{ "liveness-key-file", required_argument, NULL, OPT_LIVENESS_KEY_FILE },
 	{ "bgp-port", required_argument, NULL, OPT_BGP_PORT },
 	{ "bgp-drain-time", required_argument, NULL, OPT_BGP_DRAIN_TIME },
+	{ "mrt-dump", required_argument, NULL, OPT_MRT_DUMP },
+	{ "mrt-dump-size", required_argument, NULL, OPT_MRT_DUMP_SIZE },
 	{ "exclude-interface", required_argument, NULL, OPT_EXCLUDE_INTERFACE },
 	{ "failback-delay", required_argument, NULL, OPT_FAILBACK_DELAY },
 	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
@@ -63,6 +65,8 @@ static const char *const hints[] = {
 	[OPT_LIVENESS_KEY_FILE - 256] = "a readable file with a key of 1 to 20 bytes",
 	[OPT_BGP_PORT - 256] = "a TCP port, 1 to 65535, or 0 for none",
 	[OPT_BGP_DRAIN_TIME - 256] = "0 to 3600 seconds",
+	[OPT_MRT_DUMP - 256] = "the path of a file",
+	[OPT_MRT_DUMP_SIZE - 256] = "1 to 100000 MB",
 	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds",
 	[OPT_STATUS_RESOURCES - 256] = "yes or no",
 	[OPT_EXCLUDE_INTERFACE - 256] = "given at most 32 times",
@@ -91,6 +95,8 @@ static const char usage[] =
 "  --liveness-key-file FILE authenticate BFD with the key in FILE (1-20 bytes)\n"
 "  --bgp-port PORT          take BGP calls there; 0, the default: only dial\n"
 "  --bgp-drain-time SEC     mark routes for so long before withdrawing them (3)\n"
+"  --mrt-dump FILE          dump BGP messages there (MRT, RFC 6396)\n"
+"  --mrt-dump-size MB       then rename it to FILE.1 and begin anew (64)\n"
 "  --exclude-interface GLOB never announce there; may be given again\n"
 "  --failback-delay SEC     after a start, take no VIP that another node can have\n"
 "                           for so long (0)\n"
@@ -203,6 +209,11 @@ set_number(int opt, const char *arg, struct speaker_conf *conf)
 			return -EINVAL;
 		conf->bgp_drain_ms = (uint32_t)v * 1000;
 		return 0;
+	case OPT_MRT_DUMP_SIZE:
+		if (parse_number(arg, 1, 100000, &v) != 0)
+			return -EINVAL;
+		conf->mrt_max_bytes = (uint64_t)v * 1000000;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -243,6 +254,9 @@ set(int opt, char *arg, struct speaker_conf *conf)
 	case OPT_DIRECTOR_LINK:
 		conf->director.host_if = arg;
 		return *arg != '\0' && strlen(arg) < 16 ? 0 : -EINVAL;
+	case OPT_MRT_DUMP:
+		conf->mrt_path = arg;
+		return *arg != '\0' ? 0 : -EINVAL;
 	case OPT_YIELD_ON_CORDON:
 		conf->yields_on_cordon = true;
 		return 0;
@@ -293,6 +307,7 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		.director = { .name = "herald", .host_if = "herald0",
 		    .fwmark = 0x10, .table = 7777, .rule_pref = 77 },
 		.bgp_drain_ms = 3000,
+		.mrt_max_bytes = 64 * 1000000,
 		.liveness_port = 7847,
 		.has_reports = true,
 		.detect_mult = 3,

@@ -24,6 +24,8 @@ struct speaker_conf {
 	struct director_conf director;
 	uint16_t bgp_port;		/* --bgp-port; 0: only dial */
 	uint32_t bgp_drain_ms;		/* --bgp-drain-time */
+	const char *mrt_path;		/* --mrt-dump; NULL none */
+	uint64_t mrt_max_bytes;		/* --mrt-dump-size */
 	uint16_t liveness_port;
 	uint8_t	detect_mult;		/* --liveness MULTxINTERVALms */
 	uint32_t interval_us;

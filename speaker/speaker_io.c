@@ -552,6 +552,7 @@ open_engines(struct speaker *s, char err[512])
 	};
 	const struct apply_bgp_conf bgp = {
 		.port = conf->bgp_port, .drain_ms = conf->bgp_drain_ms,
+		.mrt_path = conf->mrt_path, .mrt_max_bytes = conf->mrt_max_bytes,
 		.handler = { .changed = on_bgp_changed, .stopped = on_bgp_stopped,
 		    .arg = s } };
 	const struct arp_io_handler arp = {

@@ -510,6 +510,76 @@ START_TEST(leaving_without_routes)
 }
 END_TEST
 
+/* The records of a dump: how many, each whole. */
+static unsigned
+count_records(const char *path)
+{
+	static uint8_t buf[1 << 16];
+	FILE *f = fopen(path, "re");
+	struct wire_in w;
+	unsigned n = 0;
+
+	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+	w = wire_in(buf, fread(buf, 1, sizeof(buf), f));
+	fclose(f);
+	unlink(path);
+	while (w.left > 0) {
+		wire_get(&w, 4);
+		ck_assert_uint_eq(wire_get_u16(&w), 17);	/* BGP4MP_ET */
+		wire_get_u16(&w);
+		wire_get(&w, wire_get_u32(&w));
+		ck_assert_msg(!w.is_bad, "%s: record %u is cut", path, n);
+		n++;
+	}
+	return n;
+}
+
+/* Every message and state, in two files of the size asked for. */
+START_TEST(dumped)
+{
+	char path[64], old[68];
+	const struct bgp_counts *c;
+	unsigned nnew, nold, n = 0;
+
+	snprintf(path, sizeof(path), "/tmp/bgp_io_test.%d", getpid());
+	snprintf(old, sizeof(old), "%s.1", path);
+	open_end(&b, PORT_B);
+	a = (struct end){ .io = bgp_io_new(loop, &(struct bgp_io_conf){ .port = PORT_A,
+	    .mrt_path = path, .mrt_max_bytes = _i == 0 ? 1 << 20 : 400 },
+	    &(struct bgp_io_handler){ 0 }) };
+	add_peer(&a, "b", "127.0.0.1", "127.0.0.2", PORT_B)->next_hop4 = addr("192.0.2.7");
+	add_peer(&b, "a", "127.0.0.2", "127.0.0.1", PORT_A);
+	both_up(3);
+	WAIT(nsent(&a, "b") == 3);
+	c = &status(&a, "b")->engine->counts;
+	for (unsigned t = BGP_OPEN; t <= BGP_REFRESH; t++)
+		n += (unsigned)(c->rx[t] + c->tx[t]);
+	bgp_io_free(a.io);
+	a.io = NULL;
+	nnew = count_records(path);
+	if (_i == 0) {
+		ck_assert_msg(nnew >= n + 3, "%u records of %u messages and the states "
+		    "between Idle and Established", nnew, n);
+		ck_assert_int_ne(access(old, F_OK), 0);
+		return;
+	}
+	nold = count_records(old);
+	ck_assert_msg(nnew > 0 && nold > 0, "%u and %u records", nnew, nold);
+}
+END_TEST
+
+/* A folder that is not there costs the dump and nothing else. */
+START_TEST(not_dumped)
+{
+	both("127.0.0.1", "127.0.0.2");
+	bgp_io_free(a.io);
+	a.io = bgp_io_new(loop, &(struct bgp_io_conf){ .port = PORT_A,
+	    .mrt_path = "/nonexistent/dump", .mrt_max_bytes = 400 },
+	    &(struct bgp_io_handler){ on_changed, on_stopped, &a });
+	both_up(3);
+}
+END_TEST
+
 START_TEST(nothing_to_stop)
 {
 	open_end(&a, 0);
@@ -772,6 +842,8 @@ fill(TCase *tc)
 	tcase_add_test(tc, leaving_says_so);
 	tcase_add_loop_test(tc, restarting, 0, 2);
 	tcase_add_test(tc, leaving_without_routes);
+	tcase_add_loop_test(tc, dumped, 0, 2);
+	tcase_add_test(tc, not_dumped);
 	tcase_add_test(tc, nothing_to_stop);
 	tcase_add_test(tc, reset_by_hand);
 	tcase_add_test(tc, strangers_are_hung_up_on);

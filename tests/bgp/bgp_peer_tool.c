@@ -1,7 +1,7 @@
 /*
  * bgp_peer_tool.c - the BGP shell alone, told what to do by lines on stdin.
  *
- *	listen PORT | restarting	before the first apply
+ *	listen PORT | restarting | mrt FILE	before the first apply
  *	peer NAME KEY=VALUE...		another peer (see peer_keys)
  *	apply				have exactly the peers since the last apply
  *	route PREFIX KEY=VALUE...	another route (see route_keys)
@@ -271,6 +271,9 @@ obey(char *line)
 
 	if (strcmp(word, "listen") == 0) {
 		conf.port = (uint16_t)number(rest);
+	} else if (strcmp(word, "mrt") == 0) {
+		conf.mrt_path = mem_strdup(rest);
+		conf.mrt_max_bytes = UINT64_MAX;
 	} else if (strcmp(word, "restarting") == 0) {
 		conf.is_restarting = true;
 	} else if (strcmp(word, "peer") == 0) {

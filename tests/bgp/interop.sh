@@ -3,6 +3,19 @@
 # has our two ends, bgp_peer_tool and bfd_peer. Sums up at the end. Needs root.
 dir=${1:?usage: interop.sh DIR}
 here=$(dirname "$0")
+PATH=$PATH:/usr/sbin
+
+packages=
+for need in bird:bird2 vtysh:frr gobgpd:gobgpd bgpctl:openbgpd bgpdump:bgpdump; do
+	command -v "${need%:*}" >/dev/null || packages="$packages ${need#*:}"
+done
+if [ -n "$packages" ]; then
+	echo "installing$packages"
+	# Debian starts a daemon when it is installed; the rows start their own.
+	# shellcheck disable=SC2086	# a list of words
+	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+		apt-get install -y -qq --no-install-recommends $packages >/dev/null
+fi
 export PYTHONDONTWRITEBYTECODE=1
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT

@@ -15,7 +15,7 @@ import sys
 import time
 
 import daemons
-from daemons import ALL, Route, make_namespaces, popen, wait_for
+from daemons import ALL, Route, make_namespaces, popen, run, wait_for
 
 ASN = 4200000001
 US4, US6, LL = "192.0.2.1", "2001:db8::1", "fe80::1"
@@ -280,6 +280,24 @@ def row_bandwidth(s):
     assert got == 1000000, f"{got}, not 1000000"
 
 
+def row_mrt(s):
+    """Our dump of a session, as bgpdump reads it: both directions, all states."""
+    dump = s.d.path("mrt")
+    s.start("mrt " + dump)
+    s.up()
+    want = expected(s.o)
+    wait_routes(s.d, want)
+    s.ours.say("shutdown leave 0 bye")
+    wait_for("our exit", lambda: s.ours.proc.poll() is not None)
+    text = run(s.fds[0], "bgpdump", "-v", dump)
+    for prefix in want:
+        assert prefix in text, f"no {prefix}"
+    for word in ("STATE: Idle/Connect", "STATE: Openconfirm/Established",
+                 "MESSAGE/Open", "MESSAGE/Keepalive", "MESSAGE_LOCAL/Update",
+                 "MESSAGE_LOCAL/Notify", f"FROM: {s.o['local']} AS{s.o['as']}"):
+        assert word in text, f"no {word}"
+
+
 def row_wrong_role(s):
     """Both would be customers: no session, and we say why."""
     s.start()
@@ -315,6 +333,7 @@ ROWS = [
     ("link bandwidth", row_bandwidth, {}, {}),
     ("roles", row_routes, {"role": "customer"}, {"role": 0}),
     ("roles that do not fit", row_wrong_role, {"role": "customer"}, {"role": 3}),
+    ("MRT dump", row_mrt, {}, {}),
     ("graceful restart", row_restart, {"gr": True}, {}),
     ("graceful shutdown", row_drain, {}, {}),
     ("BFD", row_bfd, {"bfd": True}, {}),
