@@ -59,6 +59,12 @@ class Pools:
             ("port 0", PEERS, peer("w", peerPort=0)),
             ("a name for an address", PEERS, peer("w", peerAddress="router")),
             ("a time without unit", PEERS, peer("w", holdTime="90")),
+            ("no router", PEERS, ours("BGPPeer", "w", {"myASN": 1, "peerASN": 2}, "v1beta2")),
+            ("a router and a link to it", PEERS, peer("w", interface="eth0")),
+            ("a fixed and a dynamic ASN", PEERS, peer("w", dynamicASN="external")),
+            ("neither of them", PEERS, peer("w", peerASN=0)),
+            ("two passwords", PEERS,
+             peer("w", password="a", passwordSecret={"name": "b"})),
             ("an interval of 5 ms", f"{BASE}/bfdprofiles",
              ours("BFDProfile", "w", {"receiveInterval": 5})),
             ("a community that is none", f"{BASE}/communities",
@@ -71,6 +77,11 @@ class Pools:
                 expect(e.status == 422, f"{why}: {e}")
                 continue
             raise Failure(f"{why} was accepted")
+        unnumbered = peer("w", interface="eth0")
+        del unnumbered["spec"]["peerAddress"]
+        for body in (unnumbered, peer("w", peerASN=0, dynamicASN="internal"),
+                     peer("w", passwordSecret={"name": "b"}), peer("w", password="a")):
+            self.c.http("POST", PEERS + "?dryRun=All", body)
         return f"{len(wrong)} refused"
 
     def test_conditions(self):
