@@ -26,12 +26,19 @@ api_count(const char *verb, int status)
 
 /* --- telling the owner -------------------------------------------------- */
 
+/* A kind to do without, and it has turned out that we must. */
+static bool
+is_done_without(const struct api *api, unsigned kind)
+{
+	return (api->spare_kinds & 1u << kind) && api->kind[kind].is_denied;
+}
+
 static bool
 all_listed(const struct api *api)
 {
 	for (unsigned i = 0; i < KUBE_NKINDS; i++)
 		if ((api->kinds & 1u << i) && !api->kind[i].reflect.is_listed &&
-		    !((api->spare_kinds & 1u << i) && api->kind[i].is_denied))
+		    !is_done_without(api, i))
 			return false;
 	return true;
 }
@@ -40,7 +47,8 @@ static bool
 any_refreshing(const struct api *api)
 {
 	for (unsigned i = 0; i < KUBE_NKINDS; i++)
-		if ((api->kinds & 1u << i) && api->kind[i].is_refreshing)
+		if ((api->kinds & 1u << i) && api->kind[i].is_refreshing &&
+		    !is_done_without(api, i))
 			return true;
 	return false;
 }

@@ -426,6 +426,28 @@ START_TEST(refresh)
 }
 END_TEST
 
+/* A kind that is not there is waited for then neither. */
+START_TEST(refresh_without)
+{
+	const struct line lines[LINES_MAX] = {
+		{ "/apis/heraldlb.io/v1beta2/bgppeers?", FAIL_HEAD("404 Not Found") },
+		{ "/apis/heraldlb.io/v1beta2/bgppeers?", FAIL_HEAD("404 Not Found") },
+	};
+	struct kube_store *store = kube_store_new();
+	struct rig rig;
+
+	rig_init(&rig, lines);
+	rig.wants_refresh = true;
+	(void)open_source(&rig, store, 1u << KUBE_BGP_PEER, 1u << KUBE_BGP_PEER);
+	ev_run(rig.loop, 0);
+	ck_assert_uint_eq(rig.nsynced, 1);
+	ck_assert_uint_eq(rig.nrefreshed, 1);
+	kube_source_close(rig.src);
+	kube_store_free(store);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* --- reports ---------------------------------------------------------------- */
 
 #define REPORTS " /apis/heraldlb.io/v1beta1/namespaces/lb/servicel2statuses"
@@ -675,6 +697,7 @@ main(void)
 	tcase_add_loop_test(tc, closed_at_work, 0, 2);
 	tcase_add_loop_test(tc, refresh, 0, (int)nitems(refreshes));
 	tcase_add_loop_test(tc, lease, 0, (int)nitems(leases));
+	tcase_add_test(tc, refresh_without);
 	tcase_add_loop_test(tc, reports, 0, (int)nitems(report_rows));
 	tcase_add_test(tc, paths);
 	suite_add_tcase(s, tc);
