@@ -382,15 +382,15 @@ alloc_available(const struct alloc *a, uint32_t pool, enum ip_family family)
 }
 
 /* The lowest address of the pool that u may join by its sharing key. */
-static const struct addr *
+static struct addr *
 pick_shared(const struct alloc *a, uint32_t pool, enum ip_family family,
     const struct alloc_user *u)
 {
-	const struct addr *best = NULL;
+	struct addr *best = NULL;
 	struct share *s;
 
 	HASH_FIND_STR(a->shares, u->share_key, s);
-	for (const struct addr *x = s != NULL ? s->addrs : NULL; x != NULL;
+	for (struct addr *x = s != NULL ? s->addrs : NULL; x != NULL;
 	    x = x->next) {
 		if (x->pool != pool || x->ip.family != family ||
 		    pool_avoids(&a->pools->pools[pool], &x->ip))
@@ -480,15 +480,13 @@ int
 alloc_pick(struct alloc *a, uint32_t pool, enum ip_family family,
     const struct alloc_user *u, uint64_t seed, struct ip *ret)
 {
-	const struct addr *x = NULL;
+	struct addr *x = NULL;
 	struct ip ip;
 	int rc;
 
 	if (u->share_key != NULL)
 		x = pick_shared(a, pool, family, u);
-	if (x != NULL)
-		ip = x->ip;
-	else {
+	if (x == NULL) {
 		if (a->pools->pools[pool].strategy == KUBE_STRATEGY_LOWEST)
 			rc = pick_lowest(a, pool, family, &ip);
 		else
@@ -496,9 +494,10 @@ alloc_pick(struct alloc *a, uint32_t pool, enum ip_family family,
 			    pick_start(a, pool, family, seed), &ip);
 		if (rc < 0)
 			return rc;
+		x = addr_new(a, &ip, u->share_key);
 	}
-	/* Cannot clash: it is free, or u has been judged fit for it. */
-	(void)alloc_claim(a, &ip, u);
-	*ret = ip;
+	/* No clash: it was free, or u has been judged fit for it. */
+	addr_hold(a, x, u);
+	*ret = x->ip;
 	return 0;
 }
