@@ -28,6 +28,7 @@ DEFAULTS = {
     "families": (4, 6), "password": None, "gr": False, "passive": True,
     "extended_next_hop": False, "bfd": False, "gtsm": False, "dev": "it-b",
     "unnumbered": False, "peer_port": 179, "role": None,
+    "multihop": False,
 }
 WAIT_SEC = 40
 WELL_KNOWN = {"no_export": (65535, 65281), "noexport": (65535, 65281),
@@ -66,28 +67,54 @@ def wait_for(what, test, sec=WAIT_SEC):
         time.sleep(0.2)
 
 
+def new_namespace():
+    """A network namespace, as a descriptor."""
+    if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:
+        raise SystemExit("no network namespace: run as root")
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+
+
+def configure(ns, *cmds):
+    for cmd in cmds:
+        subprocess.run(nsh(ns, *cmd.split()), pass_fds=[ns], check=True)
+
+
+def join(ns_a, dev_a, ns_b, dev_b):
+    """A link between the two, up, without addresses; both are routers, as FRR must
+    be to send advertisements."""
+    fd = "/proc/%d/fd/%d"
+    subprocess.run(["ip", "link", "add", dev_a, "netns", fd % (os.getpid(), ns_a),
+                    "type", "veth", "peer", "name", dev_b, "netns",
+                    fd % (os.getpid(), ns_b)], check=True)
+    for ns, dev in ((ns_a, dev_a), (ns_b, dev_b)):
+        configure(ns, "ip link set lo up", f"ip link set {dev} addrgenmode none",
+                  f"ip link set {dev} up", "sysctl -qw net.ipv4.ip_forward=1",
+                  "sysctl -qw net.ipv6.conf.all.forwarding=1")
+
+
 def make_namespaces(dev_a="it-a", dev_b="it-b"):
-    """Two namespaces as descriptors, joined by a veth pair with both families."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    fds = []
-    for _ in range(2):
-        if libc.unshare(0x40000000) != 0:
-            raise SystemExit("no network namespace: run as root")
-        fds.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY))
-    subprocess.run(f"ip link add {dev_b} type veth peer name {dev_a} "
-                   f"netns /proc/{os.getpid()}/fd/{fds[0]}", shell=True, check=True)
+    """Two namespaces on one link with both families."""
+    fds = [new_namespace(), new_namespace()]
+    join(fds[0], dev_a, fds[1], dev_b)
     for fd, dev, n in ((fds[0], dev_a, 1), (fds[1], dev_b, 2)):
-        for cmd in ("ip link set lo up",
-                    f"ip link set {dev} addrgenmode none",
-                    f"ip link set {dev} up",
-                    f"ip addr add 192.0.2.{n}/24 dev {dev}",
-                    f"ip addr add 2001:db8::{n}/64 dev {dev} nodad",
-                    f"ip addr add fe80::{n}/64 dev {dev} nodad",
-                    # A router, as FRR must be to send advertisements.
-                    "sysctl -qw net.ipv4.ip_forward=1",
-                    "sysctl -qw net.ipv6.conf.all.forwarding=1"):
-            subprocess.run(nsh(fd, *cmd.split()), pass_fds=[fd], check=True)
+        configure(fd, f"ip addr add 192.0.2.{n}/24 dev {dev}",
+                  f"ip addr add 2001:db8::{n}/64 dev {dev} nodad",
+                  f"ip addr add fe80::{n}/64 dev {dev} nodad")
     return fds
+
+
+def make_routed_namespaces():
+    """Two namespaces with a router between them: 10.1.0.1 and 10.2.0.2."""
+    a, router, b = new_namespace(), new_namespace(), new_namespace()
+    join(a, "ir-a", router, "ir-1")
+    join(router, "ir-2", b, "it-b")
+    configure(router, "ip addr add 10.1.0.254/24 dev ir-1",
+              "ip addr add 10.2.0.254/24 dev ir-2")
+    configure(a, "ip addr add 10.1.0.1/24 dev ir-a",
+              "ip route add 10.2.0.0/24 via 10.1.0.254")
+    configure(b, "ip addr add 10.2.0.2/24 dev it-b",
+              "ip route add 10.1.0.0/24 via 10.2.0.254")
+    return [a, b]       # the links keep the router's alive
 
 
 class Daemon:
@@ -159,11 +186,13 @@ class Bird(Daemon):
 router id 192.0.2.2;
 protocol device {{ }}
 protocol bfd {{ interface "*" {{ min rx interval 100 ms; min tx interval 100 ms;
+    idle tx interval 300 ms; multiplier 3; }};
+    multihop {{ min rx interval 100 ms; min tx interval 100 ms;
     idle tx interval 300 ms; multiplier 3; }}; }}
 protocol bgp ours {{
     local {"" if session.startswith("interface") else o["local"]} as {o["as"]};
     neighbor {o["peer"]} port {o["peer_port"]} as {o["peer_as"]};
-    direct; passive {on("passive")}; graceful restart {on("gr")};
+    {"multihop 2" if o["multihop"] else "direct"}; passive {on("passive")}; graceful restart {on("gr")};
     ttl security {on("gtsm")}; connect retry time 2; connect delay time 1;
     error wait time 1, 2;
     {session}
@@ -183,7 +212,7 @@ protocol bgp ours {{
 
     def bfd(self):
         out = self.ask("show bfd sessions")
-        line = [x for x in out.splitlines() if self.o["dev"] in x]
+        line = [x for x in out.splitlines() if x.startswith(self.o["peer"])]
         return line[0].split()[2].lower() if line else None
 
     def bandwidth(self, prefix):
@@ -194,7 +223,7 @@ protocol bgp ours {{
     def routes(self):
         found, prefix = {}, None
         for line in self.ask("show route all").splitlines():
-            m = re.match(r"(\S+/\d+) +unicast \[ours", line)
+            m = re.match(r"(\S+/\d+) +(?:unicast|unreachable) \[ours", line)
             if m:
                 prefix, attrs = m[1], {}
             m = re.match(r"\s+BGP\.(\w+): ?(.*)", line)
@@ -236,6 +265,8 @@ class Frr(Daemon):
             lines.append(f"neighbor {n} ttl-security hops 1")
         if o["extended_next_hop"]:
             lines.append(f"neighbor {n} capability extended-nexthop")
+        if o["multihop"]:
+            lines += [f"neighbor {n} ebgp-multihop 2", f"neighbor {n} update-source {o['local']}"]
         if o["bfd"]:
             lines.append(f"neighbor {n} bfd 3 100 100")
         if o["gr"]:

@@ -15,7 +15,7 @@ import sys
 import time
 
 import daemons
-from daemons import ALL, Route, make_namespaces, popen, run, wait_for
+from daemons import ALL, Route, popen, run, wait_for
 
 ASN = 4200000001
 US4, US6, LL = "192.0.2.1", "2001:db8::1", "fe80::1"
@@ -245,9 +245,10 @@ def row_restart(s):
 
 def row_bfd(s):
     """BFD comes up; its silence ends the session long before the hold time."""
+    want = expected(s.o, hop4=s.o["peer"] if s.o["multihop"] else US4)
     s.start()
     s.up()
-    wait_routes(s.d, expected(s.o))
+    wait_routes(s.d, want)
     wait_for("BFD up", lambda: s.d.bfd() == "up" and s.ours.status()["bfd"] == "up")
     assert s.ours.status()["times"] == "1"
     for p in s.d.procs:
@@ -259,7 +260,7 @@ def row_bfd(s):
         for p in s.d.procs:
             p.send_signal(signal.SIGCONT)
     s.up()
-    wait_routes(s.d, expected(s.o))
+    wait_routes(s.d, want)
 
 
 def row_wrong_password(s):
@@ -314,6 +315,8 @@ def row_unnumbered(s):
 
 # name, what to do, the daemon's options, ours
 V6 = {"local": "2001:db8::2", "peer": US6}
+ROUTED = {"multihop": True, "bfd": True, "families": (4,), "local": "10.2.0.2",
+          "peer": "10.1.0.1"}
 ROWS = [
     ("IPv4 session, both families", row_routes, {}, {}),
     ("IPv6 session, both families", row_routes, V6, {}),
@@ -338,6 +341,7 @@ ROWS = [
     ("graceful shutdown", row_drain, {}, {}),
     ("BFD", row_bfd, {"bfd": True}, {}),
     ("BFD over IPv6", row_bfd, dict(V6, bfd=True), {}),
+    ("BFD over two hops", row_bfd, ROUTED, {"hops": 2}),
     ("unnumbered", row_unnumbered, {"unnumbered": True, "extended_next_hop": True}, {}),
 ]
 
@@ -346,7 +350,7 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     program, picks = os.path.abspath(sys.argv[1]), sys.argv[2:]
-    fds = make_namespaces()
+    link, routed = daemons.make_namespaces(), daemons.make_routed_namespaces()
     passed = failed = 0
     for cls in ALL:
         for name, func, options, ours in ROWS:
@@ -358,6 +362,7 @@ def main():
             begin = time.monotonic()
             try:
                 assert daemons.is_installed(cls), "not installed (make deps)"
+                fds = routed if options.get("multihop") else link
                 with Session(fds, program, cls, ours=dict(ours), **options) as s:
                     func(s)
                 print(f"ok    {title} ({time.monotonic() - begin:.1f} s)", flush=True)
