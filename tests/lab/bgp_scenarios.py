@@ -14,7 +14,7 @@ import objects
 import topology
 from cluster import HTTP_PORT
 from measure import Connections, Failed, Not, Prober, until
-from netns import inside, output, sysctl
+from netns import inside, ip_batch, output, sysctl
 from objects import TCP_PORT
 from scenarios import bring_back, cut_off, ms, spread
 
@@ -28,7 +28,7 @@ log "/run/lab/logs/bird.log" all;
 router id {router};
 protocol device {{ }}
 protocol bfd {{
-	interface "eth0" {{ min rx interval 100 ms; min tx interval 100 ms; multiplier 3; }};
+	interface "*" {{ min rx interval 100 ms; min tx interval 100 ms; multiplier 3; }};
 }}
 protocol kernel {{
 	merge paths on;
@@ -54,12 +54,14 @@ template bgp node {{
 class Bird:
     """The router daemon, ended by its pid."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, more=""):
+        """more: configuration to add."""
         where = os.environ["LAB_BIRD"]
         text = CONFIG.format(router=topology.ROUTER_IP, asn=ROUTER_ASN, password=PASSWORD)
         for n in lab.nodes:
             text += (f"protocol bgp {n.name} from node "
                      f"{{ neighbor {n.ip} as {NODE_ASN}; }}\n")
+        text += more
         with open("/run/lab/bird.conf", "w") as f:
             f.write(text)
         libs = [root for root, _dirs, files in os.walk(where)
@@ -72,10 +74,13 @@ class Bird:
                 env={**os.environ, "LD_LIBRARY_PATH": ":".join(libs)},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
+    def ask(self, what):
+        return output("router", f"{os.environ['LAB_BIRD']}/usr/sbin/birdc", "-s",
+                      "/run/lab/bird.ctl", what)
+
     def marked(self):
         """The nodes whose routes are marked GRACEFUL_SHUTDOWN."""
-        text = output("router", f"{os.environ['LAB_BIRD']}/usr/sbin/birdc", "-s",
-                      "/run/lab/bird.ctl", "show route where (65535, 0) ~ bgp_community")
+        text = self.ask("show route where (65535, 0) ~ bgp_community")
         return set(re.findall(r"\[(\w+) ", text))
 
     def __enter__(self):
@@ -252,5 +257,55 @@ def bgp_handover(svc):
     return f"0 of {len(prober.sent)} packets lost, {len(alive)} connections alive"
 
 
+VRF_BIRD = f"""
+protocol bgp red from node {{
+	local 172.31.0.254 as {ROUTER_ASN};
+	neighbor 172.31.0.1 as {NODE_ASN};
+}}
+"""
+
+
+def make_vrf(node):
+    """A VRF on the node with a link to the router of its own."""
+    ip_batch(node.name, [
+        "link add red type vrf table 1001", "link set red up",
+        "link add red0 type veth peer name red0 netns router",
+        "link set red0 master red", "addr add 172.31.0.1/24 dev red0", "link set red0 up"])
+    ip_batch("router", ["addr add 172.31.0.254/24 dev red0", "link set red0 up"])
+
+
+def bgp_vrf(svc):
+    """A session, and its BFD, in a VRF of one node: the route points into it."""
+    svc.settle()
+    lab = svc.lab
+    node = lab.by_name["n1"]
+    make_vrf(node)
+    peer = bgp_object("BGPPeer", "v1beta2", "red", {
+        "myASN": NODE_ASN, "peerASN": ROUTER_ASN, "peerAddress": "172.31.0.254",
+        "vrf": "red", "bfdProfile": "fast", "passwordSecret": {"name": "router"},
+        "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": node.name}}]})
+    with Bird(lab, VRF_BIRD) as bird:
+        for obj in (*bgp_objects(), peer):
+            lab.objects.put(obj)
+        obj, vip = put_service(svc)
+
+        def is_there():
+            text = bird.ask(f"show route {vip}/32 protocol red")
+            return "via 172.31.0.1 on red0" in text or Not(text)
+        until(f"the router to have {vip} by the VRF", is_there, 15, node=node)
+
+        def is_watched():
+            text = bird.ask("show bfd sessions")
+            return re.search(r"172\.31\.0\.1 +red0 +Up", text) or Not(text)
+        until("BFD to be up in the VRF", is_watched, 10, node=node)
+        for o in (obj, peer, *bgp_objects()[1:]):
+            lab.objects.remove(o)
+        wait_route(vip, [])
+    ip_batch(node.name, ["link del red0", "link del red"])
+    svc.settle()
+    return f"{vip} by 172.31.0.1 of VRF red, BFD up there"
+
+
 SCENARIOS.append(("bgp_ecmp", bgp_ecmp, 4))
+SCENARIOS.append(("bgp_vrf", bgp_vrf, 4))
 SCENARIOS.append(("bgp_handover", bgp_handover, 4))
