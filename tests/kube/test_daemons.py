@@ -2,8 +2,11 @@
 with the rights that are shipped and no others."""
 import contextlib
 import glob
+import json
 import os
 import re
+import shutil
+import tempfile
 import time
 
 import test_ha
@@ -81,6 +84,26 @@ class Daemons:
         expect(r.returncode == 0, f"kubectl apply {' '.join(args)}: {r.stderr}")
         return r.stdout
 
+    def kustomize(self, overlay):
+        """What an overlay comes to. This old a kubectl knows neither folders among
+        the resources nor patches with a path, but both under their older names."""
+        tree = tempfile.mkdtemp(prefix="herald-deploy-")
+        try:
+            copy = shutil.copytree(DEPLOY, os.path.join(tree, "deploy"))
+            for path in glob.glob(os.path.join(copy, "**", "[kK]ustomization*"),
+                                  recursive=True):
+                with open(path) as f:
+                    text = f.read().replace("\npatches:", "\npatchesJson6902:")
+                entries = re.findall(r"\n  - ([^:\n]*)(?=\n)", text)
+                bases = [e for e in entries if not e.endswith(".yaml")]
+                for e in bases:
+                    text = text.replace(f"\n  - {e}\n", "\n", 1)
+                with open(path, "w") as f:
+                    f.write(text + f"bases: {json.dumps(bases)}\n")
+            return self.c.kubectl("kustomize", os.path.join(copy, overlay)).stdout
+        finally:
+            shutil.rmtree(tree)
+
     def test_manifests(self):
         """Namespace and CRDs first: a dry run does not make what others need."""
         for f in ("base/namespace.yaml", "crds"):
@@ -93,8 +116,11 @@ class Daemons:
             expect(not bad, f"{name}: {bad}")
         until(lambda: self.c.http("GET", POOLS), "the pools to be served", 20)
         # A PodDisruptionBudget is of policy/v1 since 1.21; before, of v1beta1.
-        shipped = self.c.kubectl("kustomize", DEPLOY).stdout.replace(
+        shipped = self.kustomize(".").replace(
             "apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n")
+        listed = set(re.findall(r"\n  name: (\w+\.heraldlb\.io)\n", shipped))
+        made = set(os.listdir(os.path.join(DEPLOY, "crds"))) - {"Kustomization"}
+        expect(len(listed) == len(made), f"CRDs: {listed} of {made}")
         expect("policy/v1beta1" in shipped, "no PodDisruptionBudget is shipped")
         dry = self.apply("--dry-run=server", "-f", "-", stdin=shipped)
         for f in sorted(os.listdir(os.path.join(DEPLOY, "examples"))):
@@ -245,7 +271,11 @@ class Daemons:
         for f in glob.glob(os.path.join(DEPLOY, "crds", "*.yaml")):
             with open(f) as crd:
                 self.apply("-f", "-", stdin=crd.read().replace("heraldlb.io", "metallb.io"))
-        self.apply("-f", os.path.join(DEPLOY, "metallb", "rbac.yaml"))
+        overlay = self.kustomize("metallb")
+        expect(overlay.count("--api-group=metallb.io") == 2 and
+               overlay.count("--namespace=metallb-system") == 2, overlay)
+        self.apply("-f", "-", stdin=overlay.replace("apiVersion: policy/v1\n",
+                                                    "apiVersion: policy/v1beta1\n"))
         pools = f"/apis/metallb.io/v1beta1/namespaces/{ns}/ipaddresspools"
         until(lambda: self.c.http("GET", pools), "MetalLB's pools to be served", 20)
         theirs = pool("theirs", {"addresses": ["198.51.100.7-198.51.100.7"],
