@@ -27,14 +27,14 @@ static void
 add_engine(struct arp_io *a, struct io_vip *v, const struct link *l, struct mono now)
 {
 	struct io_engine *e;
-	bool has_probe = v->is_first_claim && !v->was_announced;
+	bool has_probe = v->is_first_claim && !v->was_announced && !a->is_unprobed;
 	int rc;
 
 	v->engines = mem_grow(v->engines, v->nengines, &v->cap, sizeof(*v->engines));
 	e = &v->engines[v->nengines++];
 	*e = (struct io_engine){ .ifindex = l->ifindex };
 	memcpy(e->ifname, l->name, sizeof(e->ifname));
-	arp_vip_init(&e->vip, &arp_vip_conf_default, &v->addr, l->mac, clock_random());
+	arp_vip_init(&e->vip, &a->conf, &v->addr, l->mac, clock_random());
 	arp_vip_set_policy(&e->vip, v->policy, now);
 	if (!ip_is_v4(&v->addr)) {
 		rc = group_io_join(a->groups, l->ifindex, &v->addr);
@@ -238,8 +238,22 @@ fail(struct arp_io *a, const char *doing, int error, const char *remedy, char er
 	return NULL;
 }
 
+static struct arp_vip_conf
+engine_conf(const struct arp_io_conf *c)
+{
+	struct arp_vip_conf conf = arp_vip_conf_default;
+
+	if (c->repeat_sec > 0)
+		conf.repeat_sec = c->repeat_sec;
+	if (c->nannounce > 0)
+		conf.nburst = c->nannounce;
+	if (c->nprobes > 0)
+		conf.nprobes = c->nprobes;
+	return conf;
+}
+
 struct arp_io *
-arp_io_new(struct ev_loop *loop, const char *const *exclude, size_t nexclude,
+arp_io_new(struct ev_loop *loop, const struct arp_io_conf *conf,
     const struct arp_io_handler *handler, char err[256])
 {
 	struct arp_io *a = mem_zalloc(sizeof(*a));
@@ -248,8 +262,10 @@ arp_io_new(struct ev_loop *loop, const char *const *exclude, size_t nexclude,
 
 	a->loop = loop;
 	a->handler = *handler;
+	a->conf = engine_conf(conf);
+	a->is_unprobed = conf->is_unprobed;
 	run_io_init(a);
-	link_table_init(&a->links, exclude, nexclude);
+	link_table_init(&a->links, conf->exclude, conf->nexclude);
 	sock.arg = a;
 	rc = sock_io_new(loop, &sock, &a->sock);
 	if (rc == -EPERM)

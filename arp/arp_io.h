@@ -66,13 +66,22 @@ struct arp_io_handler {
 	void	(*announced_changed)(void *arg);
 };
 
+struct arp_io_conf {
+	/* Patterns of names of links never used, besides the built-in ones. */
+	const char *const *exclude;
+	size_t	nexclude;
+	uint32_t repeat_sec;	/* between repeated announcements, +-25 %; 0: 60 */
+	uint8_t	nannounce;	/* announcements at a takeover, 1..9; 0: 3 */
+	uint8_t	nprobes;	/* before a first claim; 0: 3 */
+	bool	is_unprobed;	/* claim even a new VIP without a probe */
+};
+
 /*
- * Open. exclude: glob patterns of interface names never used (n may be 0; the
- * built-in exclusions always apply). Returns NULL and an error text that names
- * the remedy (no CAP_NET_RAW, ...) in err.
+ * Open. conf is not needed any longer then. Returns NULL and an error text that
+ * names the remedy (no CAP_NET_RAW, ...) in err.
  */
-struct arp_io *arp_io_new(struct ev_loop *loop, const char *const *exclude,
-    size_t nexclude, const struct arp_io_handler *handler, char err[256]);
+struct arp_io *arp_io_new(struct ev_loop *loop, const struct arp_io_conf *conf,
+    const struct arp_io_handler *handler, char err[256]);
 
 /* Stops answering, sends nothing. NULL is fine. */
 void arp_io_free(struct arp_io *a);

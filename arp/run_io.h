@@ -40,6 +40,8 @@ struct io_vip {
 struct arp_io {
 	struct ev_loop *loop;
 	struct arp_io_handler handler;
+	struct arp_vip_conf conf;	/* of every engine */
+	bool	is_unprobed;		/* as in arp_io_conf */
 	struct link_table links;
 	struct link_io *link_io;
 	struct sock_io *sock;

@@ -100,6 +100,8 @@ struct node {
 
 static struct node a, b;
 
+static struct arp_io_conf conf;	/* of nodes started from now on */
+
 struct child {
 	struct arp_io *arp;
 	FILE	*report;
@@ -222,12 +224,14 @@ node_main(const char *ns, int cmd_fd, int report_fd)
 		.settled = on_settled, .links_changed = on_links, .arg = &c };
 	char err[256];
 
+	conf.exclude = exclude;
+	conf.nexclude = 1;
 	enter_ns(ns);
 	log_init(LOG_LEVEL_WARN, false);
 	loop = ev_loop_new(0);
 	c.report = fdopen(report_fd, "w");
 	setlinebuf(c.report);
-	c.arp = arp_io_new(loop, exclude, 1, &handler, err);
+	c.arp = arp_io_new(loop, &conf, &handler, err);
 	if (c.arp == NULL) {
 		fprintf(stderr, "%s\n", err);
 		_exit(1);
@@ -698,6 +702,27 @@ START_TEST(watch_finds_a_silent_stranger)
 }
 END_TEST
 
+/* As often as asked for, and without a probe where none is wanted. */
+START_TEST(settings)
+{
+	int tap, n;
+
+	node_stop(&a, NULL);
+	conf = (struct arp_io_conf){ .repeat_sec = 1, .nannounce = 1,
+		.is_unprobed = true };
+	a = node_start("a");
+	conf = (struct arp_io_conf){ 0 };
+	tap = tap_client("c");
+	tell(&a, "set first " VIP4);
+	heard_of(&a, "set", 2000);
+	n = count_claims(tap, VIP4, MAC_A, 600);
+	ck_assert_msg(n == 2, "at once, one pair, and then a pause: %d", n);
+	n = count_claims(tap, VIP4, MAC_A, 2600);
+	ck_assert_msg(n >= 2 * 2 && n <= 2 * 4, "every 0.75 to 1.25 s: %d", n);
+	close(tap);
+}
+END_TEST
+
 START_TEST(links_come_and_go)
 {
 	const char *out;
@@ -959,6 +984,7 @@ main(void)
 	tcase_add_test(tc, split_brain_is_settled_by_who_stays);
 	tcase_add_test(tc, first_claim_finds_a_holder);
 	tcase_add_test(tc, watch_finds_a_silent_stranger);
+	tcase_add_test(tc, settings);
 	tcase_add_test(tc, links_come_and_go);
 	tcase_add_test(tc, interfaces_restrict);
 	tcase_add_loop_test(tc, many_vips_are_announced_at_once, 0, (int)nitems(many));
