@@ -169,15 +169,26 @@ is_seq_in_window(const struct bfd *s, const struct bfd_pkt *p)
 
 /* All bits are looked at, whatever the first difference, so time tells nothing. */
 static bool
-is_digest_right(const struct bfd *s, const uint8_t buf[BFD_PKT_MAX],
+is_digest_of(const uint8_t key[BFD_DIGEST_LEN], const uint8_t buf[BFD_PKT_MAX],
     const struct bfd_pkt *p)
 {
 	uint8_t want[BFD_DIGEST_LEN], diff = 0;
 
-	bfd_pkt_digest(buf, s->conf.auth_key, want);
+	bfd_pkt_digest(buf, key, want);
 	for (size_t i = 0; i < sizeof(want); i++)
 		diff |= want[i] ^ p->auth_digest[i];
 	return diff == 0;
+}
+
+static bool
+is_digest_right(const struct bfd *s, const uint8_t buf[BFD_PKT_MAX],
+    const struct bfd_pkt *p)
+{
+	bool is_right = is_digest_of(s->conf.auth_key, buf, p);
+
+	for (size_t i = 0; i < s->conf.nauth_also && !is_right; i++)
+		is_right = is_digest_of(s->conf.auth_also[i], buf, p);
+	return is_right;
 }
 
 /* The A bit and 6.7. */

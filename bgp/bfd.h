@@ -34,6 +34,8 @@ enum {
 	 * session. One could be a firewall rule just being replaced.
 	 */
 	BFD_REFUSALS_DOWN = 2,
+
+	BFD_KEYS_MAX	= 4,
 };
 
 #define BFD_SEQ_WINDOW_WIDE UINT32_C(0x7fffffff)
@@ -48,6 +50,9 @@ struct bfd_conf {
 	uint8_t	auth_type;		/* BFD_AUTH_NONE or one of the SHA-1 types */
 	uint8_t	auth_key_id;
 	uint8_t	auth_key[BFD_DIGEST_LEN]; /* padded with zeros */
+	/* Accepted as well, while keys are being changed. */
+	uint8_t	auth_also[BFD_KEYS_MAX - 1][BFD_DIGEST_LEN];
+	uint8_t	nauth_also;
 	enum bfd_diag path_diag;	/* see bfd_set_path(); BFD_DIAG_NONE: all well */
 	uint32_t note;			/* see bfd_set_note(); 0 to begin with */
 	uint32_t seq_first;		/* of the first packet sent */

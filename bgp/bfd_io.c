@@ -10,6 +10,7 @@
  * loop all that has arrived is fed before any timer may declare a peer dead,
  * however late that turn comes.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -474,6 +475,28 @@ bfd_io_set_source(struct bfd_io *b, const struct ip *source4, const struct ip *s
 {
 	b->conf.source4 = *source4;
 	b->conf.source6 = *source6;
+}
+
+_Static_assert((int)BFD_IO_KEYS_MAX == (int)BFD_KEYS_MAX &&
+    (int)BFD_IO_KEY_LEN == (int)BFD_DIGEST_LEN, "as the engine has them");
+
+static void
+set_keys(struct bfd_conf *c, const uint8_t (*keys)[BFD_IO_KEY_LEN], size_t n)
+{
+	memcpy(c->auth_key, keys[0], BFD_DIGEST_LEN);
+	memcpy(c->auth_also, keys[1], (n - 1) * BFD_DIGEST_LEN);
+	c->nauth_also = (uint8_t)(n - 1);
+}
+
+void
+bfd_io_set_keys(struct bfd_io *b, const uint8_t (*keys)[BFD_IO_KEY_LEN], size_t n)
+{
+	struct peer *p, *tmp;
+
+	assert(b->session.auth_type != BFD_AUTH_NONE && n >= 1 && n <= BFD_KEYS_MAX);
+	set_keys(&b->session, keys, n);
+	HASH_ITER(hh_key, b->by_key, p, tmp)
+		set_keys(&p->bfd.conf, keys, n);
 }
 
 void

@@ -75,6 +75,13 @@ void bfd_io_free(struct bfd_io *b);
 void bfd_io_set_source(struct bfd_io *b, const struct ip *source4,
     const struct ip *source6);
 
+/*
+ * From now on send with keys[0] and accept all n, 1 to BFD_IO_KEYS_MAX of them,
+ * 20 bytes each with zeros behind. Only where conf.key was given; sessions stay.
+ */
+enum { BFD_IO_KEYS_MAX = 4, BFD_IO_KEY_LEN = 20 };
+void bfd_io_set_keys(struct bfd_io *b, const uint8_t (*keys)[BFD_IO_KEY_LEN], size_t n);
+
 /* Have sessions with exactly these peers; sessions that stay are untouched. */
 void bfd_io_set_peers(struct bfd_io *b, const struct ip *peers, size_t n);
 

@@ -239,6 +239,33 @@ START_TEST(note)
 }
 END_TEST
 
+/* From one key to another with both ends up: no change of state is told. */
+START_TEST(keys_are_changed)
+{
+	static const uint8_t both[2][BFD_IO_KEY_LEN] = { "key", "other" };
+	static const uint8_t back[2][BFD_IO_KEY_LEN] = { "other", "key" };
+	struct bfd_io_conf conf = base;
+	uint32_t detect_ms;
+
+	conf.key = both[0];
+	conf.key_len = 3;
+	both_up(&conf, false);
+	detect_ms = conf.detect_mult * conf.min_tx_us / 1000;
+	bfd_io_set_keys(a.io, both, 2);
+	ck_assert(!wait_for(&b, BFD_PEER_DOWN, 3 * (int)detect_ms));
+	bfd_io_set_keys(b.io, back, 2);		/* sends what a accepts */
+	ck_assert(!wait_for(&a, BFD_PEER_DOWN, 3 * (int)detect_ms));
+	bfd_io_set_keys(a.io, back, 1);		/* and no other from now on */
+	ck_assert(!wait_for(&b, BFD_PEER_DOWN, 3 * (int)detect_ms));
+	ck_assert_int_eq(a.nchanges + b.nchanges, 2);
+	/* Now that a accepts no other: the old one is an outsider's. */
+	bfd_io_set_keys(b.io, both, 1);
+	WAIT(&a, BFD_PEER_DOWN);
+	stop(&a);
+	stop(&b);
+}
+END_TEST
+
 START_TEST(wrong_key_stays_out)
 {
 	struct bfd_io_conf conf = base;
@@ -427,6 +454,7 @@ main(void)
 	tcase_add_test(tc, planned_exit);
 	tcase_add_test(tc, path);
 	tcase_add_loop_test(tc, note, 0, 2);
+	tcase_add_test(tc, keys_are_changed);
 	tcase_add_test(tc, wrong_key_stays_out);
 	tcase_add_test(tc, low_ttl_is_dropped);
 	tcase_add_test(tc, own_stall_downs_nobody);
