@@ -154,7 +154,7 @@ want_of(const struct apply *a, const struct plan_vip *v, enum when when)
 	 * another node's, is claimed at once.
 	 */
 	w.is_first_claim = a->has_applied && !set_has(&a->known, &v->ip);
-	w.policy = when == YIELDING ? ARP_POLICY_YIELD : ARP_POLICY_DEFEND;
+	w.policy = when == YIELDING ? ARP_POLICY_YIELD : a->policy;
 	return w;
 }
 

@@ -54,6 +54,7 @@ struct apply {
 	struct bgp_io *bgp;		/* NULL until there is a peer; owned */
 	struct mono bgp_gone_at;	/* when a drained node's routes go; MONO_NEVER */
 	bool	is_bgp_gone;		/* they have */
+	enum arp_policy policy;		/* towards rivals; the caller's to set */
 	struct vip_set announced;	/* what arp was last told to own */
 	struct apply_yielding *yielding; /* and what to yield; sorted by vip */
 	size_t	nyielding;

@@ -1,7 +1,7 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +14,10 @@ enum {
 	OPT_NODE_NAME = 256, OPT_SOURCE, OPT_KUBECONFIG, OPT_NAMESPACE, OPT_API_GROUP,
 	OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_DIRECTOR_NAME, OPT_DIRECTOR_LINK,
 	OPT_FWMARK, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT, OPT_LIVENESS,
-	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP, OPT_MRT_DUMP_SIZE,
-	OPT_EXCLUDE_INTERFACE,
-	OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON, OPT_STATUS_RESOURCES, OPT_VERSION, OPT_HELP,
+	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP,
+	OPT_MRT_DUMP_SIZE, OPT_EXCLUDE_INTERFACE, OPT_L2_REPEAT, OPT_L2_ANNOUNCEMENTS,
+	OPT_L2_PROBES, OPT_L2_CONFLICT, OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON,
+	OPT_STATUS_RESOURCES, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -41,6 +42,10 @@ static const struct option options[] = {
 	{ "mrt-dump", required_argument, NULL, OPT_MRT_DUMP },
 	{ "mrt-dump-size", required_argument, NULL, OPT_MRT_DUMP_SIZE },
 	{ "exclude-interface", required_argument, NULL, OPT_EXCLUDE_INTERFACE },
+	{ "l2-repeat", required_argument, NULL, OPT_L2_REPEAT },
+	{ "l2-announcements", required_argument, NULL, OPT_L2_ANNOUNCEMENTS },
+	{ "l2-probes", required_argument, NULL, OPT_L2_PROBES },
+	{ "l2-conflict", required_argument, NULL, OPT_L2_CONFLICT },
 	{ "failback-delay", required_argument, NULL, OPT_FAILBACK_DELAY },
 	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
 	{ "status-resources", required_argument, NULL, OPT_STATUS_RESOURCES },
@@ -62,13 +67,17 @@ static const char *const hints[] = {
 	[OPT_RULE_PREF - 256] = "1 to 32765, before the main table's rule",
 	[OPT_LIVENESS_PORT - 256] = "a UDP port, 1 to 65535",
 	[OPT_LIVENESS - 256] = "MULTxMSms, 2 to 50 times 3 to 10000 ms: 3x100ms",
-	[OPT_LIVENESS_KEY_FILE - 256] = "a readable file with a key of 1 to 20 bytes",
+	[OPT_LIVENESS_KEY_FILE - 256] = "a file's name",
 	[OPT_BGP_PORT - 256] = "a TCP port, 1 to 65535, or 0 for none",
 	[OPT_BGP_DRAIN_TIME - 256] = "0 to 3600 seconds",
 	[OPT_MRT_DUMP - 256] = "the path of a file",
 	[OPT_MRT_DUMP_SIZE - 256] = "1 to 100000 MB",
 	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds",
 	[OPT_STATUS_RESOURCES - 256] = "yes or no",
+	[OPT_L2_REPEAT - 256] = "5 to 240 seconds",
+	[OPT_L2_ANNOUNCEMENTS - 256] = "1 to 9",
+	[OPT_L2_PROBES - 256] = "0 to 10",
+	[OPT_L2_CONFLICT - 256] = "defend or withhold",
 	[OPT_EXCLUDE_INTERFACE - 256] = "given at most 32 times",
 };
 
@@ -92,12 +101,18 @@ static const char usage[] =
 "  --liveness-port PORT     UDP port of BFD between speakers (7847)\n"
 "  --liveness MULTxMSms     lost packets and interval until a speaker counts as\n"
 "                           dead (3x100ms)\n"
-"  --liveness-key-file FILE authenticate BFD with the key in FILE (1-20 bytes)\n"
+"  --liveness-key-file FILE authenticate BFD with the keys in FILE, one a line; it\n"
+"                           is read again when it changes\n"
 "  --bgp-port PORT          take BGP calls there; 0, the default: only dial\n"
 "  --bgp-drain-time SEC     mark routes for so long before withdrawing them (3)\n"
 "  --mrt-dump FILE          dump BGP messages there (MRT, RFC 6396)\n"
 "  --mrt-dump-size MB       then rename it to FILE.1 and begin anew (64)\n"
 "  --exclude-interface GLOB never announce there; may be given again\n"
+"  --l2-repeat SEC          announce each VIP again so often, +-25 % (60)\n"
+"  --l2-announcements N     announcements when a VIP is taken over (3)\n"
+"  --l2-probes N            probes before a VIP's first claim ever (3)\n"
+"  --l2-conflict POLICY     where another machine uses a VIP: defend (the default)\n"
+"                           it, or withhold it until that is gone\n"
 "  --failback-delay SEC     after a start, take no VIP that another node can have\n"
 "                           for so long (0)\n"
 "  --yield-on-cordon        hand VIPs over while the Node is unschedulable\n"
@@ -137,86 +152,66 @@ conf_parse_liveness(const char *s, uint8_t *ret_mult, uint32_t *ret_interval_us)
 	return 0;
 }
 
-/* The file's bytes less a final newline; 0, or -errno with the reason said. */
-static int
-read_key(const char *path, struct speaker_conf *conf)
-{
-	uint8_t buf[CONF_KEY_MAX + 2];
-	ssize_t n = -1;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		n = read(fd, buf, sizeof(buf));
-		close(fd);
-	}
-	if (n < 0) {
-		fprintf(stderr, "--liveness-key-file %s: %s\n", path, strerror(errno));
-		return -EIO;
-	}
-	if (n > 0 && buf[n - 1] == '\n')
-		n--;
-	if (n < 1 || n > CONF_KEY_MAX) {
-		fprintf(stderr, "--liveness-key-file %s: a key has 1 to %d bytes "
-		    "(RFC 5880, section 4.4)\n", path, CONF_KEY_MAX);
-		return -EINVAL;
-	}
-	memcpy(conf->key, buf, (size_t)n);
-	conf->key_len = (size_t)n;
-	return 0;
-}
+/* Options that are a number in a range, and where it goes. */
+#define NUMBER(opt, min, max, field)						\
+	{ opt, min, max, offsetof(struct speaker_conf, field),			\
+	    sizeof(((struct speaker_conf *)0)->field) }
+static const struct {
+	int	opt;
+	unsigned long min, max;
+	size_t	at, size;
+} numbers[] = {
+	NUMBER(OPT_FWMARK, 1, UINT32_MAX, director.fwmark),
+	NUMBER(OPT_TABLE, 1, UINT32_MAX, director.table),
+	/* Before the main table's, 32766, and after local's, 0. */
+	NUMBER(OPT_RULE_PREF, 1, 32765, director.rule_pref),
+	NUMBER(OPT_LIVENESS_PORT, 1, 65535, liveness_port),
+	NUMBER(OPT_FAILBACK_DELAY, 0, 86400, failback_delay_sec),
+	NUMBER(OPT_BGP_PORT, 0, 65535, bgp_port),
+	NUMBER(OPT_BGP_DRAIN_TIME, 0, 3600, bgp_drain_sec),
+	NUMBER(OPT_MRT_DUMP_SIZE, 1, 100000, mrt_max_mb),
+	/* Below 300 s, after which switches forget a MAC. */
+	NUMBER(OPT_L2_REPEAT, 5, 240, l2_repeat_sec),
+	NUMBER(OPT_L2_ANNOUNCEMENTS, 1, ARP_BURST_MAX + 1, l2_nannounce),
+	NUMBER(OPT_L2_PROBES, 0, 10, l2_nprobes),
+};
 
 static int
 set_number(int opt, const char *arg, struct speaker_conf *conf)
 {
 	unsigned long v;
+	size_t i = 0;
 
-	switch (opt) {
-	case OPT_FWMARK:
-		/* One bit, so that other software's marks beside it stay. */
-		if (parse_number(arg, 1, UINT32_MAX, &v) != 0 || (v & (v - 1)) != 0)
-			return -EINVAL;
-		conf->director.fwmark = (uint32_t)v;
-		return 0;
-	case OPT_TABLE:
-		/* 253 to 255 are the kernel's default, main and local. */
-		if (parse_number(arg, 1, UINT32_MAX, &v) != 0 || (v >= 253 && v <= 255))
-			return -EINVAL;
-		conf->director.table = (uint32_t)v;
-		return 0;
-	case OPT_RULE_PREF:
-		/* Before the main table's, 32766, and after local's, 0. */
-		if (parse_number(arg, 1, 32765, &v) != 0)
-			return -EINVAL;
-		conf->director.rule_pref = (uint32_t)v;
-		return 0;
-	case OPT_LIVENESS_PORT:
-		if (parse_number(arg, 1, 65535, &v) != 0)
-			return -EINVAL;
-		conf->liveness_port = (uint16_t)v;
-		return 0;
-	case OPT_FAILBACK_DELAY:
-		if (parse_number(arg, 0, 86400, &v) != 0)
-			return -EINVAL;
-		conf->failback_delay_sec = (uint32_t)v;
-		return 0;
-	case OPT_BGP_PORT:
-		if (parse_number(arg, 0, 65535, &v) != 0)
-			return -EINVAL;
-		conf->bgp_port = (uint16_t)v;
-		return 0;
-	case OPT_BGP_DRAIN_TIME:
-		if (parse_number(arg, 0, 3600, &v) != 0)
-			return -EINVAL;
-		conf->bgp_drain_ms = (uint32_t)v * 1000;
-		return 0;
-	case OPT_MRT_DUMP_SIZE:
-		if (parse_number(arg, 1, 100000, &v) != 0)
-			return -EINVAL;
-		conf->mrt_max_bytes = (uint64_t)v * 1000000;
-		return 0;
-	default:
+	while (i < nitems(numbers) && numbers[i].opt != opt)
+		i++;
+	if (i == nitems(numbers) ||
+	    parse_number(arg, numbers[i].min, numbers[i].max, &v) != 0)
 		return -EINVAL;
-	}
+	/* One bit, so that other software's marks beside it stay. */
+	if (opt == OPT_FWMARK && (v & (v - 1)) != 0)
+		return -EINVAL;
+	/* 253 to 255 are the kernel's default, main and local. */
+	if (opt == OPT_TABLE && v >= 253 && v <= 255)
+		return -EINVAL;
+	if (numbers[i].size == sizeof(uint8_t))
+		*((uint8_t *)conf + numbers[i].at) = (uint8_t)v;
+	else if (numbers[i].size == sizeof(uint16_t))
+		memcpy((char *)conf + numbers[i].at, &(uint16_t){ (uint16_t)v }, 2);
+	else
+		memcpy((char *)conf + numbers[i].at, &(uint32_t){ (uint32_t)v }, 4);
+	return 0;
+}
+
+static int
+set_policy(const char *arg, enum arp_policy *ret)
+{
+	if (strcmp(arg, "defend") == 0)
+		*ret = ARP_POLICY_DEFEND;
+	else if (strcmp(arg, "withhold") == 0)
+		*ret = ARP_POLICY_WITHHOLD;
+	else
+		return -EINVAL;
+	return 0;
 }
 
 /* 0, or -EINVAL where the argument does not fit the option. */
@@ -266,7 +261,10 @@ set(int opt, char *arg, struct speaker_conf *conf)
 	case OPT_LIVENESS:
 		return conf_parse_liveness(arg, &conf->detect_mult, &conf->interval_us);
 	case OPT_LIVENESS_KEY_FILE:
-		return read_key(arg, conf);
+		conf->key_file = arg;
+		return *arg != '\0' ? 0 : -EINVAL;
+	case OPT_L2_CONFLICT:
+		return set_policy(arg, &conf->l2_policy);
 	case OPT_EXCLUDE_INTERFACE:
 		if (conf->nexcludes == CONF_MAX_EXCLUDES)
 			return -EINVAL;
@@ -306,12 +304,15 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		.log_level = LOG_LEVEL_INFO,
 		.director = { .name = "herald", .host_if = "herald0",
 		    .fwmark = 0x10, .table = 7777, .rule_pref = 77 },
-		.bgp_drain_ms = 3000,
-		.mrt_max_bytes = 64 * 1000000,
+		.bgp_drain_sec = 3,
+		.mrt_max_mb = 64,
 		.liveness_port = 7847,
 		.has_reports = true,
 		.detect_mult = 3,
 		.interval_us = 100000,
+		.l2_repeat_sec = 60,
+		.l2_nannounce = 3,
+		.l2_nprobes = 3,
 	};
 	while ((opt = getopt_long(argc, argv, "", options, &index)) != -1) {
 		if (opt == OPT_HELP) {

@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arp/vip.h"
 #include "ipvs/director.h"
 #include "lib/log.h"
 
-enum { CONF_MAX_EXCLUDES = 32, CONF_KEY_MAX = 20 };
+enum { CONF_MAX_EXCLUDES = 32 };
 
 struct speaker_conf {
 	const char *node_name;		/* --node-name, $NODE_NAME or the hostname */
@@ -23,14 +24,17 @@ struct speaker_conf {
 	bool	is_log_json;
 	struct director_conf director;
 	uint16_t bgp_port;		/* --bgp-port; 0: only dial */
-	uint32_t bgp_drain_ms;		/* --bgp-drain-time */
+	uint32_t bgp_drain_sec;		/* --bgp-drain-time */
 	const char *mrt_path;		/* --mrt-dump; NULL none */
-	uint64_t mrt_max_bytes;		/* --mrt-dump-size */
+	uint32_t mrt_max_mb;		/* --mrt-dump-size */
 	uint16_t liveness_port;
 	uint8_t	detect_mult;		/* --liveness MULTxINTERVALms */
 	uint32_t interval_us;
-	uint8_t	key[CONF_KEY_MAX];	/* --liveness-key-file */
-	size_t	key_len;		/* 0: no authentication */
+	const char *key_file;		/* --liveness-key-file; NULL: no authentication */
+	uint32_t l2_repeat_sec;		/* --l2-repeat */
+	uint8_t	l2_nannounce;		/* --l2-announcements */
+	uint8_t	l2_nprobes;		/* --l2-probes; 0: none before a first claim */
+	enum arp_policy l2_policy;	/* --l2-conflict */
 	uint32_t failback_delay_sec;	/* --failback-delay */
 	bool	yields_on_cordon;	/* --yield-on-cordon */
 	bool	has_reports;		/* --status-resources */

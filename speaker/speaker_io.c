@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "arp/arp_io.h"
-#include "bgp/bfd_io.h"
 #include "kube/source.h"
 #include "lib/clock.h"
 #include "lib/httpd_io.h"
@@ -13,6 +12,7 @@
 #include "lib/metrics.h"
 #include "speaker/apply.h"
 #include "speaker/bgp_encode.h"
+#include "speaker/mesh_io.h"
 #include "speaker/plan.h"
 #include "speaker/report_io.h"
 #include "speaker/speaker_io.h"
@@ -24,8 +24,6 @@ enum {
 	/* After AdminDown, until we exit: time for the next owners' first
 	   announcements, far more than a LAN's round trip. */
 	LEAVE_GRACE_MS = 200,
-	/* BFD packets to all speakers together; see max_pps in bgp/bfd_io.h. */
-	LIVENESS_MAX_PPS = 3000,
 	RETRY_MIN_MS = 200,
 	RETRY_MAX_MS = 10000,
 	/* See what others have changed of the data plane this often, the most of
@@ -41,9 +39,8 @@ struct speaker {
 	struct kube_source *source;
 	struct director *director;
 	struct arp_io *arp;
-	struct bfd_io *bfd;
 	struct httpd *httpd;
-	struct alive alive;
+	struct mesh mesh;
 	struct apply apply;
 	struct tell tell;
 	struct reporter reporter;
@@ -69,109 +66,17 @@ struct speaker {
 	bool	has_served;		/* has been ALIVE_UP */
 	bool	are_nodes_dirty;
 	uint32_t self_lacks;		/* likewise; see plan_lacks() */
-	bool	is_reunited;		/* a speaker has come up since the last plan */
 };
 
 static const struct metric m_plan_sec = { "herald_plan_seconds_total",
 	"Time from the beginning of each plan until it was in force.", METRIC_COUNTER };
 
-static enum alive_report
-report_of(enum bfd_peer_state state)
-{
-	switch (state) {
-	case BFD_PEER_UP:
-		return ALIVE_HEARD_UP;
-	case BFD_PEER_DOWN:
-		return ALIVE_HEARD_DOWN;
-	case BFD_PEER_ADMIN_DOWN:
-		return ALIVE_HEARD_LEAVING;
-	case BFD_PEER_REFUSED:
-		return ALIVE_HEARD_REFUSED;
-	case BFD_PEER_WAITING:
-		return ALIVE_HEARD_WAITING;
-	case BFD_PEER_CUT_OFF:
-		return ALIVE_HEARD_CUT_OFF;
-	case BFD_PEER_UNKNOWN:
-		break;
-	}
-	return ALIVE_HEARD_NOTHING;
-}
-
 static void
-on_liveness(void *arg, const struct ip *peer, enum bfd_peer_state state)
+on_mesh(void *arg)
 {
 	struct speaker *s = arg;
-	struct bfd_io_view view = { .note = 0 };
-	bool is_other = alive_report(&s->alive, peer, report_of(state), clock_mono());
 
-	s->is_reunited |= is_other &&
-	    (state == BFD_PEER_UP || state == BFD_PEER_WAITING);
-	bfd_io_view(s->bfd, peer, 0, &view);
-	if (alive_set_lacks(&s->alive, peer, view.note) || is_other)
-		s->is_dirty = true;
-}
-
-/* Where a node's speaker is reached: its first InternalIP, IPv4 by preference. */
-static const struct ip *
-node_address(const struct kube_node *n)
-{
-	for (size_t i = 0; i < n->ninternal_ips; i++) {
-		if (ip_is_v4(&n->internal_ips[i]))
-			return &n->internal_ips[i];
-	}
-	return n->ninternal_ips > 0 ? &n->internal_ips[0] : NULL;
-}
-
-/* This node's own addresses are the source of what the others hear. */
-static void
-update_self(struct speaker *s, const struct kube_object *self)
-{
-	struct ip source[2] = { { .family = IP_NONE }, { .family = IP_NONE } };
-
-	if (self == NULL) {
-		log_warn(LOG_OBJ("node", s->conf->node_name),
-		    "there is no Node of this name, so this speaker owns no VIP; "
-		    "set --node-name to one of `kubectl get nodes`");
-		return;
-	}
-	for (size_t i = self->node.ninternal_ips; i-- > 0;) {
-		const struct ip *ip = &self->node.internal_ips[i];
-
-		source[ip_is_v4(ip) ? 0 : 1] = *ip;
-	}
-	bfd_io_set_source(s->bfd, &source[0], &source[1]);
-}
-
-/* Bring the set of nodes, and of BFD sessions, in line with the store. */
-static void
-update_nodes(struct speaker *s)
-{
-	struct kube_list nodes = kube_store_list(s->store, KUBE_NODE);
-	struct mono now = clock_mono();
-	bool is_changed = false;
-	struct ip *peers;
-
-	update_self(s, kube_store_get(s->store, KUBE_NODE, NULL, s->conf->node_name));
-	alive_begin_nodes(&s->alive);
-	for (size_t i = 0; i < nodes.n; i++) {
-		const struct kube_object *o = nodes.items[i];
-		const struct ip *ip = node_address(&o->node);
-
-		if (ip != NULL && strcmp(o->meta.name, s->conf->node_name) != 0)
-			is_changed |= alive_put_node(&s->alive, o->meta.name, ip,
-			    o->node.is_ready, now);
-	}
-	is_changed |= alive_end_nodes(&s->alive);
-	if (!is_changed)
-		return;
-	peers = mem_zalloc((s->alive.n + 1) * sizeof(*peers));
-	for (size_t i = 0; i < s->alive.n; i++)
-		peers[i] = s->alive.nodes[i].ip;
-	bfd_io_set_peers(s->bfd, peers, s->alive.n);
-	for (size_t i = 0; i < s->alive.n; i++)
-		alive_report(&s->alive, &peers[i],
-		    report_of(bfd_io_state(s->bfd, &peers[i])), now);
-	free(peers);
+	s->is_dirty = true;
 }
 
 static void
@@ -243,18 +148,13 @@ is_cut_off(const struct speaker *s)
 static void
 update_self_state(struct speaker *s, struct mono now)
 {
-	static const enum bfd_io_path paths[] = {
-		[ALIVE_UP] = BFD_IO_PATH_WELL,
-		[ALIVE_WAITING] = BFD_IO_PATH_WAITING,
-		[ALIVE_CUT_OFF] = BFD_IO_PATH_CUT_OFF,
-	};
 	enum alive_state state = ALIVE_WAITING;
 
 	if (is_cut_off(s))
 		state = ALIVE_CUT_OFF;
 	/* A node that joins the cluster later makes nobody wait again. */
 	else if (s->has_served || (mono_reached(now, s->serve_from) &&
-	    !alive_has_unknown(&s->alive, now)))
+	    !alive_has_unknown(&s->mesh.alive, now)))
 		state = ALIVE_UP;
 	if (state == s->self_state)
 		return;
@@ -264,7 +164,7 @@ update_self_state(struct speaker *s, struct mono now)
 	    state == ALIVE_WAITING ? "taking no VIP that another node can have, yet" :
 	    "in service");
 	s->self_state = state;
-	bfd_io_set_path(s->bfd, paths[state]);
+	mesh_tell_state(&s->mesh, state);
 	s->is_dirty = true;
 }
 
@@ -283,7 +183,7 @@ update_lacks(struct speaker *s)
 	if (lacks == s->self_lacks)
 		return;
 	s->self_lacks = lacks;
-	bfd_io_set_note(s->bfd, lacks);
+	mesh_tell_lacks(&s->mesh, lacks);
 	s->is_dirty = true;
 }
 
@@ -293,7 +193,7 @@ begin_plan(struct speaker *s)
 	struct plan_input in = {
 		.store = s->store,
 		.self = s->conf->node_name,
-		.alive = &s->alive,
+		.alive = &s->mesh.alive,
 		.now = clock_mono(),
 	};
 	bool is_recheck = mono_reached(in.now, s->recheck);
@@ -306,7 +206,7 @@ begin_plan(struct speaker *s)
 	if (is_recheck)
 		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
 	if (s->are_nodes_dirty)
-		update_nodes(s);
+		mesh_set_nodes(&s->mesh, s->store);
 	s->is_dirty = s->are_nodes_dirty = false;
 	s->began = in.now;
 	plan_fini(&s->plan);
@@ -319,7 +219,7 @@ static void
 leave_now(struct speaker *s)
 {
 	apply_yield(&s->apply, &s->plan, clock_mono());
-	bfd_io_admin_down(s->bfd);
+	mesh_leave(&s->mesh);
 	s->is_bgp_ending = apply_bgp_leave(&s->apply, &s->plan);
 	ev_timer_start(s->loop, &s->leave);
 }
@@ -332,9 +232,9 @@ programmed(struct speaker *s)
 
 	/* It may have owned VIPs of ours while we could not hear each other, and
 	   hosts may have learnt its address last. */
-	if (s->is_reunited)
+	if (s->mesh.is_reunited)
 		arp_io_announce(s->arp, NULL);
-	s->is_reunited = false;
+	s->mesh.is_reunited = false;
 	now = clock_mono();
 	metrics_add(&m_plan_sec, NULL, (double)mono_sub_ns(now, s->began) / 1e9);
 	schedule_retry(s, now, rc != 0);
@@ -393,7 +293,7 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 		return;
 	}
 	now = clock_mono();
-	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->alive, now));
+	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->mesh.alive, now));
 	next = mono_min(next, apply_deadline(&s->apply));
 	if (mono_before(now, s->serve_from))
 		next = mono_min(next, s->serve_from);
@@ -477,7 +377,7 @@ on_http(void *arg, const char *path, FILE *f, const char **ret_type)
 	}
 	if (strcmp(path, "/status") == 0) {
 		*ret_type = "application/json";
-		status_encode(f, s->conf->node_name, &s->plan, &s->apply, &s->alive,
+		status_encode(f, s->conf->node_name, &s->plan, &s->apply, &s->mesh.alive,
 		    clock_mono());
 		return 200;
 	}
@@ -538,46 +438,38 @@ static int
 open_engines(struct speaker *s, char err[512])
 {
 	const struct speaker_conf *conf = s->conf;
-	const struct bfd_io_conf bfd = {
-		.port = conf->liveness_port,
-		.min_tx_us = conf->interval_us,
-		.min_rx_us = conf->interval_us,
-		.detect_mult = conf->detect_mult,
-		.max_pps = LIVENESS_MAX_PPS,
-		.key_id = 1,
-		.key = conf->key_len > 0 ? conf->key : NULL,
-		.key_len = conf->key_len,
-		.has_path = true,
-		.is_realtime = true,
-	};
 	const struct apply_bgp_conf bgp = {
-		.port = conf->bgp_port, .drain_ms = conf->bgp_drain_ms,
-		.mrt_path = conf->mrt_path, .mrt_max_bytes = conf->mrt_max_bytes,
+		.port = conf->bgp_port, .drain_ms = conf->bgp_drain_sec * 1000,
+		.mrt_path = conf->mrt_path,
+		.mrt_max_bytes = (uint64_t)conf->mrt_max_mb * 1000000,
 		.handler = { .changed = on_bgp_changed, .stopped = on_bgp_stopped,
 		    .arg = s } };
-	const struct arp_io_handler arp = {
+	const struct arp_io_conf arp = {
+		.exclude = conf->excludes, .nexclude = conf->nexcludes,
+		.repeat_sec = conf->l2_repeat_sec,
+		.nannounce = conf->l2_nannounce, .nprobes = conf->l2_nprobes,
+		.is_unprobed = conf->l2_nprobes == 0 };
+	const struct arp_io_handler arp_handler = {
 		.conflict = on_conflict, .links_changed = on_links, .arg = s,
 		.settled = on_settled, .announced_changed = on_announced };
 	char text[256] = "";
 
-	s->arp = arp_io_new(s->loop, conf->excludes, conf->nexcludes, &arp, text);
-	if (s->arp != NULL)
-		s->bfd = bfd_io_new(s->loop, &bfd, on_liveness, s, text);
-	if (s->bfd != NULL && conf->http != NULL)
-		s->httpd = httpd_new(s->loop, conf->http, on_http, s, text);
-	if (s->arp == NULL || s->bfd == NULL ||
-	    (conf->http != NULL && s->httpd == NULL)) {
+	s->arp = arp_io_new(s->loop, &arp, &arp_handler, text);
+	if (s->arp == NULL ||
+	    mesh_open(&s->mesh, s->loop, conf, on_mesh, s, text) != 0 ||
+	    (conf->http != NULL && (s->httpd = httpd_new(s->loop, conf->http, on_http,
+	    s, text)) == NULL)) {
 		snprintf(err, 512, "%s", text);
 		return -1;
 	}
-	bfd_io_set_path(s->bfd, BFD_IO_PATH_WAITING);
-	tell_init(&s->tell, s->source, conf->node_name, &s->plan, &s->alive);
+	tell_init(&s->tell, s->source, conf->node_name, &s->plan, &s->mesh.alive);
 	apply_init(&s->apply, s->director, s->arp, s->loop, &bgp);
+	s->apply.policy = conf->l2_policy;
 	if (conf->has_reports)
 		reporter_init(&s->reporter, &(struct reporter_conf){ .loop = s->loop,
 		    .source = s->source, .store = s->store, .node = conf->node_name,
 		    .ns = conf->ns, .plan = &s->plan, .apply = &s->apply,
-		    .alive = &s->alive, .arp = s->arp });
+		    .alive = &s->mesh.alive, .arp = s->arp });
 	s->worker = worker_new(s->loop, work, on_worked, s);
 	if (s->worker == NULL) {
 		snprintf(err, 512, "no thread can be started; raise the limit on "
@@ -636,7 +528,6 @@ speaker_new(struct ev_loop *loop, const struct speaker_conf *conf, char err[512]
 	s->recheck = mono_add_sec(clock_mono(), RECHECK_SEC);
 	s->retry = s->serve_from = MONO_NEVER;
 	s->self_state = ALIVE_WAITING;
-	alive_init(&s->alive);
 	ev_prepare_init(&s->turn, on_turn);
 	ev_timer_init(&s->wake, on_wake, 0., 0.);
 	ev_timer_init(&s->leave, on_left, LEAVE_GRACE_MS / 1e3, 0.);
@@ -663,14 +554,13 @@ speaker_free(struct speaker *s)
 	worker_free(s->worker);
 	kube_source_close(s->source);
 	httpd_free(s->httpd);
-	bfd_io_free(s->bfd);
+	mesh_close(&s->mesh);
 	arp_io_free(s->arp);
 	director_close(s->director);
 	tell_fini(&s->tell);
 	reporter_fini(&s->reporter);
 	apply_fini(&s->apply);
 	plan_fini(&s->plan);
-	alive_fini(&s->alive);
 	kube_store_free(s->store);
 	free(s);
 }

@@ -15,7 +15,15 @@ from service import Service
 
 LOGS = "/run/lab/logs"
 RESULTS = "/run/lab/results"
+KEYS = "/run/lab/keys"
 HTTP_PORT = 7472
+
+
+def write_keys(*keys):
+    """The file that all speakers have their liveness keys from, put into place."""
+    with open(KEYS + ".new", "w") as f:
+        f.writelines(key + "\n" for key in keys)
+    os.rename(KEYS + ".new", KEYS)
 
 
 class Process:
@@ -112,9 +120,10 @@ class Lab:
             f"{bin_dir}/herald-speaker", "--node-name", n.name,
             "--source", source.source("speaker"), "--namespace", objects.NAMESPACE,
             "--director-name", n.director, "--director-link", "herald0",
-            "--liveness", "3x100ms", "--http", f":{HTTP_PORT}"])
+            "--liveness", "3x100ms", "--liveness-key-file", KEYS, "--http", f":{HTTP_PORT}"])
             for n in self.nodes}
         self.bin_dir = bin_dir
+        write_keys("lab")
         self.captures = []
         self.services = {4: Service(self, "web", "IPv4"), 6: Service(self, "web6", "IPv6")}
 

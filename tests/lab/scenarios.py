@@ -12,6 +12,7 @@ import time
 
 import objects
 import topology
+from cluster import write_keys
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, Prober, until
 from netns import inside, ip_batch, output, set_link
@@ -364,6 +365,42 @@ def link_lost(svc):
             ip_batch("lan", [f"link del u-{n.name}"])
     svc.settle()
     return f"{first.name} -> {now.name} within {ms(max(gaps))}, twice, and back"
+
+
+@scenario(4)
+def keys_changed(svc):
+    """The key of the liveness mesh is changed step by step: no session notices."""
+    vip, owner = svc.settle()
+
+    def changes():
+        return {n: {k: v for k, v in s.metrics().items() if k.startswith(
+            ("herald_bfd_state_changes", "herald_bfd_dropped"))}
+            for n, s in svc.lab.speakers.items()}
+
+    def nsaid(speaker):
+        return speaker.log_tail(10**6).count("liveness: ")
+
+    before = changes()
+    for keys in (("lab", "new"), ("new", "lab")):
+        said = {n: nsaid(s) for n, s in svc.lab.speakers.items()}
+        write_keys(*keys)
+        for name, speaker in svc.lab.speakers.items():
+            until(f"{name} to read {keys}", lambda n=name, s=speaker: nsaid(s) > said[n], 12,
+                  node=svc.lab.by_name[name])
+    write_keys("new")
+    time.sleep(6)       # of this there is no news, for the old one is kept for a while
+    if changes() != before:
+        raise Failed("no session to change, no packet to be dropped",
+                     f"{before} became {changes()}", owner)
+    seconds = {s.metrics()["herald_liveness_detection_seconds"]
+               for s in svc.lab.speakers.values()}
+    if seconds != {0.3}:
+        raise Failed("a detection time of 0.3 s", f"{seconds}", owner)
+    # A speaker that starts now knows the new key only, and is heard.
+    svc.lab.speakers[owner.name].kill()
+    svc.lab.speakers[owner.name].start()
+    svc.settle()
+    return "added, sent with, the old one removed; detection in 0.3 s throughout"
 
 
 @scenario(4)

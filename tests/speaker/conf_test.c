@@ -51,6 +51,14 @@ static const struct {
 	{ "status objects or none", { "--status-resources=no" }, CONF_RUN },
 	{ "nothing in between", { "--status-resources=some" }, CONF_BAD },
 	{ "for ever is no delay", { "--failback-delay=never" }, CONF_BAD },
+	{ "a drain of an hour", { "--bgp-drain-time=3600" }, CONF_RUN },
+	{ "switches forget a MAC after 300 s", { "--l2-repeat=300" }, CONF_BAD },
+	{ "as often as that", { "--l2-repeat=5", "--l2-announcements=9" }, CONF_RUN },
+	{ "one announcement at least", { "--l2-announcements=0" }, CONF_BAD },
+	{ "no probes", { "--l2-probes=0", "--l2-conflict=withhold" }, CONF_RUN },
+	{ "eleven probes", { "--l2-probes=11" }, CONF_BAD },
+	{ "a policy we know", { "--l2-conflict=fight" }, CONF_BAD },
+	{ "a key file has a name", { "--liveness-key-file=" }, CONF_BAD },
 	{ "an unknown option", { "--nope" }, CONF_BAD },
 	{ "a stray word", { "--log-json", "word" }, CONF_BAD },
 	{ "version", { "--version" }, CONF_DONE },
@@ -68,9 +76,37 @@ START_TEST(command_line)
 }
 END_TEST
 
+/* Each number to its own place, whatever its size. */
+START_TEST(numbers)
+{
+	char *argv[] = { (char *)"herald-speaker", (char *)"--fwmark=0x20",
+		(char *)"--table=8000", (char *)"--rule-pref=99",
+		(char *)"--liveness-port=4784", (char *)"--failback-delay=30",
+		(char *)"--bgp-port=179", (char *)"--bgp-drain-time=7",
+		(char *)"--l2-repeat=20", (char *)"--l2-announcements=5",
+		(char *)"--l2-probes=2", NULL };
+	struct speaker_conf c;
+
+	ck_assert_int_eq(conf_parse((int)nitems(argv) - 1, argv, &c), CONF_RUN);
+	ck_assert_uint_eq(c.director.fwmark, 0x20);
+	ck_assert_uint_eq(c.director.table, 8000);
+	ck_assert_uint_eq(c.director.rule_pref, 99);
+	ck_assert_uint_eq(c.liveness_port, 4784);
+	ck_assert_uint_eq(c.failback_delay_sec, 30);
+	ck_assert_uint_eq(c.bgp_port, 179);
+	ck_assert_uint_eq(c.bgp_drain_sec, 7);
+	ck_assert_uint_eq(c.l2_repeat_sec, 20);
+	ck_assert_uint_eq(c.l2_nannounce, 5);
+	ck_assert_uint_eq(c.l2_nprobes, 2);
+	ck_assert_uint_eq(c.interval_us, 100000);
+	conf_fini(&c);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
+	tcase_add_test(tc, numbers);
 	tcase_add_loop_test(tc, liveness, 0, nitems(livenesses));
 	tcase_add_loop_test(tc, command_line, 0, nitems(lines));
 }

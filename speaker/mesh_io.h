@@ -1,0 +1,51 @@
+/*
+ * mesh_io.h - the liveness mesh: BFD with the speaker of every other node, what
+ * they say of themselves, and what this one says to them.
+ */
+#ifndef HERALD_SPEAKER_MESH_IO_H
+#define HERALD_SPEAKER_MESH_IO_H
+
+#include <ev.h>
+
+#include "kube/store.h"
+#include "speaker/alive.h"
+#include "speaker/conf.h"
+#include "speaker/keys.h"
+
+struct bfd_io;
+
+struct mesh {
+	struct ev_loop *loop;
+	const struct speaker_conf *conf;
+	struct bfd_io *bfd;
+	struct alive alive;		/* the other nodes; for reading */
+	bool	is_reunited;		/* a speaker has come up; the reader's to clear */
+	void	(*changed)(void *arg);	/* alive has; from the loop */
+	void	*arg;
+	/* For mesh_io.c alone. */
+	struct keyring ring;
+	struct keys keys;		/* in force */
+	ev_timer tick;			/* read the key file again */
+};
+
+/*
+ * Open, with no other node known yet; we are WAITING. conf outlives it. Returns 0,
+ * or -1 with what was wrong and the remedy in err; mesh_close() it in both cases.
+ */
+int mesh_open(struct mesh *m, struct ev_loop *loop, const struct speaker_conf *conf,
+    void (*changed)(void *arg), void *arg, char err[256]);
+void mesh_close(struct mesh *m);
+
+/* Have sessions with exactly the Nodes in store, but for our own. */
+void mesh_set_nodes(struct mesh *m, const struct kube_store *store);
+
+/* Tell the others what we are worth, ALIVE_UP, WAITING or CUT_OFF ... */
+void mesh_tell_state(struct mesh *m, enum alive_state state);
+
+/* ... and which links we lack; see plan_lacks(). */
+void mesh_tell_lacks(struct mesh *m, uint32_t lacks);
+
+/* Say farewell; sent when it returns. */
+void mesh_leave(struct mesh *m);
+
+#endif
