@@ -7,6 +7,7 @@ link, so nothing but BGP leads to them.
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -16,10 +17,11 @@ from cluster import HTTP_PORT
 from measure import Connections, Failed, Not, Prober, until
 from netns import inside, ip_batch, output, sysctl
 from objects import TCP_PORT
-from scenarios import bring_back, cut_off, ms, spread
+from scenarios import bring_back, cut_off, median, ms, spread
 
 ROUTER_ASN, NODE_ASN = 64513, 64512
 POOL = "198.51.100.0/28"
+WITHDRAWALS, WITHDRAW_LIMIT_SEC = 10, 0.05
 PASSWORD = "it is 2 miles"
 SCENARIOS = []      # as in scenarios.py
 
@@ -257,6 +259,51 @@ def bgp_handover(svc):
     return f"0 of {len(prober.sent)} packets lost, {len(alive)} connections alive"
 
 
+def heard_withdrawal(sock, node, vip, limit_sec=5):
+    """When the withdrawal of vip was on the router's link, sent by the node."""
+    # An UPDATE's type, 5 bytes of withdrawn routes, 32 bits of prefix.
+    withdrawal = b"\x02\x00\x05\x20" + socket.inet_aton(vip)
+    end = time.monotonic() + limit_sec
+    while time.monotonic() < end:
+        frame = sock.recv(65536)
+        if frame[26:30] == socket.inet_aton(node.ip) and withdrawal in frame:
+            return time.monotonic()
+    raise Failed(f"{node.name} to withdraw {vip}", f"nothing for {limit_sec} s", node)
+
+
+def bgp_withdraw(svc):
+    """externalTrafficPolicy Local: a node that loses its endpoints says so at once."""
+    svc.settle()
+    lab, took = svc.lab, []
+    loser = lab.by_name["n2"]
+    with inside("router"):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x800))
+    sock.bind(("eth0", 0x800))
+    sock.settimeout(5)
+    without = objects.endpoint_slice("web-bgp", "IPv4", [
+        e for e in svc.endpoints() if e[1] != loser.name])
+    with Bird(lab), sock:
+        for obj in bgp_objects():
+            lab.objects.put(obj)
+        obj, vip = put_service(svc)
+        obj["spec"]["externalTrafficPolicy"] = "Local"
+        lab.objects.put(obj)
+        for _ in range(WITHDRAWALS):
+            lab.objects.put(objects.endpoint_slice("web-bgp", "IPv4", svc.endpoints()))
+            wait_route(vip, lab.nodes)
+            time.sleep(0.5)
+            since = lab.objects.put(without)
+            took.append(heard_withdrawal(sock, loser, vip) - since)
+        for o in (obj, *bgp_objects()[1:]):
+            lab.objects.remove(o)
+        wait_route(vip, [])
+    svc.settle()
+    if max(took) > WITHDRAW_LIMIT_SEC:
+        raise Failed(f"a withdrawal within {ms(WITHDRAW_LIMIT_SEC)}",
+                     " ".join(map(ms, took)), loser)
+    return f"withdrawn {ms(median(took))} after the change, worst {ms(max(took))}"
+
+
 VRF_BIRD = f"""
 protocol bgp red from node {{
 	local 172.31.0.254 as {ROUTER_ASN};
@@ -308,4 +355,5 @@ def bgp_vrf(svc):
 
 SCENARIOS.append(("bgp_ecmp", bgp_ecmp, 4))
 SCENARIOS.append(("bgp_vrf", bgp_vrf, 4))
+SCENARIOS.append(("bgp_withdraw", bgp_withdraw, 4))
 SCENARIOS.append(("bgp_handover", bgp_handover, 4))
