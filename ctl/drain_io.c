@@ -1,13 +1,11 @@
 #include <errno.h>
-#include <ev.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/asker_io.h"
 #include "ctl/drain_decode.h"
 #include "ctl/drain_io.h"
 #include "ctl/fetch_io.h"
-#include "ctl/status_io.h"
-#include "kube/source.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 
@@ -18,63 +16,8 @@ struct drain {
 	const char *node;		/* its name */
 	bool	is_drain;		/* else undrain */
 	FILE	*out;
-	struct ev_loop *loop;
-	struct kube_store *store;
-	struct kube_source *source;
-	ev_timer timer;
-	bool	is_over;		/* what wait_for() waits for */
-	int	error;			/* of the last request */
-	char	*text;			/* its answer, or what was wrong */
+	struct asker asker;
 };
-
-static void
-on_changed(void *arg, enum kube_kind kind)
-{
-	(void)arg;
-	(void)kind;
-}
-
-static void
-on_synced(void *arg)
-{
-	struct drain *d = arg;
-
-	d->is_over = true;
-}
-
-static void
-on_time(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct drain *d = w->data;
-
-	(void)loop;
-	(void)revents;
-	d->is_over = true;
-}
-
-static void
-on_done(void *arg, int error, const char *text)
-{
-	struct drain *d = arg;
-
-	d->is_over = true;
-	d->error = error;
-	free(d->text);
-	d->text = mem_strdup(text);
-}
-
-/* Run the loop until a callback has come, for so long at most. */
-static void
-wait_for(struct drain *d, double limit_sec)
-{
-	d->is_over = false;
-	ev_timer_set(&d->timer, limit_sec, 0.);
-	ev_now_update(d->loop);
-	ev_timer_start(d->loop, &d->timer);
-	while (!d->is_over)
-		ev_run(d->loop, EVRUN_ONCE);
-	ev_timer_stop(d->loop, &d->timer);
-}
 
 static int
 open_source(struct drain *d)
@@ -82,87 +25,44 @@ open_source(struct drain *d)
 	const struct kube_source_conf conf = { .spec = d->conf->source,
 	    .kinds = 1u << KUBE_NODE, .component = "heraldctl",
 	    .kube_context = d->conf->context };
-	struct kube_error err = { "" };
+	int rc = asker_open(&d->asker, &conf);
 
-	d->source = kube_source_open(d->loop, &conf, d->store,
-	    &(struct kube_source_handler){ on_changed, on_synced, d }, &err);
-	if (d->source == NULL) {
-		fprintf(stderr, "heraldctl: %s\n", err.text);
-		return -EINVAL;
-	}
-	wait_for(d, FETCH_TIMEOUT_SEC);
-	if (!kube_source_is_synced(d->source)) {
-		fprintf(stderr, "heraldctl: Nodes were not listed within %d s; what "
-		    "stands above says why\n", FETCH_TIMEOUT_SEC);
-		return -ETIMEDOUT;
-	}
-	if (kube_store_get(d->store, KUBE_NODE, NULL, d->node) == NULL) {
+	if (rc == 0 && kube_store_get(d->asker.store, KUBE_NODE, NULL, d->node) == NULL) {
 		fprintf(stderr, "heraldctl: there is no Node \"%s\"; see kubectl get "
 		    "nodes\n", d->node);
-		return -ENOENT;
+		rc = -ENOENT;
 	}
-	return 0;
+	return rc;
 }
 
-/* Straight to the node's first address; as on_done() has it. */
-static void
-ask_directly(struct drain *d)
-{
-	const struct kube_object *o = kube_store_get(d->store, KUBE_NODE, NULL, d->node);
-	char why[STATUS_WHY_LEN], *url, *body;
-	const struct ip *ip;
-
-	free(d->text);
-	if (o == NULL || o->node.ninternal_ips == 0) {
-		d->error = -ENOENT;
-		d->text = mem_strdup("the Node has no InternalIP");
-		return;
-	}
-	ip = &o->node.internal_ips[0];
-	url = mem_printf(ip_is_v4(ip) ? "http://%s:%u/status" : "http://[%s]:%u/status",
-	    IP_STR(ip), d->conf->port);
-	body = status_fetch(url, why);
-	d->error = body != NULL ? 0 : -EIO;
-	d->text = body != NULL ? body : mem_printf("%s: %s", url, why);
-	free(url);
-}
-
-/* 0, or -errno with the reason in d->text. */
+/* 0, or -errno with the reason in d->asker.text. */
 static int
 ask(struct drain *d, struct drain_view *ret)
 {
-	int rc = kube_source_ask(d->source, d->node, d->conf->port, "/status", on_done,
-	    d);
+	struct asker *a = &d->asker;
 
-	if (rc == 0)
-		wait_for(d, 2 * KUBE_ASK_SEC);
-	else
-		ask_directly(d);
-	if (d->error == 0 && drain_view_decode(d->text, ret) != 0) {
-		d->error = -EIO;
-		free(d->text);
-		d->text = mem_strdup("what answers is no herald-speaker; name the port "
+	if (asker_ask(a, d->node, d->conf->port, "/status") == 0 &&
+	    drain_view_decode(a->text, ret) != 0)
+		asker_done(a, -EIO, "what answers is no herald-speaker; name the port "
 		    "of its --http with --port");
-	}
-	return d->error;
+	return a->error;
 }
 
 static int
 order(struct drain *d)
 {
+	struct asker *a = &d->asker;
 	char *body = mem_printf("{\"metadata\":{\"annotations\":{\"%s\":%s}}}",
 	    KUBE_DRAIN_KEY, d->is_drain ? "\"true\"" : "null");
 
-	d->error = -ETIMEDOUT;
-	free(d->text);
-	d->text = NULL;
-	kube_source_patch(d->source, KUBE_NODE, NULL, d->node, NULL, body, on_done, d);
+	asker_done(a, -ETIMEDOUT, "no answer");
+	kube_source_patch(a->source, KUBE_NODE, NULL, d->node, NULL, body, asker_done, a);
 	free(body);
-	wait_for(d, FETCH_TIMEOUT_SEC);
-	if (d->error != 0)
+	asker_wait(a, FETCH_TIMEOUT_SEC);
+	if (a->error != 0)
 		fprintf(stderr, "heraldctl: Node %s cannot be marked: %s\n", d->node,
-		    d->text != NULL ? d->text : "no answer");
-	return d->error;
+		    a->text);
+	return a->error;
 }
 
 static void
@@ -185,7 +85,7 @@ print_drain(const struct drain *d, const struct drain_view *before,
 static const char *
 why_drained(const struct drain *d)
 {
-	const struct kube_object *o = kube_store_get(d->store, KUBE_NODE, NULL, d->node);
+	const struct kube_object *o = kube_store_get(d->asker.store, KUBE_NODE, NULL, d->node);
 
 	if (o == NULL)
 		return "its Node is gone";
@@ -257,12 +157,12 @@ follow(struct drain *d, const struct drain_view *before)
 			if (now.is_drained == d->is_drain && !is_on_its_way(&now))
 				break;
 		}
-		wait_for(d, POLL_MSEC / 1e3);
+		asker_wait(&d->asker, POLL_MSEC / 1e3);
 	} while (mono_before(clock_mono(), end));
 	if (is_known)
 		return conclude(d, &now);
 	fprintf(stderr, "heraldctl: %s is marked, but how far it is cannot be seen: "
-	    "%s\n", d->node, d->text);
+	    "%s\n", d->node, d->asker.text);
 	return -EIO;
 }
 
@@ -276,7 +176,7 @@ run(struct drain *d)
 		return rc;
 	if (ask(d, &before) != 0)
 		fprintf(stderr, "heraldctl: the speaker of %s cannot be asked: %s\n",
-		    d->node, d->text);
+		    d->node, d->asker.text);
 	else if (d->is_drain)
 		fprintf(d->out, "%s: %u VIPs to hand over\n", d->node, before.nowned);
 	fflush(d->out);
@@ -287,16 +187,9 @@ run(struct drain *d)
 int
 drain_run(const struct drain_conf *conf, const char *node, bool is_drain, FILE *out)
 {
-	struct drain d = { .conf = conf, .node = node, .is_drain = is_drain,
-	    .out = out, .loop = ev_loop_new(EVFLAG_AUTO), .store = kube_store_new() };
-	int rc;
+	struct drain d = { .conf = conf, .node = node, .is_drain = is_drain, .out = out };
+	int rc = run(&d);
 
-	ev_timer_init(&d.timer, on_time, 0., 0.);
-	d.timer.data = &d;
-	rc = run(&d);
-	kube_source_close(d.source);
-	kube_store_free(d.store);
-	ev_loop_destroy(d.loop);
-	free(d.text);
+	asker_fini(&d.asker);
 	return rc;
 }
