@@ -194,7 +194,8 @@ sync_net(struct director_run *s, struct director_error *ret_err)
 	if (d->mtu == 0)
 		d->mtu = net_uplink_mtu(&d->net, &d->conf);
 	s->rules = (struct nft_rules){ .table = d->name, .host_if = d->host_if,
-		.fwmark = d->conf.fwmark, .mtu = d->mtu };
+		.fwmark = d->conf.fwmark, .drops_unknown = d->conf.drops_unknown,
+		.mtu = d->mtu };
 	(void)has_family(s->want->node_ips, s->want->nnode_ips, IP_V4,
 	    &s->rules.node4);
 	(void)has_family(s->want->node_ips, s->want->nnode_ips, IP_V6,

@@ -80,6 +80,8 @@ struct director_conf {
 	uint32_t fwmark;	/* one bit, e.g. 0x10 */
 	uint32_t table;		/* routing table, e.g. 7777 */
 	uint32_t rule_pref;	/* e.g. 77 */
+	bool	drops_unknown;	/* a port of a VIP that no service has: silence, in
+				   place of a reset or ICMP port unreachable */
 };
 
 /* What a sync did; all zero where everything was as wanted. */

@@ -188,7 +188,7 @@ director_steer(FILE *o)
  * moves, are left to try again.
  */
 static void
-director_refuse(FILE *o)
+director_refuse(FILE *o, const struct nft_rules *r)
 {
 	fputs("\tchain refuse {\n"
 	    "\t\ttype filter hook input priority filter\n", o);
@@ -199,6 +199,15 @@ director_refuse(FILE *o)
 		fprintf(o, "\t\t%s daddr . meta l4proto . th dport @elsewhere%d"
 		    " drop\n", f->ip, f->digit);
 	}
+	fputs("\t}\n", o);
+	if (!r->drops_unknown)
+		return;
+	/* Behind IPVS, at 98 and 99, which keeps what it has a service for. */
+	fputs("\tchain unknown {\n"
+	    "\t\ttype filter hook input priority 110\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s daddr @vips%d meta l4proto { 6, 17, 132 } drop\n",
+		    f->ip, f->digit);
 	fputs("\t}\n", o);
 }
 
@@ -239,7 +248,7 @@ write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
 	} else {
 		director_raw(o);
 		director_steer(o);
-		director_refuse(o);
+		director_refuse(o, r);
 		director_out(o, r);
 	}
 	fputs("}\n", o);

@@ -7,6 +7,7 @@
 #ifndef HERALD_IPVS_NFT_RULES_H
 #define HERALD_IPVS_NFT_RULES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -33,6 +34,7 @@ struct nft_rules {
 	const char *host_if;	/* the veth's end on the host */
 	uint32_t fwmark;	/* the one bit, in packet and connection marks */
 	struct ip node4, node6;	/* outer source of our tunnels; may be IP_NONE */
+	bool	drops_unknown;	/* see director_conf */
 	uint16_t mtu;		/* the smallest of the node's links */
 };
 

@@ -13,7 +13,8 @@
 enum {
 	OPT_NODE_NAME = 256, OPT_SOURCE, OPT_KUBECONFIG, OPT_NAMESPACE, OPT_API_GROUP,
 	OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_DIRECTOR_NAME, OPT_DIRECTOR_LINK,
-	OPT_FWMARK, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT, OPT_LIVENESS,
+	OPT_FWMARK, OPT_UNKNOWN_PORT, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT,
+	OPT_LIVENESS,
 	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP,
 	OPT_MRT_DUMP_SIZE, OPT_EXCLUDE_INTERFACE, OPT_L2_REPEAT, OPT_L2_ANNOUNCEMENTS,
 	OPT_L2_PROBES, OPT_L2_CONFLICT, OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON,
@@ -32,6 +33,7 @@ static const struct option options[] = {
 	{ "director-name", required_argument, NULL, OPT_DIRECTOR_NAME },
 	{ "director-link", required_argument, NULL, OPT_DIRECTOR_LINK },
 	{ "fwmark", required_argument, NULL, OPT_FWMARK },
+	{ "unknown-port", required_argument, NULL, OPT_UNKNOWN_PORT },
 	{ "table", required_argument, NULL, OPT_TABLE },
 	{ "rule-pref", required_argument, NULL, OPT_RULE_PREF },
 	{ "liveness-port", required_argument, NULL, OPT_LIVENESS_PORT },
@@ -63,6 +65,7 @@ static const char *const hints[] = {
 	[OPT_DIRECTOR_NAME - 256] = "a name under /run/netns, without a slash",
 	[OPT_DIRECTOR_LINK - 256] = "an interface name of 1 to 15 characters",
 	[OPT_FWMARK - 256] = "exactly one bit, such as 0x10",
+	[OPT_UNKNOWN_PORT - 256] = "reject or drop",
 	[OPT_TABLE - 256] = "a routing table number other than 0 and 253 to 255",
 	[OPT_RULE_PREF - 256] = "1 to 32765, before the main table's rule",
 	[OPT_LIVENESS_PORT - 256] = "a UDP port, 1 to 65535",
@@ -96,6 +99,8 @@ static const char usage[] =
 "  --director-name NAME     network namespace of the data plane (herald)\n"
 "  --director-link IFNAME   the host's link into it (herald0)\n"
 "  --fwmark BIT             the one packet mark bit Herald uses (0x10)\n"
+"  --unknown-port reject|drop\n"
+"                           what to do with a VIP's port that no Service has (reject)\n"
 "  --table N                the routing table it uses (7777)\n"
 "  --rule-pref N            the priority of its ip rule (77)\n"
 "  --liveness-port PORT     UDP port of BFD between speakers (7847)\n"
@@ -252,6 +257,10 @@ set(int opt, char *arg, struct speaker_conf *conf)
 	case OPT_MRT_DUMP:
 		conf->mrt_path = arg;
 		return *arg != '\0' ? 0 : -EINVAL;
+	case OPT_UNKNOWN_PORT:
+		conf->director.drops_unknown = strcmp(arg, "drop") == 0;
+		return conf->director.drops_unknown || strcmp(arg, "reject") == 0 ?
+		    0 : -EINVAL;
 	case OPT_YIELD_ON_CORDON:
 		conf->yields_on_cordon = true;
 		return 0;

@@ -327,11 +327,15 @@ START_TEST(version_changes_with_every_parameter)
 	for (size_t i = 1; i < nitems(r); i++)
 		ck_assert_msg(nft_rules_version(NFT_HOST, &r[i]) != version,
 		    "parameter %zu", i);
-	/* The MTU matters to the director's rules only. */
+	/* These matter to the director's rules only. */
 	r[0].mtu = 9000;
+	r[0].drops_unknown = true;
 	ck_assert(nft_rules_version(NFT_HOST, &r[0]) == version);
 	version = nft_rules_version(NFT_DIRECTOR, &r[0]);
 	r[0].mtu = 1500;
+	ck_assert(nft_rules_version(NFT_DIRECTOR, &r[0]) != version);
+	r[0].mtu = 9000;
+	r[0].drops_unknown = false;
 	ck_assert(nft_rules_version(NFT_DIRECTOR, &r[0]) != version);
 }
 END_TEST
@@ -356,6 +360,8 @@ static const struct {
 	{ "room for the tunnel header: 1400 - 60", NFT_DIRECTOR, "maxseg size set 1340",
 	    true },
 	{ "and over IPv6: 1400 - 100", NFT_DIRECTOR, "maxseg size set 1300", true },
+	{ "a port that no service has is refused by the kernel's own ways", NFT_DIRECTOR,
+	    "chain unknown", false },
 	{ "the table is replaced as one", NFT_DIRECTOR,
 	    "add table inet herald\ndelete table inet herald\ntable inet herald {", true },
 	{ "the version is in a chain's name", NFT_HOST, "add chain inet herald v_7\n",

@@ -5,6 +5,7 @@ place of a speaker; the client's neighbour table says who has the VIP. Every
 test is a function below; it raises where a promise is broken.
 """
 import contextlib
+import errno
 import re
 import socket
 import subprocess
@@ -28,7 +29,10 @@ class Ctl:
         with inside(node.name):
             self.process = subprocess.Popen([program], stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, text=True)
-        self._write([f"director {node.director} herald0"])
+        self.configure()
+
+    def configure(self, how=""):
+        self._write([f"director {self.node.director} herald0 {how}"])
 
     def _write(self, lines):
         self.process.stdin.write("\n".join(lines) + "\n")
@@ -114,10 +118,12 @@ class Lab:
                       for vip in (VIP, VIP6)])
 
 
-def dial(vip, port=TCP, at="client", timeout=3, greeting=True, source=None):
+def dial(vip, port=TCP, at="client", timeout=3, greeting=True, source=None,
+         proto=socket.IPPROTO_TCP):
     """A connection and what the endpoint said: (socket, "n1-a", "10.0.0.100")."""
     with inside(at):
-        s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET)
+        s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
+                          socket.SOCK_STREAM, proto)
     s.settimeout(timeout)
     if source:
         s.bind((source, 0))
@@ -142,6 +148,21 @@ def is_alive(conn):
 
 def alive(conns):
     return sum(is_alive(c[0]) for c in conns)
+
+
+def ask(s, data, tries=3):
+    """Send a datagram until it is answered; b"" where it is not."""
+    s.settimeout(0.5)
+    for _ in range(tries):
+        try:
+            s.send(data)
+            return s.recv(4096)
+        except TimeoutError:
+            pass
+        except OSError as e:        # "packet too big": the next will be smaller
+            if e.errno != errno.EMSGSIZE:
+                raise
+    return b""
 
 
 def refusal(vip, port, at="client", timeout=2):
@@ -233,20 +254,81 @@ def udp_is_spread_and_answered(lab, vip):
 
 
 def big_datagrams_pass_in_fragments(lab):
-    """IPv4: over IPv6, where nobody on the way may fragment, what does not fit the
-    tunnel is told "packet too big"."""
-    lab.want(Svc(lab.endpoints(VIP, UDP), VIP, "udp", UDP))
+    """IPv4: over IPv6 they reach the endpoints of the VIP's owner only."""
+    big_datagrams(lab, VIP)
+
+
+def big_datagrams(lab, vip):
+    lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
     lab.owner(lab.nodes[0])
-    seen = set()
-    for _ in range(12):
+    seen, missed = Counter(), Counter()
+    for _ in range(24):
         with inside("client"):
-            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.settimeout(2)
-        s.sendto(b"y" * 2000, (VIP, UDP))       # two fragments, echoed in two
-        data, _ = s.recvfrom(4096)
-        expect(data.endswith(b"y" * 2000), f"{len(data)} bytes came back")
-        seen.add(data.split()[0])
-    expect(len(seen) >= 4, f"local and remote: {seen}")
+            s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
+                              socket.SOCK_DGRAM)
+        s.connect((vip, UDP))
+        pod = ask(s, b"who", 10).split()[0].decode()
+        back = ask(s, b"y" * 1900)      # two fragments, echoed in two
+        (seen if back.endswith(b"y" * 1900) else missed)[pod] += 1
+    expect(len(seen) >= 5 and not missed, f"answered {seen}, not {missed}")
+
+
+@both
+def sctp_is_spread_and_survives_moves(lab, vip):
+    lab.want(Svc(lab.endpoints(vip), vip, "sctp"))
+    lab.owner(lab.nodes[0])
+    conns = [dial(vip, proto=socket.IPPROTO_SCTP) for _ in range(30)]
+    client = "fd00:a::64" if ":" in vip else topology.CLIENT_IP
+    pods = Counter(c[1] for c in conns)
+    expect(len(pods) >= 5, f"associations are spread: {pods}")
+    expect({c[2] for c in conns} == {client}, "every pod sees the client")
+    for n in (1, 0):
+        lab.owner(lab.nodes[n])
+        got = alive(conns)
+        expect(got == 30, f"{got} of 30 alive on {lab.nodes[n].name}")
+
+
+def too_big_told(at):
+    """How often a namespace has told a sender of a smaller MTU, in both families."""
+    v4 = [line.split() for line in read(at, "/proc/thread-self/net/snmp").splitlines()
+          if line.startswith("Icmp:")]
+    v6 = dict(line.split() for line in read(at, "/proc/thread-self/net/snmp6").splitlines())
+    return int(dict(zip(*v4))["OutDestUnreachs"]) + int(v6["Icmp6OutPktTooBigs"])
+
+
+@both
+def path_mtu_is_found_by_any_way_in(lab, vip):
+    """Behind the router is a link of 1300 bytes of which the client knows nothing; what
+    the router says of it comes to a VIP, at whichever node that is."""
+    is_v6 = ":" in vip
+    lab.want(Svc(lab.endpoints(vip), vip))
+    ip_batch("router", ["link set eth1 mtu 1300"])
+    sources = [f"fd00:f::1:{i}" if is_v6 else f"203.0.113.{i}" for i in range(110, 140)]
+    ip_batch("far", [f"addr add {a}/{64 if is_v6 else 24} dev eth0" +
+                     (" nodad" if is_v6 else "") for a in sources])
+    blob = bytes(range(256)) * 64       # 16 kB
+    before = too_big_told("router")
+    try:
+        for i, source in enumerate(sources):
+            owner, other = lab.nodes[i % 3], lab.nodes[(i + 1 + i // 3 % 2) % 3]
+            lab.owner(owner, "router")
+            s, pod, seen = dial(vip, at="far", source=source)
+            expect(seen == source, f"{pod} sees {seen}")
+            lab.owner(other, "router")
+            s.settimeout(4)
+            s.sendall(blob)
+            back = bytearray()
+            while len(back) < len(blob):
+                back += s.recv(len(blob))
+            expect(back == blob, "other bytes came back")
+            s.close()
+    except TimeoutError:
+        raise AssertionError(f"{pod}, owner {owner.name}, ICMP by {other.name}: stalled after "
+                             f"{len(back)} of {len(blob)} bytes") from None
+    finally:
+        ip_batch("router", ["link set eth1 mtu 1500"])
+    told = too_big_told("router") - before
+    expect(told >= 20, f"the router had to tell {told} times")
 
 
 @both
@@ -301,6 +383,30 @@ def nothing_behind_is_refused_at_once(lab, vip):
             expect(took is not None and took < 0.5, f"{what}, from {at}: {took}")
     for at in ("client", "n1-a", "n2"):
         expect(ping(vip, at), f"the VIP answers a ping from {at}")
+
+
+@both
+def unknown_ports_are_dropped_where_asked(lab, vip):
+    lab.want(Svc((), vip, port=8082), Svc(lab.endpoints(vip), vip))
+    lab.owner(lab.nodes[2])
+    ctl = lab.ctls[2]
+    try:
+        for how, is_refused in (("drop", False), ("", True)):
+            ctl.ask("close")
+            ctl.configure(how)
+            ctl.sync()
+            for at in ("client", "n1-a"):
+                took = refusal(vip, 9999, at, 0.5)
+                # A pod's own node is its way in: that one refuses.
+                expect((took is not None) == (is_refused or at == "n1-a"),
+                       f"{how or 'reject'} from {at}: {took}")
+            expect(refusal(vip, 8082, timeout=1) is not None, "no endpoints is still refused")
+            expect(len(dial_many(6, vip)) == 6, "and what is served is served")
+            expect(ping(vip, "client"), "and a ping answered")
+    finally:
+        ctl.ask("close")
+        ctl.configure("")
+        ctl.sync()
 
 
 @both
@@ -485,8 +591,9 @@ def destroying_leaves_nothing(lab):
 
 TESTS = [
     connections_survive_moves, pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
+    sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
     big_datagrams_pass_in_fragments, megabytes_both_ways, ranges_shut_others_out,
-    nothing_behind_is_refused_at_once, a_node_without_director_is_masqueraded,
+    nothing_behind_is_refused_at_once, unknown_ports_are_dropped_where_asked, a_node_without_director_is_masqueraded,
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
     drained_endpoints_keep_their_connections, local_policy_serves_from_here,
     host_network_endpoints, reopening_changes_nothing, meddling_is_repaired_and_counted,

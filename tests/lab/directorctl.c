@@ -5,7 +5,7 @@
  * nsenter, for `ip netns exec` has a mount namespace of its own, in which the
  * director's name would be gone with it. A want is described by lines:
  *
- *	director NAME HOST_IF	(first, and once)
+ *	director NAME HOST_IF [drop]	(first, or while closed; drop: unknown ports)
  *	node IP | peer IP | client IP | vip IP
  *	svc NAME VIP PROTO PORT SCHED AFFINITY_SEC cluster|local
  *	range PREFIX			(of the svc above it)
@@ -243,6 +243,7 @@ read_line(struct desc *d, char *line)
 	if (strcmp(first, "director") == 0) {
 		d->conf.name = mem_strdup(word());
 		d->conf.host_if = mem_strdup(word());
+		d->conf.drops_unknown = word() != NULL;
 	} else if (strcmp(first, "node") == 0) {
 		*(struct ip *)list_add(&d->node, sizeof(struct ip)) = ip_of(word());
 	} else if (strcmp(first, "peer") == 0) {

@@ -1,6 +1,7 @@
 """echo.py - the pods' servers: one forked process serves every pod.
 
 TCP 8080: greets with "POD sees CLIENT\n", then echoes what it is sent.
+SCTP 8080: the same, where the kernel has it.
 UDP 9090: answers every datagram with "POD CLIENT " and the datagram.
 A process of its own, so that its work does not hold the interpreter lock of the
 process that measures.
@@ -45,6 +46,17 @@ def _answer(_sel, sock, pod):
         pass        # the way back is cut, as a scenario wants it
 
 
+def _sctp(ip, family):
+    """A listener, or None on a kernel without SCTP."""
+    try:
+        sctp = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+    except OSError:
+        return None
+    sctp.bind((ip, TCP_PORT))
+    sctp.listen(64)
+    return sctp
+
+
 def start(pods, ip="::"):
     """Serve in each namespace of pods until we are gone; returns when it does.
 
@@ -58,8 +70,12 @@ def start(pods, ip="::"):
                                        dualstack_ipv6=ip == "::")
             udp = socket.socket(family, socket.SOCK_DGRAM)
             udp.bind((ip, UDP_PORT))
+            sctp = _sctp(ip, family)
         sel.register(tcp, selectors.EVENT_READ,
                      lambda sel, sock, pod=pod: _accept(sel, sock, pod))
+        if sctp is not None:
+            sel.register(sctp, selectors.EVENT_READ,
+                         lambda sel, sock, pod=pod: _accept(sel, sock, pod))
         sel.register(udp, selectors.EVENT_READ,
                      lambda sel, sock, pod=pod: _answer(sel, sock, pod))
     if os.fork():

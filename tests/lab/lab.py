@@ -30,7 +30,7 @@ def load_modules():
     base = os.path.dirname(open("/proc/sys/kernel/modprobe").read().strip())
     subprocess.run(["modprobe", "-d", base, "-a", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel",
                     "veth", "bridge", "nf_tables", "nft_ct", "nft_masq", "nft_nat",
-                    "virtio_net"],
+                    "virtio_net", "sctp"],
                    check=True)
 
 

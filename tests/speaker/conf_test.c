@@ -59,6 +59,8 @@ static const struct {
 	{ "eleven probes", { "--l2-probes=11" }, CONF_BAD },
 	{ "a policy we know", { "--l2-conflict=fight" }, CONF_BAD },
 	{ "a key file has a name", { "--liveness-key-file=" }, CONF_BAD },
+	{ "silence for unknown ports", { "--unknown-port=drop" }, CONF_RUN },
+	{ "which is one of two ways", { "--unknown-port=ignore" }, CONF_BAD },
 	{ "an unknown option", { "--nope" }, CONF_BAD },
 	{ "a stray word", { "--log-json", "word" }, CONF_BAD },
 	{ "version", { "--version" }, CONF_DONE },
