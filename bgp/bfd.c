@@ -29,9 +29,11 @@ next_random(uint64_t *state)
 static uint32_t
 desired_tx_us(const struct bfd *s)
 {
+	uint32_t slow_us = s->conf.slow_tx_us;
+
 	if (s->state == BFD_UP)
 		return s->conf.min_tx_us;
-	return max_u32(s->conf.min_tx_us, BFD_SLOW_TX_US);
+	return max_u32(s->conf.min_tx_us, slow_us != 0 ? slow_us : BFD_SLOW_TX_US);
 }
 
 uint64_t

@@ -26,7 +26,7 @@
 #include "lib/mono.h"
 
 enum {
-	/* The least interval while a session is not up (6.8.3). */
+	/* The least interval while a session is not up (6.8.3), see slow_tx_us. */
 	BFD_SLOW_TX_US	= 1000000,
 
 	/*
@@ -44,6 +44,7 @@ struct bfd_conf {
 	uint32_t local_discr;		/* bfd.LocalDiscr: not 0, unique, random */
 	uint32_t min_tx_us;		/* wanted once up, at least 1 */
 	uint32_t min_rx_us;		/* the fastest we bear, at least 1 */
+	uint32_t slow_tx_us;		/* the least interval while not up; 0 the RFC's */
 	uint8_t	detect_mult;		/* bfd.DetectMult, at least 1 */
 	bool	is_passive;		/* silent until the peer is heard */
 	bool	is_cpi;			/* set the C bit */

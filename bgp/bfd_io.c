@@ -729,6 +729,7 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	b->session = (struct bfd_conf){
 		.min_tx_us = conf->min_tx_us,
 		.min_rx_us = conf->min_rx_us,
+		.slow_tx_us = conf->slow_tx_us,
 		.detect_mult = conf->detect_mult,
 		.auth_type = conf->key != NULL ? BFD_AUTH_METICULOUS_SHA1 :
 		    BFD_AUTH_NONE,

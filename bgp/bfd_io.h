@@ -25,6 +25,8 @@ struct bfd_io_conf {
 	const char *device;		/* bind to it (a VRF); NULL or "": none */
 	uint32_t min_tx_us;		/* desired min TX interval once up */
 	uint32_t min_rx_us;		/* required min RX interval */
+	uint32_t slow_tx_us;		/* min TX interval until up; 0: a second, as RFC
+					   5880, 6.8.3, has it */
 	uint8_t	detect_mult;		/* 1..255 */
 	uint8_t	min_ttl;		/* received TTL at least this (GTSM), 0 any */
 	struct ip source4, source6;	/* this node's addresses as its peers know
