@@ -35,7 +35,7 @@
 #include "lib/mono.h"
 
 enum {
-	/* BFD starts at one packet a second; three of them and a margin. */
+	/* Speakers of nodes that boot together start seconds apart. */
 	ALIVE_WINDOW_MS = 3500,
 	/*
 	 * Down by BFD, and yet Ready by the API for this long: kubelet's

@@ -139,6 +139,7 @@ report(const struct director_changes *c)
 /* The VIPs of the plan that are to be announced at some point of applying it. */
 enum when {
 	BEFORE_SYNC,	/* only those that are announced already */
+	TAKING_OVER,	/* and those that this node can serve as it is */
 	AFTER_SYNC,	/* those that are programmed */
 	YIELDING,	/* as BEFORE_SYNC, giving way to the first claim */
 };
@@ -156,6 +157,23 @@ want_of(const struct apply *a, const struct plan_vip *v, enum when when)
 	w.is_first_claim = a->has_applied && !set_has(&a->known, &v->ip);
 	w.policy = when == YIELDING ? ARP_POLICY_YIELD : a->policy;
 	return w;
+}
+
+/*
+ * May a VIP that is ours be announced now? Every node forwards for every VIP, and
+ * so can take one over with the tables it has: clients are waiting, and what the
+ * sync is to change would be no better elsewhere. Not so with policy Local: the VIP
+ * may come here because of a pod that this node is only now to forward to.
+ */
+static bool
+may_announce(const struct apply *a, const struct plan_vip *v, enum when when)
+{
+	bool is_programmed = apply_is_programmed(a, &v->ip);
+
+	if (when == AFTER_SYNC)
+		return is_programmed;
+	return apply_is_announced(a, &v->ip) ||
+	    (when == TAKING_OVER && is_programmed && !v->is_local);
 }
 
 static const struct apply_yielding *
@@ -213,8 +231,7 @@ announce(struct apply *a, const struct plan *p, enum when when, struct mono now)
 		const struct plan_vip *v = &p->vips[i];
 		bool was = apply_is_announced(a, &v->ip);
 
-		if (v->is_mine &&
-		    (when == AFTER_SYNC ? apply_is_programmed(a, &v->ip) : was)) {
+		if (v->is_mine && may_announce(a, v, when)) {
 			if (!was)
 				log_info(LOG_OBJ("vip", IP_STR(&v->ip)), "announcing");
 			wants[nwants++] = want_of(a, v, when);
@@ -288,13 +305,13 @@ log_warnings(struct apply *a, const struct plan *p)
 }
 
 void
-apply_begin(struct apply *a, const struct plan *p, bool is_recheck, struct mono now)
+apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now)
 {
 	log_warnings(a, p);
 	apply_bgp_withdraw(a, p, now);
-	announce(a, p, BEFORE_SYNC, now);
+	announce(a, p, (how & APPLY_TAKEOVER) != 0 ? TAKING_OVER : BEFORE_SYNC, now);
 	a->plan = p;
-	a->is_recheck = is_recheck;
+	a->is_recheck = (how & APPLY_RECHECK) != 0;
 	a->nerrors = 0;
 	a->changes = (struct director_changes){ 0 };
 }

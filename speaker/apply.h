@@ -1,6 +1,7 @@
 /*
  * apply.h - carry a plan out: the data plane first, the announcements last;
- * what is no longer wanted in the reverse order.
+ * what is no longer wanted in the reverse order. A VIP is never announced before
+ * this node forwards for it.
  *
  * A VIP that another live node is to own now is not dropped but yielded: this
  * node goes on answering until it hears the new owner's claim, for
@@ -8,8 +9,9 @@
  * of the two learns of it first.
  *
  * In three steps, because the middle one may take long and runs beside the
- * loop (worker_io.h): apply_begin() silences what must fall silent,
- * apply_program() programs the kernel, apply_finish() announces.
+ * loop (worker_io.h): apply_begin() silences what must fall silent and takes
+ * over what a dead node has left, apply_program() programs the kernel,
+ * apply_finish() announces the rest.
  */
 #ifndef HERALD_SPEAKER_APPLY_H
 #define HERALD_SPEAKER_APPLY_H
@@ -77,11 +79,20 @@ void apply_init(struct apply *a, struct director *director, struct arp_io *arp,
     struct ev_loop *loop, const struct apply_bgp_conf *bgp);
 void apply_fini(struct apply *a);
 
-/*
- * Begin with p, which must stay as it is until apply_finish(). is_recheck: do
- * not believe what the kernel was left with, look.
- */
-void apply_begin(struct apply *a, const struct plan *p, bool is_recheck,
+/* How to apply a plan. */
+enum apply_how {
+	/* Do not believe what the kernel was left with, look. */
+	APPLY_RECHECK	= 1u << 0,
+	/*
+	 * A speaker has gone since the last plan: announce what comes to this node
+	 * before programming anything. Not so where a live speaker hands over: it
+	 * may not know yet that it is to, and would defend its VIP.
+	 */
+	APPLY_TAKEOVER	= 1u << 1,
+};
+
+/* Begin with p, which must stay as it is until apply_finish(). */
+void apply_begin(struct apply *a, const struct plan *p, unsigned how,
     struct mono now);
 
 /*

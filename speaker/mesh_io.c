@@ -15,6 +15,9 @@
 enum {
 	/* BFD packets to all speakers together; see max_pps in bgp/bfd_io.h. */
 	MAX_PPS = 3000,
+	/* To those that are down, too: a LAN that was in two halves has two owners
+	   of each VIP until the speakers hear each other again. */
+	SLOW_US = 100000,
 	TICK_SEC = 5,
 };
 
@@ -68,9 +71,13 @@ on_report(void *arg, const struct ip *peer, enum bfd_peer_state state)
 
 	m->is_reunited |= is_other &&
 	    (state == BFD_PEER_UP || state == BFD_PEER_WAITING);
+	m->is_bereft |= state != BFD_PEER_UP && state != BFD_PEER_WAITING;
 	bfd_io_view(m->bfd, peer, 0, &view);
-	if (alive_set_lacks(&m->alive, peer, view.note) || is_other)
-		m->changed(m->arg);
+	if (alive_set_lacks(&m->alive, peer, view.note))
+		m->is_bereft = true;
+	else if (!is_other)
+		return;
+	m->changed(m->arg);
 }
 
 /* --- keys ------------------------------------------------------------------ */
@@ -249,6 +256,7 @@ mesh_open(struct mesh *m, struct ev_loop *loop, const struct speaker_conf *conf,
 		.port = conf->liveness_port,
 		.min_tx_us = conf->interval_us,
 		.min_rx_us = conf->interval_us,
+		.slow_tx_us = SLOW_US,
 		.detect_mult = conf->detect_mult,
 		.max_pps = MAX_PPS,
 		.key_id = 1,

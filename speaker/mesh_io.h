@@ -20,6 +20,7 @@ struct mesh {
 	struct bfd_io *bfd;
 	struct alive alive;		/* the other nodes; for reading */
 	bool	is_reunited;		/* a speaker has come up; the reader's to clear */
+	bool	is_bereft;		/* one has gone, or links of its; likewise */
 	void	(*changed)(void *arg);	/* alive has; from the loop */
 	void	*arg;
 	/* For mesh_io.c alone. */

@@ -126,12 +126,16 @@ name_services(struct plan *ret, const struct plan_claim *claims, size_t n,
 {
 	vip->services = arena_array(&ret->arena, n, sizeof(*vip->services));
 	vip->nservices = n;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		const struct kube_object *svc = claims[i].svc;
+
 		vip->services[i] = (struct plan_service){
-			.ns = arena_strdup(&ret->arena, claims[i].svc->meta.ns),
-			.name = arena_strdup(&ret->arena, claims[i].svc->meta.name),
-			.uid = arena_strdup(&ret->arena, claims[i].svc->meta.uid),
+			.ns = arena_strdup(&ret->arena, svc->meta.ns),
+			.name = arena_strdup(&ret->arena, svc->meta.name),
+			.uid = arena_strdup(&ret->arena, svc->meta.uid),
 		};
+		vip->is_local |= svc->service.external_policy == KUBE_POLICY_LOCAL;
+	}
 }
 
 /* Runs of claims with one VIP become the plan's VIPs. */

@@ -41,6 +41,8 @@ struct plan_vip {
 	const char *why_none;		/* why nobody announces it; NULL with an owner */
 	bool	is_mine;		/* owner is this node */
 	bool	is_eligible;		/* the advertisements let this node announce it */
+	bool	is_local;		/* a Service at it is externalTrafficPolicy Local:
+					   what this node serves hangs on its own pods */
 	/* Where, should this node be the owner; where it may have been, otherwise. */
 	struct arp_want announce;
 };

@@ -196,22 +196,24 @@ begin_plan(struct speaker *s)
 		.alive = &s->mesh.alive,
 		.now = clock_mono(),
 	};
-	bool is_recheck = mono_reached(in.now, s->recheck);
+	unsigned how = s->mesh.is_bereft ? APPLY_TAKEOVER : 0;
 
 	update_lacks(s);
 	update_self_state(s, in.now);
 	in.self_lacks = s->self_lacks;
 	in.self_state = s->self_state;
 	in.yields_on_cordon = s->conf->yields_on_cordon;
-	if (is_recheck)
+	if (mono_reached(in.now, s->recheck)) {
+		how |= APPLY_RECHECK;
 		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
+	}
 	if (s->are_nodes_dirty)
 		mesh_set_nodes(&s->mesh, s->store);
-	s->is_dirty = s->are_nodes_dirty = false;
+	s->is_dirty = s->are_nodes_dirty = s->mesh.is_bereft = false;
 	s->began = in.now;
 	plan_fini(&s->plan);
 	plan_build(&in, &s->plan);
-	apply_begin(&s->apply, &s->plan, is_recheck, in.now);
+	apply_begin(&s->apply, &s->plan, how, in.now);
 	worker_start(s->worker);
 }
 

@@ -117,16 +117,16 @@ static const struct {
 	    { SVC("'externalTrafficPolicy':'Local',"),
 	      SLICE(EP("10.1.0.1", "n1", READY) "," EP("10.1.0.3", "n1", READY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.3 owner=n1 mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*1L" },
+	    "10.0.9.3 owner=n1 local mine; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*1L" },
 	{ "Local: a node with only a terminating one loses to one with a ready one",
 	    { SVC("'externalTrafficPolicy':'Local',"),
 	      SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.3", "n3", READY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.3 owner=n3; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
+	    "10.0.9.3 owner=n3 local; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
 	{ "Local with no ready endpoint: nobody announces, and it says why",
 	    { SVC("'externalTrafficPolicy':'Local',"), SLICE("") }, ALIVE_HEARD_UP,
 	    "10.0.9.3 none(externalTrafficPolicy is Local and no node that may "
-	    "announce it has a ready endpoint); d/s:80/TCP" },
+	    "announce it has a ready endpoint) local; d/s:80/TCP" },
 	{ "no advertisement: nobody announces",
 	    { ADVERT("'ipAddressPools':['other']") }, ALIVE_HEARD_UP,
 	    "10.0.9.3 none(no L2Advertisement covers its pool and Service); "
@@ -402,6 +402,7 @@ print_plan(const struct plan *p)
 			fprintf(f, " owner=%s", v->owner);
 		else
 			fprintf(f, " none(%s)", v->why_none);
+		fputs(v->is_local ? " local" : "", f);
 		if (v->is_mine) {
 			fprintf(f, " mine%s", v->announce.ninterfaces > 0 ? " on" : "");
 			for (size_t j = 0; j < v->announce.ninterfaces; j++)
