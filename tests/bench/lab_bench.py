@@ -1,9 +1,7 @@
 #!/usr/bin/python3
 """lab_bench.py BIN RESULT: measures in the lab's virtual machine; see run.sh.
 
-Writes {name: figures} to RESULT as JSON; table.py makes the table of it. keepalived
-runs in two more hosts on the same LAN, and what is done to a master of Herald's is
-done to its master: the link is cut, the processes are killed.
+Writes {name: figures} to RESULT as JSON; table.py makes the table of it.
 """
 import json
 import os
@@ -13,20 +11,18 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab"))
-import echo
 import lab as lab_main
 import objects
 import scenarios
 import topology
-from cluster import HTTP_PORT, LOGS, Lab, Process
+from cluster import HTTP_PORT, Lab, Process
 from ipvs import ipvs_table
 from measure import Failed, Not, Prober, until
-from netns import create, inside, ip_batch, output, set_link, sysctl
+from netns import create, inside, ip_batch, output
 from objects import TCP_PORT, UDP_PORT
 
-NTAKEOVERS, NMOVES, NCHANGES = 10, 5, 10
+NMOVES, NCHANGES = 5, 10
 NSERVICES, NENDPOINTS = int(os.environ.get("BENCH_SERVICES", "1000")), 4
-VRRP_VIP = "10.0.0.40"
 
 
 def say(text):
@@ -65,18 +61,6 @@ def endpoint_changes(svc):
     return {"first": first, "last": last}
 
 
-def herald_takeovers(svc):
-    took, lost = [], 0
-    for _ in range(NTAKEOVERS):
-        t = scenarios.Takeover(svc, 20)
-        took.append(t.outage_sec)
-        lost += len(t.lost())
-        t.conns.close()
-        scenarios.bring_back(svc.lab, t.owner)
-        svc.settle(20)
-    return {"outage": took, "conns_lost": lost}
-
-
 def gap_sec(prober, since):
     """The longest time without an answer among answers after `since`."""
     times = sorted(t for t in prober.answered.values() if t >= since)
@@ -99,95 +83,6 @@ def planned_moves(svc):
         speaker.start()
         svc.settle(20)
     return {"gap": gaps, "lost": lost, "sent": sent}
-
-
-# --- keepalived --------------------------------------------------------------
-
-class Keepalived:
-    """A host on the LAN with keepalived, VRRPv3; echo answers at the VIP."""
-
-    def __init__(self, index, priority):
-        self.name, self.process = f"k{index}", None
-        create(self.name)
-        ip_batch("lan", [f"link add e-{self.name} type veth peer name eth0 "
-                         f"address {topology.lan_mac(40 + index)} netns {self.name}",
-                         f"link set e-{self.name} master br0 up"])
-        ip_batch(self.name, [f"addr add 10.0.0.{40 + index}/24 dev eth0", "link set eth0 up"])
-        sysctl(self.name, {"ipv4/ip_nonlocal_bind": 1})
-        self.config = f"/run/lab/{self.name}.conf"
-        with open(self.config, "w") as f:
-            f.write(f"""
-global_defs {{
-    vrrp_version 3
-    vrrp_garp_master_refresh 0
-}}
-vrrp_instance lan {{
-    state BACKUP
-    nopreempt
-    interface eth0
-    virtual_router_id 51
-    priority {priority}
-    advert_int 0.1
-    virtual_ipaddress {{
-        {VRRP_VIP}/24
-    }}
-}}
-""")
-
-    def start(self):
-        log = open(f"{LOGS}/{self.name}.log", "ab")
-        with log, inside(self.name):
-            self.process = subprocess.Popen(
-                ["keepalived", "-n", "-l", "-D", "-P", "-f", self.config, "-p",
-                 f"/run/lab/{self.name}.pid", "-r", f"/run/lab/{self.name}.vrrp.pid"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def kill(self):
-        """The parent and its children, at once."""
-        pid = self.process.pid
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            children = f.read().split()
-        for p in (pid, *map(int, children)):
-            os.kill(p, 9)
-        self.process.wait()
-
-    def has_vip(self):
-        return f" {VRRP_VIP}/" in output(self.name, "ip", "-o", "addr")
-
-
-def keepalived_takeovers():
-    hosts = [Keepalived(1, 254), Keepalived(2, 253)]
-    for h in hosts:
-        h.start()
-    echo.start([h.name for h in hosts], VRRP_VIP)
-    took = []
-    for _ in range(NTAKEOVERS):
-        def masters():
-            have = [h for h in hosts if h.has_vip()]
-            return have if len(have) == 1 else Not(f"{[h.name for h in have]} have it")
-        master = until("one keepalived to be master", masters, 20, 0.2)[0]
-        time.sleep(1)       # the other has to have heard it
-        prober = Prober("client", VRRP_VIP, echo.UDP_PORT, 24)
-        with prober:
-            until("probes to be answered", lambda: len(prober.answered) > 20, 5)
-            with inside("lan"):
-                set_link(f"e-{master.name}", False)
-            since = time.monotonic()
-            master.kill()
-            until("the other to answer", lambda: prober.answered_since(since) > 20, 10)
-        took.append(prober.outage_sec(since))
-        subprocess.run(["ip", "-n", master.name, "addr", "flush", "to", VRRP_VIP], check=True)
-        with inside("lan"):
-            set_link(f"e-{master.name}", True)
-        master.start()
-    for h in hosts:
-        h.kill()
-    return {"outage": took, "version": version_of("keepalived", "--version")}
-
-
-def version_of(*argv):
-    done = subprocess.run(argv, text=True, capture_output=True)
-    return (done.stdout + done.stderr).split("\n")[0]
 
 
 # --- many Services -------------------------------------------------------------
@@ -262,9 +157,7 @@ def main():
         for name, measure in (
                 ("memory", lambda: memory(lab)),
                 ("endpoint", lambda: endpoint_changes(web)),
-                ("takeover", lambda: herald_takeovers(web)),
                 ("planned", lambda: planned_moves(web)),
-                ("keepalived", keepalived_takeovers),
                 ("many", lambda: many_services(bin_dir))):
             since = time.monotonic()
             figures[name] = measure()

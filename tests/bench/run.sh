@@ -1,6 +1,6 @@
 #!/bin/bash
-# run.sh: make bench. Measures Herald, and keepalived and ipvsadm beside it in the
-# same run, and prints a table with the aims. BENCH_RESULTS: where logs and figures
+# run.sh: make bench. Measures Herald, and ipvsadm and keepalived beside it in the
+# same run, and prints tables with the aims. BENCH_RESULTS: where logs and figures
 # go (build/bench). At the end, the controller's rate: controller.sh.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -46,13 +46,19 @@ tests/lab/director.sh --build
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab tests/bench
 echo "Measuring in a virtual machine; this takes some minutes."
-tests/lab/vm.sh -t 600 -r "$results" env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
-	/usr/bin/python3 -u tests/bench/lab_bench.py "$PWD/$build" /run/lab/results/lab.json
+in_vm() {	# in_vm NAME SECONDS: tests/bench/NAME.py, its figures in NAME.json
+	tests/lab/vm.sh -t "$2" -r "$results" env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
+		/usr/bin/python3 -u "tests/bench/$1.py" "$PWD/$build" "/run/lab/results/$1.json"
+}
+in_vm lab_bench 600
 mkdir -p "$results/director"
 tests/lab/vm.sh -t 1500 -m 3000 -r "$results/director" env \
 	PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" /usr/bin/python3 -u \
 	tests/bench/director_bench.py "$PWD/$build/directorctl" /run/lab/results/tables.json
-python3 tests/bench/table.py "$results/lab.json" "$results/alloc.txt"
+python3 tests/bench/table.py "$results/lab_bench.json" "$results/alloc.txt"
+echo
+echo "A failing owner, beside keepalived; some more minutes."
+in_vm failover 1500
 echo
 echo "The controller against a real API server (built at first use, 10 minutes):"
 tests/bench/controller.sh

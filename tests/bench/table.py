@@ -18,18 +18,9 @@ def memory(m):
 
 def rows(lab, alloc):
     mem, end, many = lab["memory"], lab["endpoint"], lab["many"]
-    ours, theirs = lab["takeover"], lab["keepalived"]
-    median = statistics.median
     yield "speaker's memory at rest", memory(mem), "RSS under 5 MB"
     yield ("endpoint in the source -> in IPVS, first node", spread(end["first"]), "10 ms")
     yield ("  and on the last of three", spread(end["last"]), "")
-    yield ("owner's link cut and speaker killed, 3 x 100 ms",
-           f"{spread(ours['outage'])} of {len(ours['outage'])}", "400 ms")
-    yield ("  connections to living pods lost", str(ours["conns_lost"]), "0")
-    yield ("  keepalived, VRRPv3 at 0.1 s, the same",
-           f"{spread(theirs['outage'])} of {len(theirs['outage'])}", "")
-    yield ("  Herald's median by keepalived's",
-           f"{median(ours['outage']) / median(theirs['outage']):.2f}", "at most 1")
     yield ("planned move: longest time without an answer", spread(lab["planned"]["gap"]), "")
     yield ("  packets lost", f"{lab['planned']['lost']} of {lab['planned']['sent']}", "0")
     yield ("1,000 Services x 4: speaker's start -> in IPVS", f"{many['speaker']:.2f} s", "")
@@ -54,7 +45,7 @@ def main():
         print(f"{what:<{wide[0]}}  {figure:<{wide[1]}}  {aim}".rstrip())
     print("\nIn the virtual machine (all but the allocator) one emulated processor of about 500\n"
           "million instructions a second runs three speakers, the controller, pods, clients\n"
-          f"and the measuring. {lab['keepalived']['version']}. Medians.")
+          "and the measuring. Medians.")
 
 
 if __name__ == "__main__":

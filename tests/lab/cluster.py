@@ -145,6 +145,13 @@ class Lab:
                 text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.returncode, done.stdout
 
+    def set_liveness(self, liveness):
+        """Start the speakers anew with another --liveness."""
+        for p in self.speakers.values():
+            p.kill()
+            p.argv[p.argv.index("--liveness") + 1] = liveness
+            p.start()
+
     def write_pool(self):
         self.objects.put(objects.pool([topology.POOL, topology.POOL6]))
         self.objects.put(objects.advertisement())

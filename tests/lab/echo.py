@@ -10,6 +10,7 @@ import os
 import selectors
 import socket
 
+from measure import go_realtime
 from netns import inside
 
 TCP_PORT, UDP_PORT = 8080, 9090
@@ -82,6 +83,7 @@ def start(pods, ip="::"):
         for key in list(sel.get_map().values()):
             key.fileobj.close()
         return
+    go_realtime()
     while True:
         for key, _events in sel.select():
             key.data(sel, key.fileobj)

@@ -7,8 +7,10 @@ import ipaddress
 import select
 import socket
 import struct
+import threading
 import time
 
+from measure import go_realtime
 from netns import inside
 
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
@@ -57,6 +59,58 @@ def _advertisement(frame, target_ip):
     if frame[62:78] != ipaddress.ip_address(target_ip).packed:
         return None
     return frame[80:86] if frame[78:79] == bytes([OPT_TARGET_MAC]) else frame[6:12]
+
+
+class Watch:
+    """What is said on the LAN of one address, from __enter__ to __exit__.
+
+    claims, probes: [(when, MAC)] of those that say they have it, by an announcement
+    or an answer, and of those that ask whether anybody has (RFC 5227, RFC 4862).
+    """
+
+    def __init__(self, netns, ip):
+        self.ip, self.claims, self.probes = ip, [], []
+        proto, self._sort = (ETH_P_IPV6, self._sort6) if ":" in ip else (ETH_P_ARP, self._sort4)
+        with inside(netns):
+            self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(proto))
+            self._sock.bind(("eth0", proto))
+        self._packed = ipaddress.ip_address(ip).packed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._stop.set()
+        self._thread.join()
+        self._sock.close()
+
+    def _sort4(self, frame):
+        sender, target = frame[28:32], frame[38:42]
+        if sender == self._packed:
+            return self.claims, frame[22:28]
+        if sender == bytes(4) and target == self._packed:
+            return self.probes, frame[22:28]
+        return None
+
+    def _sort6(self, frame):
+        if claimed := _advertisement(frame, self.ip):
+            return self.claims, claimed
+        if frame[20] == ICMPV6 and frame[54] == ND_SOLICIT and frame[22:38] == bytes(16) \
+                and frame[62:78] == self._packed:
+            return self.probes, frame[6:12]
+        return None
+
+    def _run(self):
+        go_realtime()
+        while not self._stop.is_set():
+            if not select.select([self._sock], [], [], 0.1)[0]:
+                continue
+            frame = self._sock.recv(2048)
+            if said := self._sort(frame):
+                said[0].append((time.monotonic(), said[1].hex(":")))
 
 
 def who_has(netns, mac, sender_ip, target_ip, wait_sec=0.25):
