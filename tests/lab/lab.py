@@ -15,6 +15,7 @@ import api
 import api_scenarios
 import bgp_scenarios
 import demo
+import l2_scenarios
 import objects
 import plane_scenarios
 import report_scenarios
@@ -105,7 +106,8 @@ def main():
     suite = api_scenarios if args.api else scenarios
     # What follows from here on takes the Services away.
     end = [name for name, _fn, _family in scenarios.SCENARIOS].index("hostile_rules")
-    scenarios.SCENARIOS[end:end] = plane_scenarios.SCENARIOS + report_scenarios.SCENARIOS
+    scenarios.SCENARIOS[end:end] = (
+        plane_scenarios.SCENARIOS + report_scenarios.SCENARIOS + l2_scenarios.SCENARIOS)
     scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS)
     names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:

@@ -22,11 +22,17 @@ SCENARIOS = []      # (name, function, 4 or 6)
 ALWAYS = ("allocate", "allocate6")      # they make what all the others need
 
 
-def scenario(*families):
-    def add(fn):
-        SCENARIOS.extend((fn.__name__ + ("6" if f == 6 else ""), fn, f) for f in families)
-        return fn
-    return add
+def scenario_adder(scenarios):
+    """The decorator @scenario(4, 6) that adds to that list."""
+    def scenario(*families):
+        def add(fn):
+            scenarios.extend((fn.__name__ + ("6" if f == 6 else ""), fn, f) for f in families)
+            return fn
+        return add
+    return scenario
+
+
+scenario = scenario_adder(SCENARIOS)
 
 
 def ms(seconds):
