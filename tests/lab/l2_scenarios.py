@@ -225,16 +225,15 @@ def served_on_both_sides(svc, vip, sides):
 
 
 def one_owner_after(svc, vip, healed, want, quiet_sec=1.0):
-    """Seconds from `healed` until nobody but `want` answered any more."""
-    two = healed
-    while time.monotonic() < max(two, healed) + quiet_sec:
-        asked = time.monotonic()
+    """Seconds from `healed` until nobody but `want` answered any more, at most."""
+    alone = healed
+    while time.monotonic() < alone + quiet_sec:
         if owners_at("client", svc, vip, 0.02) != {want}:
-            two = asked
-        if asked > healed + 10:
+            alone = time.monotonic()
+        if alone > healed + 10:
             raise Failed(f"{want} alone to answer for {vip}", "two do, 10 s after the healing",
                          svc.lab.by_name[want])
-    return two - healed
+    return alone - healed
 
 
 @scenario(4, 6)
