@@ -121,7 +121,7 @@ has_alias(const struct kube_store *s, const char *name)
 }
 
 static bool
-advertises(const struct kube_bgp_advertisement *a, const struct kube_object *pool)
+covers(const struct kube_scope *a, const struct kube_object *pool)
 {
 	for (size_t i = 0; i < a->npools; i++) {
 		if (strcmp(a->pools[i], pool->meta.name) == 0)
@@ -163,7 +163,7 @@ check_aggregation(struct config *c, const struct kube_store *s,
 		const struct kube_pool_entry *e;
 		bool is_v4;
 
-		if (!advertises(a, pools.items[i]))
+		if (!covers(&a->scope, pools.items[i]))
 			continue;
 		e = beyond(a, &pools.items[i]->pool);
 		if (e == NULL)
@@ -180,18 +180,21 @@ check_aggregation(struct config *c, const struct kube_store *s,
 }
 
 static void
+check_scope(struct config *c, const struct kube_store *s, const struct kube_object *o,
+    const struct kube_scope *scope)
+{
+	check_names(c, s, o, "spec.ipAddressPools", KUBE_IP_ADDRESS_POOL, scope->pools,
+	    scope->npools);
+	check_pool_selectors(c, s, o, scope->pool_selectors, scope->npool_selectors);
+}
+
+static void
 check_l2_adverts(struct config *c, const struct kube_store *s)
 {
 	struct kube_list all = kube_store_list(s, KUBE_L2_ADVERTISEMENT);
 
-	for (size_t i = 0; i < all.n; i++) {
-		const struct kube_l2_advertisement *a = &all.items[i]->l2adv;
-
-		check_names(c, s, all.items[i], "spec.ipAddressPools",
-		    KUBE_IP_ADDRESS_POOL, a->pools, a->npools);
-		check_pool_selectors(c, s, all.items[i], a->pool_selectors,
-		    a->npool_selectors);
-	}
+	for (size_t i = 0; i < all.n; i++)
+		check_scope(c, s, all.items[i], &all.items[i]->l2adv.scope);
 }
 
 static void
@@ -203,9 +206,7 @@ check_bgp_adverts(struct config *c, const struct kube_store *s)
 		const struct kube_object *o = all.items[i];
 		const struct kube_bgp_advertisement *a = &o->bgpadv;
 
-		check_names(c, s, o, "spec.ipAddressPools", KUBE_IP_ADDRESS_POOL,
-		    a->pools, a->npools);
-		check_pool_selectors(c, s, o, a->pool_selectors, a->npool_selectors);
+		check_scope(c, s, o, &a->scope);
 		check_names(c, s, o, "spec.peers", KUBE_BGP_PEER, a->peers, a->npeers);
 		for (size_t j = 0; j < a->ncommunities; j++) {
 			const char *name = a->communities[j].name;

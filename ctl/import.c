@@ -194,14 +194,20 @@ put_pool(FILE *f, const struct kube_ip_address_pool *p)
 }
 
 static void
+put_scope(FILE *f, const struct kube_scope *s)
+{
+	put_strings(f, 2, "ipAddressPools", s->pools, s->npools);
+	put_selectors(f, 2, "ipAddressPoolSelectors", s->pool_selectors,
+	    s->npool_selectors);
+	put_selectors(f, 2, "nodeSelectors", s->node_selectors, s->nnode_selectors);
+	put_selectors(f, 2, "serviceSelectors", s->service_selectors,
+	    s->nservice_selectors);
+}
+
+static void
 put_l2adv(FILE *f, const struct kube_l2_advertisement *a)
 {
-	put_strings(f, 2, "ipAddressPools", a->pools, a->npools);
-	put_selectors(f, 2, "ipAddressPoolSelectors", a->pool_selectors,
-	    a->npool_selectors);
-	put_selectors(f, 2, "nodeSelectors", a->node_selectors, a->nnode_selectors);
-	put_selectors(f, 2, "serviceSelectors", a->service_selectors,
-	    a->nservice_selectors);
+	put_scope(f, &a->scope);
 	put_strings(f, 2, "interfaces", a->interfaces, a->ninterfaces);
 }
 
@@ -224,12 +230,7 @@ put_bgpadv(FILE *f, const struct kube_bgp_advertisement *a)
 {
 	char buf[COMMUNITY_LEN];
 
-	put_strings(f, 2, "ipAddressPools", a->pools, a->npools);
-	put_selectors(f, 2, "ipAddressPoolSelectors", a->pool_selectors,
-	    a->npool_selectors);
-	put_selectors(f, 2, "nodeSelectors", a->node_selectors, a->nnode_selectors);
-	put_selectors(f, 2, "serviceSelectors", a->service_selectors,
-	    a->nservice_selectors);
+	put_scope(f, &a->scope);
 	put_strings(f, 2, "peers", a->peers, a->npeers);
 	put_number(f, "aggregationLength", a->aggregation_len, 32);
 	put_number(f, "aggregationLengthV6", a->aggregation_len_v6, 128);

@@ -78,10 +78,6 @@ void
 dec_bgpadv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
 	struct dec_at spec = dec_field(root, "spec");
-	struct dec_at pools = dec_field(&spec, "ipAddressPools");
-	struct dec_at pool_selectors = dec_field(&spec, "ipAddressPoolSelectors");
-	struct dec_at node_selectors = dec_field(&spec, "nodeSelectors");
-	struct dec_at svc_selectors = dec_field(&spec, "serviceSelectors");
 	struct dec_at len = dec_field(&spec, "aggregationLength");
 	struct dec_at len_v6 = dec_field(&spec, "aggregationLengthV6");
 	struct dec_at pref = dec_field(&spec, "localPref");
@@ -94,11 +90,7 @@ dec_bgpadv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 
 	/* No spec at all is every pool, from every node, to every peer. */
 	(void)dec_is_object(d, &spec);
-	a->pools = dec_strings(d, &pools, DEC_LIST_MAX, &a->npools);
-	a->pool_selectors = dec_selectors(d, &pool_selectors, &a->npool_selectors);
-	a->node_selectors = dec_selectors(d, &node_selectors, &a->nnode_selectors);
-	a->service_selectors = dec_selectors(d, &svc_selectors,
-	    &a->nservice_selectors);
+	a->scope = dec_scope(d, &spec);
 	a->aggregation_len = (uint8_t)dec_int(d, &len, 1, 32, 32);
 	a->aggregation_len_v6 = (uint8_t)dec_int(d, &len_v6, 1, 128, 128);
 	a->has_local_pref = pref.node != NULL;

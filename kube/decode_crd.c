@@ -202,25 +202,33 @@ preferred_nodes(struct dec *d, const struct dec_at *at,
 	}
 }
 
+struct kube_scope
+dec_scope(struct dec *d, const struct dec_at *spec)
+{
+	struct dec_at pools = dec_field(spec, "ipAddressPools");
+	struct dec_at pool_selectors = dec_field(spec, "ipAddressPoolSelectors");
+	struct dec_at node_selectors = dec_field(spec, "nodeSelectors");
+	struct dec_at svc_selectors = dec_field(spec, "serviceSelectors");
+	struct kube_scope s = { .pools = NULL };
+
+	s.pools = dec_strings(d, &pools, DEC_LIST_MAX, &s.npools);
+	s.pool_selectors = dec_selectors(d, &pool_selectors, &s.npool_selectors);
+	s.node_selectors = dec_selectors(d, &node_selectors, &s.nnode_selectors);
+	s.service_selectors = dec_selectors(d, &svc_selectors, &s.nservice_selectors);
+	return s;
+}
+
 void
 dec_l2adv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
 	struct dec_at spec = dec_field(root, "spec");
-	struct dec_at pools = dec_field(&spec, "ipAddressPools");
-	struct dec_at pool_selectors = dec_field(&spec, "ipAddressPoolSelectors");
-	struct dec_at node_selectors = dec_field(&spec, "nodeSelectors");
-	struct dec_at svc_selectors = dec_field(&spec, "serviceSelectors");
 	struct dec_at interfaces = dec_field(&spec, "interfaces");
 	struct dec_at preferred = dec_field(&spec, "preferredNodes");
 	struct kube_l2_advertisement *a = &o->l2adv;
 
 	/* No spec at all is every pool, on every node, on every interface. */
 	(void)dec_is_object(d, &spec);
-	a->pools = dec_strings(d, &pools, DEC_LIST_MAX, &a->npools);
-	a->pool_selectors = dec_selectors(d, &pool_selectors, &a->npool_selectors);
-	a->node_selectors = dec_selectors(d, &node_selectors, &a->nnode_selectors);
-	a->service_selectors = dec_selectors(d, &svc_selectors,
-	    &a->nservice_selectors);
+	a->scope = dec_scope(d, &spec);
 	a->interfaces = dec_strings(d, &interfaces, DEC_LIST_MAX, &a->ninterfaces);
 	preferred_nodes(d, &preferred, a);
 }

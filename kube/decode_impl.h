@@ -100,6 +100,9 @@ struct kube_selector *dec_selectors(struct dec *d, const struct dec_at *at,
 uint32_t dec_duration_ms(struct dec *d, const struct dec_at *at, uint32_t min_ms,
     uint32_t max_ms);
 
+/* What an advertisement's spec is about. */
+struct kube_scope dec_scope(struct dec *d, const struct dec_at *spec);
+
 /* The condition Accepted of root's status. Fails never: see types.h. */
 struct kube_condition dec_accepted(struct dec *d, const struct dec_at *root);
 

@@ -236,15 +236,20 @@ struct kube_ip_address_pool {
 	struct kube_condition accepted;
 };
 
-struct kube_l2_advertisement {		/* MetalLB's v1beta1 L2Advertisement */
-	const char **pools;
+/* What both kinds of advertisement say of which addresses, and from where. */
+struct kube_scope {
+	const char **pools;		/* with no pool_selectors either: every pool */
 	size_t	npools;
 	struct kube_selector *pool_selectors;
 	size_t	npool_selectors;
-	struct kube_selector *node_selectors;
+	struct kube_selector *node_selectors;	/* none: every node */
 	size_t	nnode_selectors;
-	struct kube_selector *service_selectors;
+	struct kube_selector *service_selectors;	/* none: every Service */
 	size_t	nservice_selectors;
+};
+
+struct kube_l2_advertisement {		/* MetalLB's v1beta1 L2Advertisement */
+	struct kube_scope scope;
 	const char **interfaces;	/* none: every eligible one */
 	size_t	ninterfaces;
 	struct kube_preferred_node {	/* ours: the highest sum of weights wins */
@@ -263,14 +268,7 @@ struct kube_bgp_community {
 
 /* MetalLB's v1beta1 BGPAdvertisement; med, prepend and bandwidth are ours. */
 struct kube_bgp_advertisement {
-	const char **pools;
-	size_t	npools;
-	struct kube_selector *pool_selectors;
-	size_t	npool_selectors;
-	struct kube_selector *node_selectors;
-	size_t	nnode_selectors;
-	struct kube_selector *service_selectors;
-	size_t	nservice_selectors;
+	struct kube_scope scope;
 	uint8_t	aggregation_len;	/* IPv4: 1..32, default 32 */
 	uint8_t	aggregation_len_v6;	/* 1..128, default 128 */
 	bool	has_local_pref;

@@ -183,7 +183,7 @@ is_retiring(const struct bgp_ctx *b, const struct plan_claim *c,
 
 		if (n != b->self && plan_node_is_fit(n) && !plan_node_is_drained(in, n) &&
 		    alive_state(in->alive, n->meta.name, in->now) == ALIVE_UP &&
-		    kube_any_selector_matches(a->node_selectors, a->nnode_selectors,
+		    kube_any_selector_matches(a->scope.node_selectors, a->scope.nnode_selectors,
 		    &n->meta.labels) && is_offered(b, c, n->meta.name))
 			return true;
 	}
@@ -214,11 +214,10 @@ collect_offers(struct bgp_ctx *b)
 			continue;
 		for (size_t j = 0; j < advs.n; j++) {
 			const struct kube_bgp_advertisement *a = &advs.items[j]->bgpadv;
-			struct plan_scope scope = PLAN_SCOPE(a);
 
-			if (!kube_any_selector_matches(a->node_selectors,
-			    a->nnode_selectors, &b->self->meta.labels) ||
-			    !plan_scope_covers(&scope, c))
+			if (!kube_any_selector_matches(a->scope.node_selectors,
+			    a->scope.nnode_selectors, &b->self->meta.labels) ||
+			    !plan_scope_covers(&a->scope, c))
 				continue;
 			b->offers[b->noffers++] = (struct offer){
 				.prefix = prefix_make(&c->vip, ip_is_v4(&c->vip) ?

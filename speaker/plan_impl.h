@@ -68,24 +68,8 @@ bool plan_is_lacking(const struct plan *p, const struct kube_l2_advertisement *a
 /* Elect: fill owner and is_mine of every VIP from the ballots. */
 void plan_owners(struct plan_ctx *ctx, struct plan *plan);
 
-/* The selectors that both kinds of advertisement have. */
-struct plan_scope {
-	const char *const *pools;
-	size_t	npools;
-	const struct kube_selector *pool_selectors;
-	size_t	npool_selectors;
-	const struct kube_selector *service_selectors;
-	size_t	nservice_selectors;
-};
-#define PLAN_SCOPE(a) ((struct plan_scope){				\
-	.pools = (a)->pools, .npools = (a)->npools,			\
-	.pool_selectors = (a)->pool_selectors,				\
-	.npool_selectors = (a)->npool_selectors,			\
-	.service_selectors = (a)->service_selectors,			\
-	.nservice_selectors = (a)->nservice_selectors })
-
 /* Does it announce the pool's VIPs for that Service? */
-bool plan_scope_covers(const struct plan_scope *s, const struct plan_claim *c);
+bool plan_scope_covers(const struct kube_scope *s, const struct plan_claim *c);
 
 /* May the node attract traffic at all: not excluded, not cut off? */
 bool plan_node_is_fit(const struct kube_object *node);

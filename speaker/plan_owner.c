@@ -12,9 +12,8 @@ find_adverts(struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
 
 	for (size_t i = 0; i < all.n; i++) {
 		for (size_t j = 0; j < n; j++) {
-			struct plan_scope scope = PLAN_SCOPE(&all.items[i]->l2adv);
-
-			if (plan_scope_covers(&scope, &claims[j])) {
+			if (plan_scope_covers(&all.items[i]->l2adv.scope,
+			    &claims[j])) {
 				ret[found++] = &all.items[i]->l2adv;
 				break;
 			}
@@ -31,8 +30,8 @@ is_eligible(const struct kube_object *node,
 	if (!plan_node_is_fit(node))
 		return false;
 	for (size_t i = 0; i < nadverts; i++) {
-		if (kube_any_selector_matches(adverts[i]->node_selectors,
-		    adverts[i]->nnode_selectors, &node->meta.labels))
+		if (kube_any_selector_matches(adverts[i]->scope.node_selectors,
+		    adverts[i]->scope.nnode_selectors, &node->meta.labels))
 			return true;
 	}
 	return false;

@@ -5,7 +5,7 @@
 #define EXCLUDE_LABEL "node.kubernetes.io/exclude-from-external-load-balancers"
 
 bool
-plan_scope_covers(const struct plan_scope *s, const struct plan_claim *c)
+plan_scope_covers(const struct kube_scope *s, const struct plan_claim *c)
 {
 	bool is_named = false;
 

@@ -225,10 +225,10 @@ START_TEST(long_text_is_cut)
 	struct kube_object *o = kube_store_list(s, KUBE_L2_ADVERTISEMENT).items[0];
 	struct config c;
 
-	o->l2adv.npools = 4096;
-	o->l2adv.pools = arena_array(&o->arena, 4096, sizeof(char *));
+	o->l2adv.scope.npools = 4096;
+	o->l2adv.scope.pools = arena_array(&o->arena, 4096, sizeof(char *));
 	for (size_t i = 0; i < 4096; i++)
-		o->l2adv.pools[i] = "nowhere";
+		o->l2adv.scope.pools[i] = "nowhere";
 	config_build(s, NULL, &c);
 	ck_assert_uint_eq(c.nproblems, 1);
 	ck_assert_uint_lt(strlen(c.problems[0].text), 1500);

@@ -308,12 +308,13 @@ l2adv_word(struct kube_object *o, const char *key, char *v)
 	struct kube_l2_advertisement *x = &o->l2adv;
 
 	if (strcmp(key, "pools") == 0)
-		x->pools = a_list(&o->arena, v, &x->npools);
+		x->scope.pools = a_list(&o->arena, v, &x->scope.npools);
 	else {
 		ck_assert_msg(strcmp(key, "poolsel") == 0, "l2adv word %s", key);
-		x->npool_selectors = 1;
-		x->pool_selectors = arena_array(&o->arena, 1, sizeof(*x->pool_selectors));
-		add_kvs(&o->arena, &x->pool_selectors->match_labels, v);
+		x->scope.npool_selectors = 1;
+		x->scope.pool_selectors = arena_array(&o->arena, 1,
+		    sizeof(struct kube_selector));
+		add_kvs(&o->arena, &x->scope.pool_selectors->match_labels, v);
 	}
 }
 
@@ -323,7 +324,7 @@ bgpadv_word(struct kube_object *o, const char *key, char *v)
 	struct kube_bgp_advertisement *x = &o->bgpadv;
 
 	if (strcmp(key, "pools") == 0)
-		x->pools = a_list(&o->arena, v, &x->npools);
+		x->scope.pools = a_list(&o->arena, v, &x->scope.npools);
 	else if (strcmp(key, "peers") == 0)
 		x->peers = a_list(&o->arena, v, &x->npeers);
 	else if (strcmp(key, "agg") == 0)
@@ -336,9 +337,10 @@ bgpadv_word(struct kube_object *o, const char *key, char *v)
 		x->communities->name = arena_strdup(&o->arena, v);
 	} else {
 		ck_assert_msg(strcmp(key, "poolsel") == 0, "bgpadv word %s", key);
-		x->npool_selectors = 1;
-		x->pool_selectors = arena_array(&o->arena, 1, sizeof(*x->pool_selectors));
-		add_kvs(&o->arena, &x->pool_selectors->match_labels, v);
+		x->scope.npool_selectors = 1;
+		x->scope.pool_selectors = arena_array(&o->arena, 1,
+		    sizeof(struct kube_selector));
+		add_kvs(&o->arena, &x->scope.pool_selectors->match_labels, v);
 	}
 }
 

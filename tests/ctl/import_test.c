@@ -154,14 +154,15 @@ check_adverts(const struct kube_store *s)
 	const struct kube_bgp_advertisement *b;
 
 	l = &ours(s, KUBE_L2_ADVERTISEMENT, "all")->l2adv;
-	ck_assert(l->npools == 0 && l->ninterfaces == 0);
+	ck_assert(l->scope.npools == 0 && l->ninterfaces == 0);
 	l = &ours(s, KUBE_L2_ADVERTISEMENT, "full")->l2adv;
-	ck_assert(l->npools == 1 && l->npool_selectors == 1 && l->nservice_selectors == 1);
-	ck_assert_str_eq(l->node_selectors[0].exprs[0].values[1], "NodeB");
+	ck_assert(l->scope.npools == 1 && l->scope.npool_selectors == 1 &&
+	    l->scope.nservice_selectors == 1);
+	ck_assert_str_eq(l->scope.node_selectors[0].exprs[0].values[1], "NodeB");
 	ck_assert_str_eq(l->interfaces[1], "bond0.100");
 	b = &ours(s, KUBE_BGP_ADVERTISEMENT, "full")->bgpadv;
-	ck_assert(b->npools == 1 && b->npool_selectors == 1 && b->nnode_selectors == 1 &&
-	    b->nservice_selectors == 1 && b->npeers == 1);
+	ck_assert(b->scope.npools == 1 && b->scope.npool_selectors == 1 &&
+	    b->scope.nnode_selectors == 1 && b->scope.nservice_selectors == 1 && b->npeers == 1);
 	ck_assert(b->aggregation_len == 24 && b->aggregation_len_v6 == 124);
 	ck_assert_msg(b->has_local_pref && b->local_pref == 0, "0 is not nothing");
 	ck_assert_uint_eq(b->ncommunities, 3);

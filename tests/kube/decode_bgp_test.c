@@ -65,10 +65,10 @@ START_TEST(advertisement)
 	ck_assert(a->communities[1].value.is_large);
 	ck_assert_uint_eq(a->communities[1].value.part[2], UINT32_MAX);
 	ck_assert_str_eq(a->communities[2].name, "vpn-only");
-	ck_assert_uint_eq(a->npools, 2);
-	ck_assert_uint_eq(a->npool_selectors, 1);
-	ck_assert_uint_eq(a->nnode_selectors, 2);
-	ck_assert_uint_eq(a->nservice_selectors, 1);
+	ck_assert_uint_eq(a->scope.npools, 2);
+	ck_assert_uint_eq(a->scope.npool_selectors, 1);
+	ck_assert_uint_eq(a->scope.nnode_selectors, 2);
+	ck_assert_uint_eq(a->scope.nservice_selectors, 1);
 	ck_assert_str_eq(a->peers[1], "tor-2");
 	kube_object_free(o);
 
@@ -76,7 +76,7 @@ START_TEST(advertisement)
 	a = &o->bgpadv;
 	ck_assert_msg(a->aggregation_len == 32 && a->aggregation_len_v6 == 128,
 	    "no aggregation unless asked for");
-	ck_assert(!a->has_local_pref && a->npools == 0 && a->npeers == 0);
+	ck_assert(!a->has_local_pref && a->scope.npools == 0 && a->npeers == 0);
 	ck_assert_ptr_null(a->accepted.status);
 	kube_object_free(o);
 }

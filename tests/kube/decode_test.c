@@ -290,18 +290,18 @@ START_TEST(pool_and_l2adv)
 	    "'ipAddressPoolSelectors':[{}],'serviceSelectors':[{},{}],"
 	    "'preferredNodes':[{'weight':100,'nodeSelector':{'matchLabels':{'a':'b'}}}"
 	    ",{'weight':1,'nodeSelector':{}}]"));
-	ck_assert_uint_eq(o->l2adv.npools, 2);
+	ck_assert_uint_eq(o->l2adv.scope.npools, 2);
 	ck_assert_str_eq(o->l2adv.interfaces[0], "eth0");
-	ck_assert_uint_eq(o->l2adv.nnode_selectors, 1);
-	ck_assert_uint_eq(o->l2adv.npool_selectors, 1);
-	ck_assert_uint_eq(o->l2adv.nservice_selectors, 2);
+	ck_assert_uint_eq(o->l2adv.scope.nnode_selectors, 1);
+	ck_assert_uint_eq(o->l2adv.scope.npool_selectors, 1);
+	ck_assert_uint_eq(o->l2adv.scope.nservice_selectors, 2);
 	ck_assert_uint_eq(o->l2adv.npreferred, 2);
 	ck_assert_uint_eq(o->l2adv.preferred[0].weight, 100);
 	ck_assert_uint_eq(o->l2adv.preferred[0].selector.match_labels.n, 1);
 	kube_object_free(o);
 	o = decode("{'apiVersion':'heraldlb.io/v1beta1','kind':'L2Advertisement'," META
 	    "}");
-	ck_assert_msg(o->l2adv.npools == 0, "no spec: everything");
+	ck_assert_msg(o->l2adv.scope.npools == 0, "no spec: everything");
 	kube_object_free(o);
 }
 END_TEST
