@@ -90,7 +90,7 @@ bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
 
 	if (fd < 0) {
 		e = -errno;
-		snprintf(err, 256, "BFD: no %s socket: %s", what, strerror(-e));
+		snprintf(err, 256, "no %s UDP socket: %s", what, strerror(-e));
 		return e;
 	}
 	if (family == AF_INET)
@@ -98,7 +98,7 @@ bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
 	else
 		e = set_options(fd, options6, sizeof(options6) / sizeof(*options6));
 	if (e < 0) {
-		snprintf(err, 256, "BFD: cannot set up the %s socket: %s", what,
+		snprintf(err, 256, "cannot set up the %s UDP socket: %s", what,
 		    strerror(-e));
 		goto out;
 	}
@@ -108,18 +108,18 @@ bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
 	if (device[0] != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
 	    (socklen_t)strlen(device)) < 0) {
 		e = -errno;
-		snprintf(err, 256, "BFD: cannot bind to device %s: %s", device,
+		snprintf(err, 256, "cannot bind to device %s: %s", device,
 		    strerror(-e));
 		goto out;
 	}
 	e = port == BFD_UDP_EPHEMERAL ? bind_ephemeral(fd, family) :
 	    bind_any(fd, family, port);
 	if (e == -EADDRINUSE)
-		snprintf(err, 256, "BFD: %s UDP port %u is in use, by another speaker "
+		snprintf(err, 256, "%s UDP port %u is in use, by another speaker "
 		    "on this host perhaps: stop that or set another port on every "
 		    "node", what, port);
 	else if (e < 0)
-		snprintf(err, 256, "BFD: cannot bind %s UDP port %u: %s", what, port,
+		snprintf(err, 256, "cannot bind %s UDP port %u: %s", what, port,
 		    strerror(-e));
 out:
 	if (e < 0) {

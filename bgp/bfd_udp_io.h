@@ -1,7 +1,8 @@
 /*
  * bfd_udp_io.h - the datagrams under BFD: TTL, addresses, batches, ICMP errors.
  *
- * For bfd_io.c only. One unconnected socket per family serves every peer; the
+ * For bfd_io.c, and for speaker/health_io.c, whose datagrams go the same ways
+ * but are too long for bfd_udp_recv(). One unconnected socket per family serves every peer; the
  * functions here know addresses and bytes, but no session.
  */
 #ifndef HERALD_BGP_BFD_UDP_IO_H

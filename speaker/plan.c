@@ -234,7 +234,9 @@ plan_build(const struct plan_input *in, struct plan *ret)
 	*ret = (struct plan){ 0 };
 	plan_index_slices(&ctx);
 	collect_claims(&ctx);
+	plan_choose_profiles(&ctx, ret);
 	plan_backends(&ctx, ret);
+	plan_finish_profiles(&ctx, ret);
 	plan_index_links(&ctx, ret);
 	build_vips(&ctx, ret);
 	plan_owners(&ctx, ret);

@@ -12,10 +12,12 @@
 
 #include "arp/arp_io.h"
 #include "bgp/bgp_io.h"
+#include "ipvs/checker_io.h"
 #include "ipvs/director.h"
 #include "kube/store.h"
 #include "lib/arena.h"
 #include "speaker/alive.h"
+#include "speaker/vouch.h"
 
 struct plan_input {
 	const struct kube_store *store;
@@ -26,6 +28,8 @@ struct plan_input {
 	enum alive_state self_state;
 	uint32_t self_lacks;		/* ... and which links it has none of up */
 	bool	yields_on_cordon;	/* unschedulable is as good as drained */
+	const struct vouch *vouch;	/* who says which endpoint is down; NULL nobody */
+	const struct plan *before;	/* which quorums there were; NULL all */
 };
 
 struct plan_service {
@@ -71,6 +75,23 @@ struct plan_route {
 	bool	is_retiring;
 };
 
+/* An endpoint that this node is to check. */
+struct plan_check {
+	struct check_want want;		/* conf is the plan's */
+	const char *ns, *service;
+};
+
+/* One port of a Service in one family that is to have a quorum. */
+struct plan_quorum {
+	uint64_t id;
+	const char *ns, *service, *uid;
+	const char *name;		/* as of the director's service */
+	struct ip vip;
+	unsigned nup, nneeded;		/* endpoints up; those it takes */
+	bool	is_there;
+	bool	has_fallback;		/* and serves while the quorum is not there */
+};
+
 struct plan {
 	struct director_want want;
 	struct plan_vip *vips;		/* sorted by address */
@@ -83,6 +104,10 @@ struct plan {
 	size_t	nbgp_routes;
 	bool	is_drained;		/* this node is to hand over what it attracts */
 	bool	has_retiring;		/* among the routes */
+	struct plan_check *checks;	/* sorted by id, each once */
+	size_t	nchecks;
+	struct plan_quorum *quorums;	/* sorted by id */
+	size_t	nquorums;
 	const char **warnings;		/* for the log: "ns/name: what; remedy" */
 	size_t	nwarnings;
 	struct arena arena;		/* owns all of it; nothing is the store's */

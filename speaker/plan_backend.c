@@ -72,29 +72,6 @@ endpoint_use(const struct kube_service *svc, const struct kube_endpoint *ep)
 	return ep->is_serving && ep->is_terminating ? USE_SERVING : USE_NONE;
 }
 
-size_t
-plan_count_endpoints_on(const struct plan_ctx *ctx, const struct kube_object *svc,
-    const char *node, uint8_t family)
-{
-	size_t here[USE_NONE + 1] = { 0 };
-	enum use best = USE_NONE;
-
-	for (size_t i = first_slice(ctx, svc);
-	    i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++) {
-		const struct kube_endpoint_slice *s = &ctx->slices[i]->slice;
-
-		for (size_t j = 0; s->family == family && j < s->nendpoints; j++) {
-			const struct kube_endpoint *ep = &s->endpoints[j];
-			enum use use = endpoint_use(&svc->service, ep);
-
-			best = use < best ? use : best;
-			here[use] += node == NULL || (ep->node_name != NULL &&
-			    strcmp(ep->node_name, node) == 0);
-		}
-	}
-	return best != USE_NONE ? here[best] : 0;
-}
-
 /* The port number that a slice gives for the named Service port, 0 none. */
 static uint16_t
 slice_port(const struct kube_endpoint_slice *s, const struct kube_service_port *port)
@@ -107,6 +84,54 @@ slice_port(const struct kube_endpoint_slice *s, const struct kube_service_port *
 			return s->ports[i].port;
 	}
 	return 0;
+}
+
+/* Is the endpoint down on every port that the Service has there? */
+static bool
+is_out(const struct plan_ctx *ctx, const struct plan_choice *c,
+    const struct kube_endpoint_slice *s, const struct kube_endpoint *ep)
+{
+	const struct kube_service *svc = &c->svc->service;
+	bool is_down = false;
+
+	for (size_t i = 0; i < svc->nports; i++) {
+		uint16_t number = slice_port(s, &svc->ports[i]);
+
+		if (number == 0)
+			continue;
+		if (!plan_is_down(ctx, c, ep, number))
+			return false;
+		is_down = true;
+	}
+	return is_down;
+}
+
+size_t
+plan_count_endpoints_on(const struct plan_ctx *ctx, const struct kube_object *svc,
+    const char *node, uint8_t family)
+{
+	const struct plan_choice *c = plan_choice_of(ctx, svc);
+	size_t here[USE_NONE + 1] = { 0 }, f = family == IP_V4 ? 0 : 1;
+	enum use best = USE_NONE;
+
+	if (c != NULL && !c->is_served[f])
+		return node == NULL && c->is_falling_back[f] ? 1 : 0;
+	for (size_t i = first_slice(ctx, svc);
+	    i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++) {
+		const struct kube_endpoint_slice *s = &ctx->slices[i]->slice;
+
+		for (size_t j = 0; s->family == family && j < s->nendpoints; j++) {
+			const struct kube_endpoint *ep = &s->endpoints[j];
+			enum use use = endpoint_use(&svc->service, ep);
+
+			if (c != NULL && is_out(ctx, c, s, ep))
+				use = USE_NONE;
+			best = use < best ? use : best;
+			here[use] += node == NULL || (ep->node_name != NULL &&
+			    strcmp(ep->node_name, node) == 0);
+		}
+	}
+	return best != USE_NONE ? here[best] : 0;
 }
 
 static enum ipvs_reach
@@ -160,13 +185,29 @@ set_weights(struct ipvs_endpoint *eps, size_t n, bool is_local_only)
 		    ENDPOINT_WEIGHT : 0;
 }
 
+/* How many serve, on whatever node; .weight is still their enum use. */
+static unsigned
+count_best(const struct ipvs_endpoint *eps, size_t n)
+{
+	unsigned count[USE_NONE] = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		if (eps[i].weight < USE_NONE)
+			count[eps[i].weight]++;
+	}
+	return count[USE_READY] > 0 ? count[USE_READY] : count[USE_SERVING];
+}
+
 /* The canonical endpoint list of one Service port in one family. */
 static void
 build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
-    const struct kube_service_port *port, struct ipvs_service *ret)
+    const struct kube_service_port *port, struct ipvs_service *ret, struct plan *plan)
 {
-	size_t max = 0, n = 0, kept = 0, first = first_slice(ctx, svc);
+	struct plan_choice *c = plan_choice_of(ctx, svc);
+	size_t max = c != NULL ? c->profile->nfallback : 0, n = 0, kept = 0;
+	size_t first = first_slice(ctx, svc);
 	struct ipvs_endpoint *eps;
+	unsigned nup;
 
 	for (size_t i = first; i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++)
 		max += ctx->slices[i]->slice.nendpoints;
@@ -183,9 +224,13 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 			enum alive_state state;
 			enum ipvs_reach reach = reach_of(ctx, ep->node_name, &state);
 
+			if (c != NULL && use != USE_NONE)
+				plan_check_endpoint(ctx, c, ep, number);
+			if (state == ALIVE_DEAD || plan_is_down(ctx, c, ep, number))
+				use = USE_NONE;
 			eps[n++] = (struct ipvs_endpoint){
 				.ip = ep->ip, .port = number, .reach = reach,
-				.weight = (uint16_t)(state == ALIVE_DEAD ? USE_NONE : use),
+				.weight = (uint16_t)use,
 			};
 		}
 	}
@@ -195,14 +240,17 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 		    eps[i].port != eps[kept - 1].port)
 			eps[kept++] = eps[i];
 	}
+	nup = count_best(eps, kept);
 	set_weights(eps, kept, ret->is_local_only);
+	if (c != NULL && plan_apply_quorum(ctx, c, ret, nup, eps, &kept, plan))
+		sort_items(eps, kept, sizeof(*eps), endpoint_cmp);
 	ret->endpoints = eps;
 	ret->nendpoints = kept;
 }
 
 static void
 build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
-    const struct kube_service_port *port, struct ipvs_service *ret)
+    const struct kube_service_port *port, struct ipvs_service *ret, struct plan *plan)
 {
 	const struct kube_service *svc = &claim->svc->service;
 	struct prefix *ranges;
@@ -223,7 +271,7 @@ build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
 		    claim->svc->meta.ns, claim->svc->meta.name, port->port,
 		    kube_proto_name(port->proto)),
 	};
-	build_endpoints(ctx, claim->svc, port, ret);
+	build_endpoints(ctx, claim->svc, port, ret, plan);
 }
 
 static int
@@ -248,11 +296,14 @@ plan_backends(struct plan_ctx *ctx, struct plan *ret)
 	for (size_t i = 0; i < ctx->nclaims; i++)
 		max += ctx->claims[i].svc->service.nports;
 	out = arena_array(ctx->arena, max, sizeof(*out));
+	ret->quorums = arena_array(ctx->arena, ctx->nchoices > 0 ? max : 0,
+	    sizeof(*ret->quorums));
 	for (size_t i = 0; i < ctx->nclaims; i++) {
 		const struct kube_service *s = &ctx->claims[i].svc->service;
 
 		for (size_t j = 0; j < s->nports; j++)
-			build_service(ctx, &ctx->claims[i], &s->ports[j], &out[n++]);
+			build_service(ctx, &ctx->claims[i], &s->ports[j], &out[n++],
+			    ret);
 	}
 	sort_items(out, n, sizeof(*out), service_cmp);
 	for (size_t i = 0; i < n; i++) {

@@ -3,6 +3,7 @@
  *
  *	plan.c		which VIPs there are, and the whole in order
  *	plan_backend.c	a Service's ports and endpoints -> director services
+ *	plan_profile.c	ForwardingProfiles -> checks, verdicts, quorum
  *	plan_scope.c	what an advertisement covers, which nodes are fit
  *	plan_links.c	the interfaces of L2Advertisements -> bits to tell of them
  *	plan_owner.c	L2Advertisements, preferences -> candidates -> owner
@@ -21,6 +22,17 @@ struct plan_claim {
 	const struct kube_object *pool;
 };
 
+/* A Service that a ForwardingProfile is for. */
+struct plan_choice {
+	const struct kube_object *svc;
+	const struct kube_forwarding_profile *profile;
+	struct probe_conf *conf;		/* NULL: no checks */
+	uint64_t id;				/* vouch_service() */
+	/* By family, IPv4 first: a port of it has endpoints to serve it, or only
+	   the fallback; filled by plan_backends(). */
+	bool	is_served[2], is_falling_back[2];
+};
+
 struct plan_ctx {
 	const struct plan_input *in;
 	struct arena *arena;			/* the plan's */
@@ -29,6 +41,10 @@ struct plan_ctx {
 	size_t	nclaims;
 	const struct kube_object **slices;	/* sorted by namespace, Service */
 	size_t	nslices;
+	struct plan_choice *choices;		/* sorted by namespace, Service */
+	size_t	nchoices;
+	struct plan_check *checks;		/* heap, until plan_checks() */
+	size_t	nchecks, checks_cap;
 	struct kube_list nodes;
 	struct elect_vip *ballots;		/* one for each of the plan's VIPs */
 	/* plan_candidates()'s, with room for every advertisement, every node. */
@@ -38,6 +54,36 @@ struct plan_ctx {
 
 /* Index the store's EndpointSlices by Service. */
 void plan_index_slices(struct plan_ctx *ctx);
+
+/* Find out which Services have a ForwardingProfile. */
+void plan_choose_profiles(struct plan_ctx *ctx, struct plan *ret);
+
+/* The Service's, NULL where it has none. */
+struct plan_choice *plan_choice_of(const struct plan_ctx *ctx,
+    const struct kube_object *svc);
+
+/*
+ * An endpoint of the Service that is ready or serving, at the port number that
+ * its slice gives: have it checked, if that is for this node to do.
+ */
+void plan_check_endpoint(struct plan_ctx *ctx, const struct plan_choice *c,
+    const struct kube_endpoint *ep, uint16_t number);
+
+/* Does the node that vouches for it say that it is down? c may be NULL. */
+bool plan_is_down(const struct plan_ctx *ctx, const struct plan_choice *c,
+    const struct kube_endpoint *ep, uint16_t number);
+
+/*
+ * nup of the service's endpoints could serve: without a quorum of them,
+ * take them all out and put the fallback in. *n endpoints are in eps, which has
+ * room for the fallback; true where it is to be sorted again.
+ */
+bool plan_apply_quorum(struct plan_ctx *ctx, struct plan_choice *c,
+    const struct ipvs_service *s, unsigned nup, struct ipvs_endpoint *eps, size_t *n,
+    struct plan *ret);
+
+/* Sort and finish the plan's checks and quorums. */
+void plan_finish_profiles(struct plan_ctx *ctx, struct plan *ret);
 
 /* Director services of every claim, sorted as director.h wants them. */
 void plan_backends(struct plan_ctx *ctx, struct plan *ret);
