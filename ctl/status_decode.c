@@ -1,5 +1,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "ctl/status_decode.h"
 
@@ -98,6 +100,53 @@ put_services(const cJSON *services, FILE *out)
 	}
 }
 
+/* Only what is down, or has been: of what is well there may be thousands. */
+static void
+put_checks(const cJSON *checks, FILE *out)
+{
+	int n = cJSON_GetArraySize(checks), nup = 0, nshown = 0;
+	const cJSON *o;
+
+	if (n == 0)
+		return;
+	cJSON_ArrayForEach(o, checks)
+		nup += cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "up"));
+	fprintf(out, "\n%d endpoints checked here, %d up\n", n, nup);
+	cJSON_ArrayForEach(o, checks) {
+		bool is_up = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "up"));
+		char ep[80];
+
+		if (is_up && number_of(o, "transitions") == 0)
+			continue;
+		if (nshown++ == 0)
+			fprintf(out, "%-36s %-28s %-5s %-8s %s\n", "SERVICE", "CHECKED",
+			    "STATE", "CHANGES", "LAST FAILURE");
+		snprintf(ep, sizeof(ep), "%s port %d", text_of(o, "ip"),
+		    number_of(o, "port"));
+		fprintf(out, "%-36s %-28s %-5s %-8d %s\n", text_of(o, "service"), ep,
+		    is_up ? "up" : "down", number_of(o, "transitions"),
+		    text_of(o, "error"));
+	}
+}
+
+static void
+put_quorums(const cJSON *quorums, FILE *out)
+{
+	int nshown = 0;
+	const cJSON *o;
+
+	cJSON_ArrayForEach(o, quorums) {
+		if (strcmp(text_of(o, "served"), "endpoints") == 0)
+			continue;
+		if (nshown++ == 0)
+			fprintf(out, "\n%-36s %-28s %-10s %s\n", "WITHOUT QUORUM", "VIP",
+			    "SERVED BY", "UP");
+		fprintf(out, "%-36s %-28s %-10s %d of %d\n", text_of(o, "service"),
+		    text_of(o, "vip"), text_of(o, "served"), number_of(o, "up"),
+		    number_of(o, "needed"));
+	}
+}
+
 int
 status_decode(const char *json, FILE *out)
 {
@@ -113,6 +162,8 @@ status_decode(const char *json, FILE *out)
 	put_vips(cJSON_GetObjectItemCaseSensitive(top, "vips"), out);
 	put_peers(cJSON_GetObjectItemCaseSensitive(top, "bgp"), out);
 	put_services(cJSON_GetObjectItemCaseSensitive(top, "services"), out);
+	put_checks(cJSON_GetObjectItemCaseSensitive(top, "checks"), out);
+	put_quorums(cJSON_GetObjectItemCaseSensitive(top, "quorums"), out);
 	cJSON_Delete(top);
 	return 0;
 }

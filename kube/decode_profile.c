@@ -410,8 +410,6 @@ fallback(struct dec *d, const struct dec_at *at, struct kube_forwarding_profile 
 		struct kube_fallback *f = &p->fallback[it.index];
 
 		f->ip = dec_ip(d, &address);
-		if (port.node == NULL)
-			dec_fail(d, &port, "is missing; give the server's port");
 		f->port = (uint16_t)dec_int(d, &port, 1, UINT16_MAX, 0);
 		if (!ip_is_set(&f->ip))
 			dec_fail(d, &address, "is missing; give the server's address");

@@ -422,7 +422,7 @@ struct kube_forwarding_profile {
 	uint16_t quorum_hysteresis;	/* so many fewer before it is lost; < up */
 	struct kube_fallback {
 		struct ip ip;
-		uint16_t port;		/* 1..65535 */
+		uint16_t port;		/* 0: the Service's own */
 	} *fallback;			/* who serves without quorum */
 	size_t	nfallback;
 	struct kube_condition accepted;

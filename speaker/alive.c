@@ -157,6 +157,12 @@ node_state(const struct alive_node *n, struct mono now)
 }
 
 bool
+alive_is_heard(const struct alive_node *n)
+{
+	return is_session_up(n->heard);
+}
+
+bool
 alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
     struct mono now)
 {

@@ -115,6 +115,9 @@ const char *alive_state_name(enum alive_state s);
 /* The node whose speaker is reached there; NULL where that is none. */
 const char *alive_name(const struct alive *a, const struct ip *ip);
 
+/* Is BFD with it up, whatever it says of itself? */
+bool alive_is_heard(const struct alive_node *n);
+
 /* May the node own VIPs? One that is WAITING is to be the last resort. */
 static inline bool
 alive_may_own(enum alive_state s)

@@ -14,7 +14,7 @@ enum {
 	OPT_NODE_NAME = 256, OPT_SOURCE, OPT_KUBECONFIG, OPT_NAMESPACE, OPT_API_GROUP,
 	OPT_HTTP, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_DIRECTOR_NAME, OPT_DIRECTOR_LINK,
 	OPT_FWMARK, OPT_UNKNOWN_PORT, OPT_TABLE, OPT_RULE_PREF, OPT_LIVENESS_PORT,
-	OPT_LIVENESS,
+	OPT_HEALTH_PORT, OPT_LIVENESS,
 	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP,
 	OPT_MRT_DUMP_SIZE, OPT_EXCLUDE_INTERFACE, OPT_L2_REPEAT, OPT_L2_ANNOUNCEMENTS,
 	OPT_L2_PROBES, OPT_L2_CONFLICT, OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON,
@@ -37,6 +37,7 @@ static const struct option options[] = {
 	{ "table", required_argument, NULL, OPT_TABLE },
 	{ "rule-pref", required_argument, NULL, OPT_RULE_PREF },
 	{ "liveness-port", required_argument, NULL, OPT_LIVENESS_PORT },
+	{ "health-port", required_argument, NULL, OPT_HEALTH_PORT },
 	{ "liveness", required_argument, NULL, OPT_LIVENESS },
 	{ "liveness-key-file", required_argument, NULL, OPT_LIVENESS_KEY_FILE },
 	{ "bgp-port", required_argument, NULL, OPT_BGP_PORT },
@@ -69,6 +70,7 @@ static const char *const hints[] = {
 	[OPT_TABLE - 256] = "a routing table number other than 0 and 253 to 255",
 	[OPT_RULE_PREF - 256] = "1 to 32765, before the main table's rule",
 	[OPT_LIVENESS_PORT - 256] = "a UDP port, 1 to 65535",
+	[OPT_HEALTH_PORT - 256] = "a UDP port, 1 to 65535",
 	[OPT_LIVENESS - 256] = "MULTxMSms, 2 to 50 times 3 to 10000 ms: 3x100ms",
 	[OPT_LIVENESS_KEY_FILE - 256] = "a file's name",
 	[OPT_BGP_PORT - 256] = "a TCP port, 1 to 65535, or 0 for none",
@@ -104,6 +106,8 @@ static const char usage[] =
 "  --table N                the routing table it uses (7777)\n"
 "  --rule-pref N            the priority of its ip rule (77)\n"
 "  --liveness-port PORT     UDP port of BFD between speakers (7847)\n"
+"  --health-port PORT       UDP port by which speakers tell one another which\n"
+"                           endpoints are down (7848)\n"
 "  --liveness MULTxMSms     lost packets and interval until a speaker counts as\n"
 "                           dead (3x100ms)\n"
 "  --liveness-key-file FILE authenticate BFD with the keys in FILE, one a line; it\n"
@@ -316,6 +320,7 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		.bgp_drain_sec = 3,
 		.mrt_max_mb = 64,
 		.liveness_port = 7847,
+		.health_port = 7848,
 		.has_reports = true,
 		.detect_mult = 3,
 		.interval_us = 100000,

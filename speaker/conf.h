@@ -28,6 +28,7 @@ struct speaker_conf {
 	const char *mrt_path;		/* --mrt-dump; NULL none */
 	uint32_t mrt_max_mb;		/* --mrt-dump-size */
 	uint16_t liveness_port;
+	uint16_t health_port;		/* --health-port */
 	uint8_t	detect_mult;		/* --liveness MULTxINTERVALms */
 	uint32_t interval_us;
 	const char *key_file;		/* --liveness-key-file; NULL: no authentication */

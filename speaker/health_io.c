@@ -162,32 +162,26 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 }
 
 void
-health_io_set_source(struct health_io *h, const struct ip *source4,
-    const struct ip *source6)
+health_io_set_up(struct health_io *h, const struct alive *nodes)
 {
-	h->self[0] = *source4;
-	h->self[1] = *source6;
+	for (size_t i = 0; i < nodes->n; i++)
+		vouch_set_up(&h->vouch, &nodes->nodes[i].ip,
+		    alive_is_heard(&nodes->nodes[i]), clock_mono());
+	flush(h);
 }
 
 void
-health_io_set_peers(struct health_io *h, const struct alive *nodes)
+health_io_set_nodes(struct health_io *h, const struct ip self[2],
+    const struct alive *nodes)
 {
+	h->self[0] = self[0];
+	h->self[1] = self[1];
 	vouch_begin_peers(&h->vouch);
 	for (size_t i = 0; i < nodes->n; i++)
 		vouch_put_peer(&h->vouch, nodes->nodes[i].name, &nodes->nodes[i].ip,
 		    clock_mono());
 	vouch_end_peers(&h->vouch);
-	flush(h);
-}
-
-void
-health_io_peer(struct health_io *h, const struct ip *ip, bool is_up)
-{
-	if (is_up)
-		vouch_peer_back(&h->vouch, ip, clock_mono());
-	else
-		vouch_peer_lost(&h->vouch, ip, clock_mono());
-	flush(h);
+	health_io_set_up(h, nodes);
 }
 
 const struct vouch *
@@ -359,7 +353,7 @@ health_io_new(struct ev_loop *loop, const struct health_io_conf *conf,
 	h->changed = changed;
 	h->arg = arg;
 	h->socks[0].fd = h->socks[1].fd = -1;
-	vouch_init(&h->vouch, (uint64_t)clock_wall_ns(), conf->key, conf->key_len);
+	vouch_init(&h->vouch, (uint64_t)clock_wall_ns(), conf->keys);
 	ev_timer_init(&h->timer, on_timer, 0., 0.);
 	h->timer.data = h;
 	if (open_sock(h, 0, err) == 0 && open_sock(h, 1, err) == 0)

@@ -18,8 +18,7 @@ struct health_io;
 struct health_io_conf {
 	const char *netns;		/* the director's: where probes are sent from */
 	uint16_t port;			/* UDP, of every speaker */
-	const uint8_t *key;		/* NULL: no authentication; not copied */
-	size_t	key_len;
+	const struct keys *keys;	/* of the speakers; may change while we run */
 };
 
 /*
@@ -32,15 +31,15 @@ struct health_io *health_io_new(struct ev_loop *loop,
     char err[256]);
 void health_io_free(struct health_io *h);
 
-/* This node's addresses as the others know them; IP_NONE: none of that family. */
-void health_io_set_source(struct health_io *h, const struct ip *source4,
-    const struct ip *source6);
+/*
+ * Exchange statements with these nodes. self: this node's addresses as the others
+ * know them, IPv4 first; IP_NONE: none of that family.
+ */
+void health_io_set_nodes(struct health_io *h, const struct ip self[2],
+    const struct alive *nodes);
 
-/* Exchange statements with these nodes. */
-void health_io_set_peers(struct health_io *h, const struct alive *nodes);
-
-/* The session with a speaker has come up, or gone down. */
-void health_io_peer(struct health_io *h, const struct ip *ip, bool is_up);
+/* A speaker has come up, or gone down. */
+void health_io_set_up(struct health_io *h, const struct alive *nodes);
 
 /* Check what the plan says; its strings are copied. */
 void health_io_set_checks(struct health_io *h, const struct plan *p);

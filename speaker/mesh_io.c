@@ -174,20 +174,19 @@ node_address(const struct kube_node *n)
 static void
 set_source(struct mesh *m, const struct kube_object *self)
 {
-	struct ip source[2] = { { .family = IP_NONE }, { .family = IP_NONE } };
-
 	if (self == NULL) {
 		log_warn(LOG_OBJ("node", m->conf->node_name),
 		    "there is no Node of this name, so this speaker owns no VIP; "
 		    "set --node-name to one of `kubectl get nodes`");
 		return;
 	}
+	m->self[0] = m->self[1] = (struct ip){ .family = IP_NONE };
 	for (size_t i = self->node.ninternal_ips; i-- > 0;) {
 		const struct ip *ip = &self->node.internal_ips[i];
 
-		source[ip_is_v4(ip) ? 0 : 1] = *ip;
+		m->self[ip_is_v4(ip) ? 0 : 1] = *ip;
 	}
-	bfd_io_set_source(m->bfd, &source[0], &source[1]);
+	bfd_io_set_source(m->bfd, &m->self[0], &m->self[1]);
 }
 
 void

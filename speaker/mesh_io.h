@@ -19,13 +19,14 @@ struct mesh {
 	const struct speaker_conf *conf;
 	struct bfd_io *bfd;
 	struct alive alive;		/* the other nodes; for reading */
+	struct ip self[2];		/* this node's addresses, IPv4 first; likewise */
+	struct keys keys;		/* in force; likewise */
 	bool	is_reunited;		/* a speaker has come up; the reader's to clear */
 	bool	is_bereft;		/* one has gone, or links of its; likewise */
 	void	(*changed)(void *arg);	/* alive has; from the loop */
 	void	*arg;
 	/* For mesh_io.c alone. */
 	struct keyring ring;
-	struct keys keys;		/* in force */
 	ev_timer tick;			/* read the key file again */
 };
 

@@ -257,23 +257,24 @@ had_quorum(const struct plan_ctx *ctx, uint64_t id)
 
 /* Put the fallback of the service's family in; how many that are. */
 static size_t
-add_fallback(const struct kube_forwarding_profile *p, uint8_t family,
+add_fallback(const struct kube_forwarding_profile *p, const struct ipvs_service *s,
     struct ipvs_endpoint *eps, size_t n)
 {
 	size_t nadded = 0;
 
 	for (size_t i = 0; i < p->nfallback; i++) {
 		const struct kube_fallback *f = &p->fallback[i];
+		uint16_t port = f->port != 0 ? f->port : s->port;
 		size_t at = 0;
 
-		if (f->ip.family != family)
+		if (f->ip.family != s->vip.family)
 			continue;
 		while (at < n + nadded && (!ip_eq(&eps[at].ip, &f->ip) ||
-		    eps[at].port != f->port))
+		    eps[at].port != port))
 			at++;
 		if (at == n + nadded)
 			eps[n + nadded++] = (struct ipvs_endpoint){ .ip = f->ip,
-				.port = f->port, .reach = IPVS_REACH_MASQ };
+				.port = port, .reach = IPVS_REACH_MASQ };
 		eps[at].weight = 1;
 	}
 	return nadded;
@@ -312,7 +313,7 @@ plan_apply_quorum(struct plan_ctx *ctx, struct plan_choice *c,
 		for (size_t i = 0; i < *n; i++)
 			eps[i].weight = 0;
 		if (!s->is_local_only)
-			nadded = add_fallback(p, s->vip.family, eps, *n);
+			nadded = add_fallback(p, s, eps, *n);
 		*n += nadded;
 		q.has_fallback = nadded > 0;
 	}

@@ -12,6 +12,7 @@
 #include "lib/metrics.h"
 #include "speaker/apply.h"
 #include "speaker/bgp_encode.h"
+#include "speaker/health_io.h"
 #include "speaker/mesh_io.h"
 #include "speaker/plan.h"
 #include "speaker/report_io.h"
@@ -41,6 +42,7 @@ struct speaker {
 	struct arp_io *arp;
 	struct httpd *httpd;
 	struct mesh mesh;
+	struct health_io *health;
 	struct apply apply;
 	struct tell tell;
 	struct reporter reporter;
@@ -76,6 +78,7 @@ on_mesh(void *arg)
 {
 	struct speaker *s = arg;
 
+	health_io_set_up(s->health, &s->mesh.alive);
 	s->is_dirty = true;
 }
 
@@ -195,7 +198,10 @@ begin_plan(struct speaker *s)
 		.self = s->conf->node_name,
 		.alive = &s->mesh.alive,
 		.now = clock_mono(),
+		.vouch = health_io_vouch(s->health),
+		.before = &s->plan,
 	};
+	struct plan fresh;
 	unsigned how = s->mesh.is_bereft ? APPLY_TAKEOVER : 0;
 
 	update_lacks(s);
@@ -207,12 +213,20 @@ begin_plan(struct speaker *s)
 		how |= APPLY_RECHECK;
 		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
 	}
-	if (s->are_nodes_dirty)
+	if (s->are_nodes_dirty) {
 		mesh_set_nodes(&s->mesh, s->store);
+		health_io_set_nodes(s->health, s->mesh.self, &s->mesh.alive);
+	}
 	s->is_dirty = s->are_nodes_dirty = s->mesh.is_bereft = false;
 	s->began = in.now;
+	/* Two plans at a time only where the old one is asked for. */
+	if (s->plan.nquorums == 0)
+		plan_fini(&s->plan);
+	plan_build(&in, &fresh);
+	tell_quorums(&s->tell, &fresh);
 	plan_fini(&s->plan);
-	plan_build(&in, &s->plan);
+	s->plan = fresh;
+	health_io_set_checks(s->health, &s->plan);
 	apply_begin(&s->apply, &s->plan, how, in.now);
 	worker_start(s->worker);
 }
@@ -345,6 +359,14 @@ on_links(void *arg)
 }
 
 static void
+on_health(void *arg)
+{
+	struct speaker *s = arg;
+
+	s->is_dirty = true;
+}
+
+static void
 on_conflict(void *arg, const struct ip *vip, const char *ifname, const uint8_t mac[6])
 {
 	struct speaker *s = arg;
@@ -380,7 +402,7 @@ on_http(void *arg, const char *path, FILE *f, const char **ret_type)
 	if (strcmp(path, "/status") == 0) {
 		*ret_type = "application/json";
 		status_encode(f, s->conf->node_name, &s->plan, &s->apply, &s->mesh.alive,
-		    clock_mono());
+		    s->health, clock_mono());
 		return 200;
 	}
 	if (strcmp(path, "/bgp") == 0 || strcmp(path, "/bgp/routes") == 0) {
@@ -454,11 +476,15 @@ open_engines(struct speaker *s, char err[512])
 	const struct arp_io_handler arp_handler = {
 		.conflict = on_conflict, .links_changed = on_links, .arg = s,
 		.settled = on_settled, .announced_changed = on_announced };
+	const struct health_io_conf health = {
+		.netns = conf->director.name, .port = conf->health_port,
+		.keys = &s->mesh.keys };
 	char text[256] = "";
 
 	s->arp = arp_io_new(s->loop, &arp, &arp_handler, text);
 	if (s->arp == NULL ||
 	    mesh_open(&s->mesh, s->loop, conf, on_mesh, s, text) != 0 ||
+	    (s->health = health_io_new(s->loop, &health, on_health, s, text)) == NULL ||
 	    (conf->http != NULL && (s->httpd = httpd_new(s->loop, conf->http, on_http,
 	    s, text)) == NULL)) {
 		snprintf(err, 512, "%s", text);
@@ -556,6 +582,7 @@ speaker_free(struct speaker *s)
 	worker_free(s->worker);
 	kube_source_close(s->source);
 	httpd_free(s->httpd);
+	health_io_free(s->health);
 	mesh_close(&s->mesh);
 	arp_io_free(s->arp);
 	director_close(s->director);

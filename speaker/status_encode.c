@@ -127,11 +127,44 @@ add_services(cJSON *top, const struct plan *p)
 	}
 }
 
+static void
+add_check(void *arg, const struct health_io_view *v)
+{
+	cJSON *o = item(arg);
+
+	cJSON_AddStringToObject(o, "service", v->service);
+	cJSON_AddStringToObject(o, "ip", IP_STR(&v->ip));
+	cJSON_AddNumberToObject(o, "port", v->port);
+	cJSON_AddBoolToObject(o, "up", v->is_up);
+	cJSON_AddNumberToObject(o, "transitions", v->ntransitions);
+	if (v->why[0] != '\0')
+		cJSON_AddStringToObject(o, "error", v->why);
+}
+
+static void
+add_quorums(cJSON *top, const struct plan *p)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "quorums");
+
+	for (size_t i = 0; i < p->nquorums; i++) {
+		const struct plan_quorum *q = &p->quorums[i];
+		cJSON *o = item(array);
+
+		cJSON_AddStringToObject(o, "service", q->name);
+		cJSON_AddStringToObject(o, "vip", IP_STR(&q->vip));
+		cJSON_AddNumberToObject(o, "up", q->nup);
+		cJSON_AddNumberToObject(o, "needed", q->nneeded);
+		cJSON_AddStringToObject(o, "served", q->is_there ? "endpoints" :
+		    q->has_fallback ? "fallback" : "nobody");
+	}
+}
+
 void
 status_encode(FILE *f, const char *node, const struct plan *p,
-    const struct apply *apply, const struct alive *alive, struct mono now)
+    const struct apply *apply, const struct alive *alive, struct health_io *health,
+    struct mono now)
 {
-	cJSON *top = cJSON_CreateObject();
+	cJSON *top = cJSON_CreateObject(), *checks;
 	char *text;
 
 	cJSON_AddStringToObject(top, "node", node);
@@ -143,6 +176,10 @@ status_encode(FILE *f, const char *node, const struct plan *p,
 	add_vips(top, p, apply);
 	add_peers(top, apply);
 	add_services(top, p);
+	checks = cJSON_AddArrayToObject(top, "checks");
+	if (health != NULL)
+		health_io_each(health, add_check, checks);
+	add_quorums(top, p);
 	if ((text = cJSON_Print(top)) != NULL)
 		fputs(text, f);
 	fputc('\n', f);

@@ -8,6 +8,7 @@
 
 #include "speaker/alive.h"
 #include "speaker/apply.h"
+#include "speaker/health_io.h"
 #include "speaker/plan.h"
 
 /*
@@ -20,13 +21,21 @@
  *	 "bgp":[{"name":..., "address":..., "state":..., "prefixes":n,
  *		 "bfd":..., "reason":...}],
  *	 "services":[{"name":..., "vip":..., "protocol":..., "port":...,
- *		"endpoints":[{"ip":..., "port":..., "weight":..., "reach":...}]}]}
+ *		"endpoints":[{"ip":..., "port":..., "weight":..., "reach":...}]}],
+ *	 "checks":[{"service":..., "ip":..., "port":..., "up":bool,
+ *		"transitions":n, "error":...}],
+ *	 "quorums":[{"service":..., "vip":..., "up":n, "needed":n,
+ *		"served":"endpoints"|"fallback"|"nobody"}]}
+ *
+ * checks: of the endpoints that this node hosts, or that are on no node.
+ * health may be NULL: then there are none.
  *
  * drained: the Node is asked to hand over (heraldctl drain). retiring: its BGP
  * routes are marked, and go when --bgp-drain-time is over. yielding: on a VIP
  * of another node that this one still answers for, until that one is heard.
  */
 void status_encode(FILE *f, const char *node, const struct plan *p,
-    const struct apply *apply, const struct alive *alive, struct mono now);
+    const struct apply *apply, const struct alive *alive, struct health_io *health,
+    struct mono now);
 
 #endif

@@ -209,3 +209,66 @@ tell_settled(struct tell *t, const struct ip *vip, const char *ifname)
 		tell(t, v, false, "DuplicateAddressSettled", "the other user of %s on %s "
 		    "is gone, as node \"%s\" sees it", IP_STR(vip), ifname, t->node);
 }
+
+static bool
+is_teller(const struct tell *t, const struct plan *p, const struct ip *vip)
+{
+	const struct plan_vip *v = find_vip(p, vip);
+
+	if (v != NULL && v->owner != NULL)
+		return v->is_mine;
+	for (size_t i = 0; i < t->alive->n; i++) {
+		const char *name = t->alive->nodes[i].name;
+
+		if (strcmp(name, t->node) < 0 &&
+		    alive_may_own(alive_state(t->alive, name, clock_mono())))
+			return false;
+	}
+	return true;
+}
+
+static void
+tell_quorum(struct tell *t, const struct plan_quorum *q)
+{
+	struct kube_event ev = { .kind = KUBE_SERVICE, .ns = q->ns, .name = q->service,
+	    .uid = q->uid, .is_warning = !q->is_there,
+	    .reason = q->is_there ? "EndpointsBack" : "EndpointsLost" };
+	char text[512];
+
+	if (q->is_there)
+		snprintf(text, sizeof(text), "%s at %s: %u endpoints are up, %u are "
+		    "enough: they serve again", q->name, IP_STR(&q->vip), q->nup,
+		    q->nneeded);
+	else
+		snprintf(text, sizeof(text), "%s at %s: %u endpoints are up, and it takes "
+		    "%u: %s; `heraldctl status` says why they are down", q->name,
+		    IP_STR(&q->vip), q->nup, q->nneeded, q->has_fallback ?
+		    "the fallback serves" : "nobody serves");
+	ev.message = text;
+	if (may_tell(t))
+		kube_source_event(t->source, &ev);
+}
+
+void
+tell_quorums(struct tell *t, const struct plan *fresh)
+{
+	const struct plan *p = t->plan;
+	size_t at = 0;
+
+	for (size_t i = 0; i < fresh->nquorums; i++) {
+		const struct plan_quorum *q = &fresh->quorums[i];
+
+		while (at < p->nquorums && p->quorums[at].id < q->id)
+			at++;
+		/* Of what was not there before nothing has changed. */
+		if (at == p->nquorums || p->quorums[at].id != q->id ||
+		    p->quorums[at].is_there == q->is_there)
+			continue;
+		log_info(LOG_OBJ("svc", q->name, "vip", IP_STR(&q->vip)), "%s: %u of the "
+		    "%u endpoints that it takes are up", q->is_there ? "served again" :
+		    q->has_fallback ? "served by the fallback" : "not served", q->nup,
+		    q->nneeded);
+		if (is_teller(t, fresh, &q->vip))
+			tell_quorum(t, q);
+	}
+}

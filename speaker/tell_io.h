@@ -44,6 +44,13 @@ void tell_announced(struct tell *t, const struct arp_io *arp);
 void tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
     const uint8_t mac[6]);
 
+/*
+ * fresh is about to take the plan's place: EndpointsLost and EndpointsBack for
+ * each port of a Service whose quorum has gone or come. One node tells: the
+ * VIP's owner or, where BGP alone announces it, the first by name that is alive.
+ */
+void tell_quorums(struct tell *t, const struct plan *fresh);
+
 /* The rival has fallen silent: DuplicateAddressSettled. */
 void tell_settled(struct tell *t, const struct ip *vip, const char *ifname);
 

@@ -51,10 +51,9 @@ vouch_id(uint64_t service, const struct ip *ip, uint16_t port)
 /* --- peers ----------------------------------------------------------------- */
 
 void
-vouch_init(struct vouch *v, uint64_t epoch, const uint8_t *key, size_t key_len)
+vouch_init(struct vouch *v, uint64_t epoch, const struct keys *keys)
 {
-	*v = (struct vouch){ .epoch = epoch, .seq = 1, .key = key_len > 0 ? key : NULL,
-	    .key_len = key_len };
+	*v = (struct vouch){ .epoch = epoch, .seq = 1, .keys = keys };
 }
 
 static void
@@ -153,28 +152,22 @@ vouch_end_peers(struct vouch *v)
 }
 
 void
-vouch_peer_lost(struct vouch *v, const struct ip *ip, struct mono now)
+vouch_set_up(struct vouch *v, const struct ip *ip, bool is_up, struct mono now)
 {
 	struct vouch_peer *p = by_ip(v, ip);
 
-	if (p == NULL || p->forget.ns != MONO_NEVER.ns)
+	if (p == NULL || p->is_up == is_up)
 		return;
-	p->forget = mono_add_sec(now, VOUCH_TRUST_SEC);
-	/* Its clock may be another when it comes back. */
-	p->epoch = 0;
-}
-
-void
-vouch_peer_back(struct vouch *v, const struct ip *ip, struct mono now)
-{
-	struct vouch_peer *p = by_ip(v, ip);
-
-	if (p == NULL)
-		return;
-	/* It may have lost ours; and a back-off may have become long. */
-	if (p->forget.ns != MONO_NEVER.ns || p->send.ns != MONO_NEVER.ns)
+	p->is_up = is_up;
+	if (is_up) {
+		/* It may have lost ours; and a back-off may have become long. */
+		p->forget = MONO_NEVER;
 		send_anew(p, now);
-	p->forget = MONO_NEVER;
+	} else {
+		p->forget = mono_add_sec(now, VOUCH_TRUST_SEC);
+		/* Its clock may be another when it comes back. */
+		p->epoch = 0;
+	}
 }
 
 /* --- lists ------------------------------------------------------------------ */
@@ -263,7 +256,7 @@ vouch_deadline(const struct vouch *v)
 /* --- datagrams --------------------------------------------------------------- */
 
 static void
-sign(const struct vouch *v, const struct ip *from, const uint8_t *buf, size_t len,
+sign(const struct key *key, const struct ip *from, const uint8_t *buf, size_t len,
     uint8_t mac[MAC_LEN])
 {
 	uint8_t text[1 + sizeof(from->b)], inner[EVP_MAX_MD_SIZE], full[EVP_MAX_MD_SIZE];
@@ -272,7 +265,7 @@ sign(const struct vouch *v, const struct ip *from, const uint8_t *buf, size_t le
 	/* The address first, by a MAC of its own that keys the other: no copy. */
 	text[0] = from->family;
 	memcpy(text + 1, from->b, sizeof(from->b));
-	HMAC(EVP_sha256(), v->key, (int)v->key_len, text, sizeof(text), inner, &n);
+	HMAC(EVP_sha256(), key->bytes, key->len, text, sizeof(text), inner, &n);
 	HMAC(EVP_sha256(), inner, (int)n, buf, len, full, &n);
 	memcpy(mac, full, MAC_LEN);
 }
@@ -294,8 +287,8 @@ put(const struct vouch *v, const struct ip *self, uint8_t type, uint64_t epoch,
 	wire_put_zeros(&w, 4);
 	for (size_t i = 0; i < n; i++)
 		wire_put_u64(&w, down->ids[i]);
-	if (v->key != NULL) {
-		sign(v, self, buf, w.len, mac);
+	if (v->keys->n > 0) {
+		sign(&v->keys->key[0], self, buf, w.len, mac);
 		wire_put_bytes(&w, mac, sizeof(mac));
 	}
 	return w.len;
@@ -347,13 +340,13 @@ static bool
 is_signed(const struct vouch *v, const struct ip *from, const uint8_t *buf, size_t len)
 {
 	uint8_t mac[MAC_LEN];
+	bool is_good = v->keys->n == 0;
 
-	if (v->key == NULL)
-		return true;
-	if (len < MAC_LEN)
-		return false;
-	sign(v, from, buf, len - MAC_LEN, mac);
-	return CRYPTO_memcmp(mac, buf + len - MAC_LEN, MAC_LEN) == 0;
+	for (uint32_t i = 0; i < v->keys->n && !is_good && len >= MAC_LEN; i++) {
+		sign(&v->keys->key[i], from, buf, len - MAC_LEN, mac);
+		is_good = CRYPTO_memcmp(mac, buf + len - MAC_LEN, MAC_LEN) == 0;
+	}
+	return is_good;
 }
 
 enum vouch_heard
@@ -363,7 +356,7 @@ vouch_hear(struct vouch *v, const struct ip *ip, const uint8_t *buf, size_t len,
 	struct vouch_peer *p = by_ip(v, ip);
 	struct wire_in w = wire_in(buf, len);
 	uint64_t ids[VOUCH_DOWN_MAX], epoch;
-	size_t tail = v->key != NULL ? MAC_LEN : 0;
+	size_t tail = v->keys->n > 0 ? MAC_LEN : 0;
 	bool is_ours = wire_get_u32(&w) == MAGIC && wire_get_u8(&w) == VERSION;
 	uint8_t type = wire_get_u8(&w);
 	uint16_t n = wire_get_u16(&w);
@@ -377,7 +370,7 @@ vouch_hear(struct vouch *v, const struct ip *ip, const uint8_t *buf, size_t len,
 	if (!is_ours || w.is_bad || n > VOUCH_DOWN_MAX || epoch == 0)
 		return VOUCH_BROKEN;
 	if (!is_signed(v, ip, buf, len) || w.left != (size_t)n * 8 + tail)
-		return v->key != NULL || w.left == (size_t)n * 8 + MAC_LEN ?
+		return v->keys->n > 0 || w.left == (size_t)n * 8 + MAC_LEN ?
 		    VOUCH_UNSIGNED : VOUCH_BROKEN;
 	for (size_t i = 0; i < n; i++) {
 		ids[i] = wire_get_u64(&w);

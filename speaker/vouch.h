@@ -22,7 +22,7 @@
  * Statements of a node that falls silent stand for VOUCH_TRUST_SEC: its speaker
  * may only be restarting. After that readiness alone counts, until it is heard.
  *
- * Authenticated with the speakers' key where there is one, as their BFD is; the
+ * Authenticated with the speakers' keys where there are any, as their BFD is; the
  * sender's address is part of what is signed, an older statement is no news. A
  * node can speak of its own endpoints only (plan_profile.c asks for no others).
  */
@@ -35,6 +35,7 @@
 
 #include "lib/ip.h"
 #include "lib/mono.h"
+#include "speaker/keys.h"
 
 enum {
 	VOUCH_DOWN_MAX = 8000,		/* endpoints a statement can name */
@@ -58,11 +59,12 @@ struct vouch_peer {
 	char	*name;			/* the Node's; owned */
 	struct ip ip;			/* where its speaker is, and sends from */
 	bool	is_kept;		/* scratch of vouch_end_peers() */
+	bool	is_up;			/* by vouch_set_up() */
 	/* What it says. */
 	uint64_t epoch;			/* 0: nothing heard since it was last lost */
 	uint32_t seq;
 	struct vouch_list down;
-	struct mono forget;		/* what it said; MONO_NEVER while it is there */
+	struct mono forget;		/* what it said; MONO_NEVER: not to be forgotten */
 	/* What it has of ours. */
 	struct mono send;		/* our statement; MONO_NEVER: it has it */
 	uint32_t backoff_ms;
@@ -75,15 +77,14 @@ struct vouch {
 	struct vouch_list down;		/* ours */
 	struct vouch_peer *peers;	/* sorted by name */
 	size_t	n, cap;
-	const uint8_t *key;		/* the caller's; NULL: no authentication */
-	size_t	key_len;
+	const struct keys *keys;	/* the caller's, who may change them */
 };
 
 /*
  * epoch: larger at every start of this node's speaker, such as the wall clock
  * in nanoseconds.
  */
-void vouch_init(struct vouch *v, uint64_t epoch, const uint8_t *key, size_t key_len);
+void vouch_init(struct vouch *v, uint64_t epoch, const struct keys *keys);
 void vouch_fini(struct vouch *v);
 
 /* Declare the other nodes: begin, put each, end; those not put are forgotten. */
@@ -92,9 +93,8 @@ void vouch_put_peer(struct vouch *v, const char *name, const struct ip *ip,
     struct mono now);
 void vouch_end_peers(struct vouch *v);
 
-/* The session with the peer has gone down, or come up (again). */
-void vouch_peer_lost(struct vouch *v, const struct ip *ip, struct mono now);
-void vouch_peer_back(struct vouch *v, const struct ip *ip, struct mono now);
+/* Is the session with the peer up? No news counts for nothing. */
+void vouch_set_up(struct vouch *v, const struct ip *ip, bool is_up, struct mono now);
 
 /*
  * Say what is down of ours from now on; ids sorted, copied. More than

@@ -52,7 +52,7 @@ static const char full[] = PROFILE("'serviceSelectors':[{'matchLabels':{'app':'x
     "'host':'shop.example:8443','statuses':['200-299','304'],'bodyRegex':'^(ok|fine)$'},"
     "'tls':{'serverName':'shop.example'}},'quorum':{'up':3,'hysteresis':1},"
     "'fallback':[{'address':'192.0.2.80','port':8080},"
-    "{'address':'2001:db8::80','port':8081}]");
+    "{'address':'2001:db8::80'}]");
 
 START_TEST(everything)
 {
@@ -79,7 +79,7 @@ START_TEST(everything)
 	ck_assert(p->quorum_up == 3 && p->quorum_hysteresis == 1);
 	ck_assert_uint_eq(p->nfallback, 2);
 	ck_assert_str_eq(IP_STR(&p->fallback[1].ip), "2001:db8::80");
-	ck_assert_uint_eq(p->fallback[1].port, 8081);
+	ck_assert(p->fallback[0].port == 8080 && p->fallback[1].port == 0);
 	kube_object_free(o);
 }
 END_TEST
@@ -212,8 +212,8 @@ static const struct {
 	    "spec.quorum.hysteresis: 2: would leave a quorum that is never lost" },
 	{ "a fallback without address", PROFILE("'fallback':[{'port':80}]"),
 	    "spec.fallback[0].address: is missing" },
-	{ "a fallback without port", PROFILE("'fallback':[{'address':'10.0.0.1'}]"),
-	    "spec.fallback[0].port: is missing" },
+	{ "a fallback's port 0", PROFILE("'fallback':[{'address':'10.0.0.1','port':0}]"),
+	    "spec.fallback[0].port: 0: a whole number from 1 to 65535" },
 	{ "a fallback by name", PROFILE("'fallback':[{'address':'sorry','port':80}]"),
 	    "spec.fallback[0].address: \"sorry\": is no IPv4 or IPv6 address" },
 	{ "a fallback on loopback", PROFILE("'fallback':[{'address':'127.0.0.1',"

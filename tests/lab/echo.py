@@ -23,7 +23,11 @@ def _client(address):
 def _accept(sel, listener, pod):
     conn, peer = listener.accept()
     conn.setblocking(False)
-    conn.send(f"{pod} sees {_client(peer)}\n".encode())
+    try:
+        conn.send(f"{pod} sees {_client(peer)}\n".encode())
+    except OSError:     # a health check, which has hung up already
+        conn.close()
+        return
     sel.register(conn, selectors.EVENT_READ, _echo)
 
 

@@ -15,6 +15,7 @@ import api
 import api_scenarios
 import bgp_scenarios
 import demo
+import health_scenarios
 import l2_scenarios
 import objects
 import plane_scenarios
@@ -107,7 +108,8 @@ def main():
     # What follows from here on takes the Services away.
     end = [name for name, _fn, _family in scenarios.SCENARIOS].index("hostile_rules")
     scenarios.SCENARIOS[end:end] = (
-        plane_scenarios.SCENARIOS + report_scenarios.SCENARIOS + l2_scenarios.SCENARIOS)
+        plane_scenarios.SCENARIOS + report_scenarios.SCENARIOS + l2_scenarios.SCENARIOS
+        + health_scenarios.SCENARIOS)
     scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS)
     names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:

@@ -173,5 +173,5 @@ def build():
             create(pod)
     _build_lan(nodes)
     at_once(lambda node: _build_node(node, nodes), nodes)
-    echo.start([pod for node in nodes for pod in node.pods])
+    echo.start([pod for node in nodes for pod in node.pods] + ["far"])
     return nodes

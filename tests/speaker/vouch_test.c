@@ -8,7 +8,11 @@
 #include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = 1000 * NSEC_PER_SEC })
-#define KEY ((const uint8_t *)"secret"), 6
+
+/* Another to come stands behind the one in use. */
+static const struct keys ours = { .n = 2, .key = { { "secret", 6 }, { "later", 5 } } };
+static const struct keys later = { .n = 1, .key = { { "later", 5 } } };
+static const struct keys none;
 
 static uint8_t buf[VOUCH_PACKET_MAX];
 
@@ -24,7 +28,7 @@ static const char *const names[] = { "n0", "n1", "n2", "n3", "n4" };
 static void
 make(struct vouch *v, unsigned i, unsigned n, uint64_t epoch, struct mono now)
 {
-	vouch_init(v, epoch, KEY);
+	vouch_init(v, epoch, &ours);
 	vouch_begin_peers(v);
 	for (unsigned j = n; j-- > 0;) {
 		struct ip ip = ip_of(j);
@@ -133,27 +137,45 @@ START_TEST(silence)
 {
 	const uint64_t down[] = { 7 };
 	struct ip ip = ip_of(0);
-	struct mono later = mono_add_sec(T0, VOUCH_TRUST_SEC);
+	struct mono end = mono_add_sec(T0, VOUCH_TRUST_SEC);
 	struct vouch a, b;
 
 	make(&a, 0, 2, 100, T0);
 	make(&b, 1, 2, 200, T0);
 	vouch_say(&a, down, 1, T0);
 	settle(&a, &b, T0);
-	vouch_peer_lost(&b, &ip, T0);
-	ck_assert_int_eq(vouch_deadline(&b).ns, later.ns);
+	vouch_set_up(&b, &ip, true, T0);
+	settle(&a, &b, T0);
+	vouch_set_up(&b, &ip, false, T0);
+	ck_assert_int_eq(vouch_deadline(&b).ns, end.ns);
 	ck_assert(!vouch_tick(&b, mono_add_ms(T0, 1000)));
 	ck_assert_msg(vouch_is_down(&b, "n0", 7), "it may only be restarting");
-	ck_assert_msg(vouch_tick(&b, later), "readiness alone counts now");
+	ck_assert_msg(vouch_tick(&b, end), "readiness alone counts now");
 	ck_assert(!vouch_is_down(&b, "n0", 7));
 	/* It was cut off and lives: both say all again. */
 	ip = ip_of(1);
-	vouch_peer_lost(&a, &ip, T0);
-	vouch_peer_back(&a, &ip, later);
+	vouch_set_up(&a, &ip, true, end);
 	ip = ip_of(0);
-	vouch_peer_back(&b, &ip, later);
-	settle(&a, &b, later);
+	vouch_set_up(&b, &ip, true, end);
+	settle(&a, &b, end);
 	ck_assert(vouch_is_down(&b, "n0", 7));
+	vouch_fini(&a);
+	vouch_fini(&b);
+}
+END_TEST
+
+/* The key is being changed: whichever of the two it is signed with is good. */
+START_TEST(two_keys)
+{
+	const uint64_t down[] = { 7 };
+	struct vouch a, b;
+
+	make(&a, 0, 2, 100, T0);
+	make(&b, 1, 2, 200, T0);
+	b.keys = &later;
+	vouch_say(&b, down, 1, T0);
+	carry(&b, 1, T0, (struct vouch *[]){ &a, NULL }, NULL);
+	ck_assert(vouch_is_down(&a, "n1", 7));
 	vouch_fini(&a);
 	vouch_fini(&b);
 }
@@ -218,7 +240,7 @@ START_TEST(hear)
 	make(&a, 0, 2, 100, T0);
 	make(&b, 1, 3, 200, T0);
 	if (!altered[_i].has_key)
-		b.key = NULL;
+		b.keys = &none;
 	vouch_say(&a, down, 2, T0);
 	len = vouch_next(&a, self, T0, buf, &dst);
 	ck_assert_uint_eq(len, 24 + 2 * 8 + 16);
@@ -254,7 +276,7 @@ START_TEST(prefixes)
 
 	make(&a, 0, 2, 100, T0);
 	make(&b, 1, 2, 200, T0);
-	a.key = b.key = NULL;
+	a.keys = b.keys = &none;
 	vouch_say(&a, down, 2, T0);
 	full = vouch_next(&a, self, T0, buf, &dst);
 	for (size_t len = 0; len < full; len++) {
@@ -310,7 +332,7 @@ START_TEST(lossy)
 		make(&nodes[i], i, 5, epoch++, now);
 		to[i] = &nodes[i];
 	}
-	for (int step = 0; step < 400; step++, now = mono_add_ms(now, 10)) {
+	for (int step = 0; step < 2000; step++, now = mono_add_ms(now, 10)) {
 		unsigned who = rand_state >> 8;
 		uint64_t ids[2] = { rand_state % 3, 10 + rand_state % 5 };
 
@@ -343,6 +365,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, said_and_heard);
 	tcase_add_test(tc, restart);
 	tcase_add_test(tc, silence);
+	tcase_add_test(tc, two_keys);
 	tcase_add_test(tc, backs_off);
 	tcase_add_loop_test(tc, hear, 0, nitems(altered));
 	tcase_add_test(tc, prefixes);

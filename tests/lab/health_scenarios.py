@@ -1,0 +1,161 @@
+"""health_scenarios.py - active health checks, shown with packets.
+
+A pod dies silently here: its link is cut and no object says so.
+"""
+import statistics
+import time
+
+import echo
+import objects
+import topology
+from ipvs import ipvs_table
+from measure import Connections, Failed, Not, until
+from netns import inside, set_link
+from objects import TCP_PORT, UDP_PORT
+
+SCENARIOS = []      # (name, function, 4 or 6), as in scenarios.py
+INTERVAL_MS, TIMEOUT_MS, FALL, RISE = 200, 50, 3, 2
+LIMIT_MS = INTERVAL_MS * FALL + 50
+
+
+def scenario(fn):
+    SCENARIOS.extend((fn.__name__ + suffix, fn, f) for f, suffix in ((4, ""), (6, "6")))
+    return fn
+
+
+def profile(**spec):
+    return {"apiVersion": "heraldlb.io/v1beta1", "kind": "ForwardingProfile",
+            "metadata": {"name": "checked", "namespace": objects.NAMESPACE},
+            "spec": {"namespaces": ["default"], "healthCheck": {
+                "type": "tcp", "port": echo.TCP_PORT, "intervalMilliseconds": INTERVAL_MS,
+                "timeoutMilliseconds": TIMEOUT_MS, "fall": FALL, "rise": RISE}, **spec}}
+
+
+def set_pod(pod, is_up):
+    with inside(pod[:2]):
+        set_link("p" + pod[-1], is_up)
+    return time.monotonic()
+
+
+class Checked:
+    """The Service with a profile, until the end of the `with` block."""
+
+    def __init__(self, svc, **spec):
+        self.svc, self.lab, self.profile = svc, svc.lab, profile(**spec)
+        self.vip, self.owner = svc.settle()
+        self.key = ("TCP", self.vip, TCP_PORT)
+
+    def __enter__(self):
+        self.lab.objects.put(self.profile)
+        for node in self.lab.nodes:
+            until(f"{node.name} to check its own pods, and to find them up",
+                  lambda n=node: self.checks_own(n), 10, node=node)
+        return self
+
+    def __exit__(self, *_exc):
+        for pod in self.svc.members:
+            set_pod(pod, True)
+        self.lab.objects.remove(self.profile)
+        until("all endpoints to be back without a profile", self.are_all_up, 10)
+
+    def checks(self, node):
+        """{address: check} that the node makes of this Service's endpoints."""
+        ours = [self.svc.pod_ip(p) for p in self.svc.members]
+        return {c["ip"]: c for c in self.lab.speakers[node.name].status().get("checks", [])
+                if c["ip"] in ours}
+
+    def checks_own(self, node):
+        own = {self.svc.pod_ip(p) for p in self.svc.members if p[:2] == node.name}
+        seen = self.checks(node)
+        if set(seen) != own:
+            return Not(f"{node.name} checks {sorted(seen)}, its own are {sorted(own)}")
+        return all(c["up"] for c in seen.values()) or Not(f"{seen}")
+
+    def weights(self, node, key=None):
+        """[(address, weight)] in the order of the kernel's table."""
+        key = key or self.key
+        return [(d.ip, d.weight) for d in ipvs_table(node.director, key).get(key, [])]
+
+    def are_all_up(self):
+        for node in self.lab.nodes:
+            for key in (self.key, ("UDP", self.vip, UDP_PORT)):
+                table = self.weights(node, key)
+                if len(table) != len(self.svc.members) or any(w != 1 for _ip, w in table):
+                    return Not(f"{node.name}: {key} has {table}")
+        return True
+
+    def until_weight(self, pod, weight, since, limit_sec=5):
+        """Seconds from since until each node's table has it, by name of the node."""
+        ip, took = self.svc.pod_ip(pod), {}
+
+        def look():
+            for node in self.lab.nodes:
+                if node.name not in took and (ip, weight) in self.weights(node):
+                    took[node.name] = time.monotonic() - since
+            return len(took) == len(self.lab.nodes) or Not(f"so only on {sorted(took)}")
+        until(f"{pod} to have weight {weight} in every node's table", look, limit_sec)
+        return took
+
+
+def ms(seconds):
+    return f"{seconds * 1000:.0f} ms"
+
+
+@scenario
+def silent_death(svc):
+    """An endpoint dies without a word: out of every node's table, and back."""
+    with Checked(svc) as c:
+        out, back = [], []
+        for pod in ("n1-a", "n2-a", "n3-a", "n1-b", "n2-b"):
+            took = c.until_weight(pod, 0, set_pod(pod, False))
+            if max(took.values()) * 1000 > LIMIT_MS:
+                raise Failed(f"{pod} out of all tables within {INTERVAL_MS} x {FALL} + 50 ms",
+                             f"it took {({n: ms(t) for n, t in took.items()})}",
+                             svc.lab.by_name[pod[:2]])
+            tables = {n.name: c.weights(n) for n in svc.lab.nodes}
+            if len({str(t) for t in tables.values()}) != 1:
+                raise Failed("the same table on every node", f"there are {tables}")
+            conns = Connections("client", c.vip, TCP_PORT, 30)
+            conns.close()
+            if len(conns.socks) != 30 or pod in conns.by_pod():
+                raise Failed(f"30 new connections, none to {pod}",
+                             f"{conns.by_pod()} {conns.errors}", c.owner)
+            up = c.until_weight(pod, 1, set_pod(pod, True))
+            out.append(max(took.values()))
+            back.append(max(up.values()))
+        return (f"out of all three tables after {ms(min(out))} to {ms(max(out))}, median "
+                f"{ms(statistics.median(out))} of {len(out)} (checks each {INTERVAL_MS} ms, "
+                f"fall {FALL}); back after {ms(min(back))} to {ms(max(back))}")
+
+
+@scenario
+def fallback(svc):
+    """No quorum: the fallback serves, and stops when the endpoints are back."""
+    with Checked(svc, quorum={"up": 3, "hysteresis": 1}, fallback=[
+            {"address": svc.far_ip, "port": echo.TCP_PORT}]) as c:
+        for pod in svc.members[:4]:
+            set_pod(pod, False)
+        until("2 of 6 to serve still, within the hysteresis", lambda: all(
+            sum(w for _ip, w in c.weights(n)) == 2 and len(c.weights(n)) == 6
+            for n in svc.lab.nodes), 5)
+        since = set_pod(svc.members[4], False)
+        until("the fallback in every table, and alone", lambda: all(
+            {ip for ip, w in c.weights(n) if w} == {svc.far_ip} for n in svc.lab.nodes), 5)
+        took = time.monotonic() - since
+        conns = Connections("client", c.vip, TCP_PORT, 10)
+        conns.close()
+        if conns.by_pod() != {"far": 10}:
+            raise Failed("10 connections answered by far", f"{conns.by_pod()} {conns.errors}",
+                         c.owner)
+        q = [q for q in svc.lab.speakers["n1"].status()["quorums"] if q["vip"] == c.vip]
+        if [(x["up"], x["needed"], x["served"]) for x in q] != [(1, 3, "fallback")] * 2:
+            raise Failed("/status to tell of both ports", str(q))
+        for pod in svc.members[:2]:
+            set_pod(pod, True)
+        until("the endpoints alone in every table", lambda: all(
+            svc.far_ip not in [ip for ip, _w in c.weights(n)] for n in svc.lab.nodes), 5)
+        conns = Connections("client", c.vip, TCP_PORT, 10)
+        conns.close()
+        if "far" in conns.by_pod() or len(conns.socks) != 10:
+            raise Failed("connections to the endpoints again", f"{conns.by_pod()}", c.owner)
+        return f"serves {ms(took)} after the last endpoint of the quorum died"
