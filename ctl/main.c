@@ -2,6 +2,7 @@
  * heraldctl - look at Herald: manifests before they are applied, speakers
  * while they run.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "ctl/bgp_decode.h"
 #include "ctl/drain_io.h"
+#include "ctl/explain_io.h"
 #include "ctl/lint.h"
 #include "ctl/pools_io.h"
 #include "ctl/status_decode.h"
@@ -26,6 +28,7 @@ static const char usage[] =
 "       heraldctl plan [option...] -f FILE|FOLDER|- ...\n"
 "       heraldctl import metallb [--source SPEC] [--namespace NS] [FILE|FOLDER|-...]\n"
 "       heraldctl status [--json] [ADDRESS:PORT...]\n"
+"       heraldctl explain [option...] svc/[NAMESPACE/]NAME\n"
 "       heraldctl drain|undrain [option...] NODE\n"
 "       heraldctl bgp peers|routes|messages [--json] [ADDRESS:PORT...]\n"
 "       heraldctl --version | --help\n"
@@ -34,6 +37,7 @@ static const char usage[] =
 "  plan    what a change of pools would do to Services; nothing is changed\n"
 "  import  print MetalLB's objects as Herald's\n"
 "  status  what a speaker believes and does (127.0.0.1:7473 by default)\n"
+"  explain name the step where traffic to a Service stops, and what to do\n"
 "  drain   have a node hand over its VIPs and BGP routes, and see it through\n"
 "  undrain have it take its part again\n"
 "  bgp     a speaker's BGP sessions, what it announces in them, messages by type\n"
@@ -226,6 +230,59 @@ cmd_bgp(int argc, char **argv)
 	return bad_usage();
 }
 
+/* A TCP port, or 0 with that said. */
+static uint16_t
+parse_port(const char *command, const char *text)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (*end == '\0' && v > 0 && v < 65536)
+		return (uint16_t)v;
+	fprintf(stderr, "heraldctl %s: \"%s\" must be a TCP port, 1 to 65535\n", command,
+	    text);
+	return 0;
+}
+
+static int
+cmd_explain(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "source", required_argument, NULL, 's' },
+		{ "context", required_argument, NULL, 'x' },
+		{ "namespace", required_argument, NULL, 'n' },
+		{ "api-group", required_argument, NULL, 'g' },
+		{ "lb-class", required_argument, NULL, 'c' },
+		{ "port", required_argument, NULL, 'p' },
+		{ 0 },
+	};
+	struct explain_conf conf = { .port = 7473 };
+	int opt, n;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 's')
+			conf.source = optarg;
+		else if (opt == 'x')
+			conf.context = optarg;
+		else if (opt == 'n')
+			conf.ns = optarg;
+		else if (opt == 'g')
+			conf.api_group = optarg;
+		else if (opt == 'c')
+			conf.lb_class = optarg;
+		else if (opt != 'p' || (conf.port = parse_port(argv[0], optarg)) == 0)
+			return bad_usage();
+	}
+	if (optind != argc - 1) {
+		fputs("heraldctl explain: what? Name one Service, svc/NAMESPACE/NAME\n",
+		    stderr);
+		return bad_usage();
+	}
+	n = explain_service_run(&conf, argv[optind], stdout);
+	return n == -EINVAL ? EXIT_USAGE : n < 0 ? EXIT_TROUBLE :
+	    n > 0 ? EXIT_PROBLEMS : EXIT_SUCCESS;
+}
+
 static int
 cmd_drain(int argc, char **argv)
 {
@@ -242,22 +299,20 @@ cmd_drain(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		char *end = NULL;
-		unsigned long v = opt == 'p' || opt == 't' ?
-		    strtoul(optarg, &end, 10) : 0;
+		unsigned long v = opt == 't' ? strtoul(optarg, &end, 10) : 0;
 
 		if (opt == 's') {
 			conf.source = optarg;
 		} else if (opt == 'x') {
 			conf.context = optarg;
-		} else if (opt == 'p' && *end == '\0' && v > 0 && v < 65536) {
-			conf.port = (uint16_t)v;
+		} else if (opt == 'p' && (conf.port = parse_port(name, optarg)) != 0) {
+			continue;
 		} else if (opt == 't' && *end == '\0' && v <= 86400) {
 			conf.timeout_sec = (unsigned)v;
 		} else {
-			if (opt == 'p' || opt == 't')
-				fprintf(stderr, "heraldctl %s: \"%s\" must be %s\n", name,
-				    optarg, opt == 'p' ? "a TCP port, 1 to 65535" :
-				    "0 to 86400 seconds");
+			if (opt == 't')
+				fprintf(stderr, "heraldctl %s: \"%s\" must be 0 to 86400 "
+				    "seconds\n", name, optarg);
 			return bad_usage();
 		}
 	}
@@ -280,6 +335,7 @@ main(int argc, char **argv)
 		{ "plan", cmd_plan },
 		{ "import", cmd_import },
 		{ "status", cmd_status },
+		{ "explain", cmd_explain },
 		{ "drain", cmd_drain },
 		{ "undrain", cmd_drain },
 		{ "bgp", cmd_bgp },

@@ -401,8 +401,9 @@ on_http(void *arg, const char *path, FILE *f, const char **ret_type)
 	}
 	if (strcmp(path, "/status") == 0) {
 		*ret_type = "application/json";
-		status_encode(f, s->conf->node_name, &s->plan, &s->apply, &s->mesh.alive,
-		    s->health, clock_mono());
+		status_encode(f, &(struct status_input){ .node = s->conf->node_name,
+		    .plan = &s->plan, .apply = &s->apply, .alive = &s->mesh.alive,
+		    .health = s->health, .tell = &s->tell, .now = clock_mono() });
 		return 200;
 	}
 	if (strcmp(path, "/bgp") == 0 || strcmp(path, "/bgp/routes") == 0) {

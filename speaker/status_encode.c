@@ -159,27 +159,44 @@ add_quorums(cJSON *top, const struct plan *p)
 	}
 }
 
+static void
+add_conflicts(cJSON *top, const struct tell *tell)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "conflicts");
+
+	for (size_t i = 0; i < tell->nrivals; i++) {
+		const struct tell_rival *r = &tell->rivals[i];
+		cJSON *o = item(array);
+		char mac[18];
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", r->mac[0],
+		    r->mac[1], r->mac[2], r->mac[3], r->mac[4], r->mac[5]);
+		cJSON_AddStringToObject(o, "ip", IP_STR(&r->vip));
+		cJSON_AddStringToObject(o, "interface", r->ifname);
+		cJSON_AddStringToObject(o, "mac", mac);
+	}
+}
+
 void
-status_encode(FILE *f, const char *node, const struct plan *p,
-    const struct apply *apply, const struct alive *alive, struct health_io *health,
-    struct mono now)
+status_encode(FILE *f, const struct status_input *in)
 {
 	cJSON *top = cJSON_CreateObject(), *checks;
 	char *text;
 
-	cJSON_AddStringToObject(top, "node", node);
+	cJSON_AddStringToObject(top, "node", in->node);
 	cJSON_AddStringToObject(top, "version", HERALD_VERSION);
-	cJSON_AddBoolToObject(top, "drained", p->is_drained);
-	if (p->has_retiring && !apply->is_bgp_gone)
+	cJSON_AddBoolToObject(top, "drained", in->plan->is_drained);
+	if (in->plan->has_retiring && !in->apply->is_bgp_gone)
 		cJSON_AddTrueToObject(top, "retiring");
-	add_nodes(top, alive, now);
-	add_vips(top, p, apply);
-	add_peers(top, apply);
-	add_services(top, p);
+	add_nodes(top, in->alive, in->now);
+	add_vips(top, in->plan, in->apply);
+	add_peers(top, in->apply);
+	add_services(top, in->plan);
 	checks = cJSON_AddArrayToObject(top, "checks");
-	if (health != NULL)
-		health_io_each(health, add_check, checks);
-	add_quorums(top, p);
+	if (in->health != NULL)
+		health_io_each(in->health, add_check, checks);
+	add_quorums(top, in->plan);
+	add_conflicts(top, in->tell);
 	if ((text = cJSON_Print(top)) != NULL)
 		fputs(text, f);
 	fputc('\n', f);

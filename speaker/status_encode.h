@@ -10,6 +10,17 @@
 #include "speaker/apply.h"
 #include "speaker/health_io.h"
 #include "speaker/plan.h"
+#include "speaker/tell_io.h"
+
+struct status_input {
+	const char *node;		/* this one */
+	const struct plan *plan;	/* the one in force */
+	const struct apply *apply;
+	const struct alive *alive;
+	struct health_io *health;	/* NULL: there are no checks */
+	const struct tell *tell;
+	struct mono now;
+};
 
 /*
  * One JSON object to f:
@@ -25,17 +36,16 @@
  *	 "checks":[{"service":..., "ip":..., "port":..., "up":bool,
  *		"transitions":n, "error":...}],
  *	 "quorums":[{"service":..., "vip":..., "up":n, "needed":n,
- *		"served":"endpoints"|"fallback"|"nobody"}]}
+ *		"served":"endpoints"|"fallback"|"nobody"}],
+ *	 "conflicts":[{"ip":..., "interface":..., "mac":...}]}
  *
  * checks: of the endpoints that this node hosts, or that are on no node.
- * health may be NULL: then there are none.
  *
  * drained: the Node is asked to hand over (heraldctl drain). retiring: its BGP
  * routes are marked, and go when --bgp-drain-time is over. yielding: on a VIP
  * of another node that this one still answers for, until that one is heard.
+ * conflicts: VIPs that somebody else uses now, as seen here.
  */
-void status_encode(FILE *f, const char *node, const struct plan *p,
-    const struct apply *apply, const struct alive *alive, struct health_io *health,
-    struct mono now);
+void status_encode(FILE *f, const struct status_input *in);
 
 #endif

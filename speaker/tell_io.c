@@ -45,6 +45,7 @@ void
 tell_fini(struct tell *t)
 {
 	free(t->told);
+	free(t->rivals);
 	*t = (struct tell){ 0 };
 }
 
@@ -168,6 +169,31 @@ node_of_mac(struct tell *t, const uint8_t mac[6])
 	return name;
 }
 
+static struct tell_rival *
+find_rival(const struct tell *t, const struct ip *vip, const char *ifname)
+{
+	for (size_t i = 0; i < t->nrivals; i++) {
+		if (ip_eq(&t->rivals[i].vip, vip) && strcmp(t->rivals[i].ifname, ifname) == 0)
+			return &t->rivals[i];
+	}
+	return NULL;
+}
+
+static void
+note_rival(struct tell *t, const struct ip *vip, const char *ifname,
+    const uint8_t mac[6])
+{
+	struct tell_rival *r = find_rival(t, vip, ifname);
+
+	if (r == NULL) {
+		t->rivals = mem_grow(t->rivals, t->nrivals, &t->rivals_cap, sizeof(*r));
+		r = &t->rivals[t->nrivals++];
+		r->vip = *vip;
+		snprintf(r->ifname, sizeof(r->ifname), "%s", ifname);
+	}
+	memcpy(r->mac, mac, sizeof(r->mac));
+}
+
 void
 tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
     const uint8_t mac[6])
@@ -176,6 +202,7 @@ tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
 	const char *node = node_of_mac(t, mac);
 	char text[18];
 
+	note_rival(t, vip, ifname, mac);
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
 	    mac[2], mac[3], mac[4], mac[5]);
 	metrics_add(&m_conflicts, node != NULL ? "rival=\"speaker\"" :
@@ -202,7 +229,10 @@ void
 tell_settled(struct tell *t, const struct ip *vip, const char *ifname)
 {
 	const struct plan_vip *v = find_vip(t->plan, vip);
+	struct tell_rival *r = find_rival(t, vip, ifname);
 
+	if (r != NULL)
+		*r = t->rivals[--t->nrivals];
 	log_info(LOG_OBJ("vip", IP_STR(vip), "iface", ifname),
 	    "the other user of this address is gone");
 	if (v != NULL && v->is_mine)

@@ -18,6 +18,13 @@
  */
 enum { TELL_BURST = 512, TELL_PER_SEC = 5 };
 
+/* Somebody else uses a VIP, as far as is known now. */
+struct tell_rival {
+	struct ip vip;
+	char	ifname[16];
+	uint8_t	mac[6];
+};
+
 struct tell {
 	struct kube_source *source;
 	const char *node;		/* this node's name */
@@ -25,6 +32,8 @@ struct tell {
 	const struct alive *alive;
 	struct ip *told;		/* VIPs last told as announced here; sorted */
 	size_t	ntold;
+	struct tell_rival *rivals;	/* of VIP and link one; in no order */
+	size_t	nrivals, rivals_cap;
 	double	credit;			/* Events that may be written now */
 	struct mono credit_at;		/* when credit was so much */
 };

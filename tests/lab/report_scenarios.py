@@ -1,4 +1,5 @@
 """report_scenarios.py - what the speakers write of themselves into the source."""
+import re
 import time
 
 import objects
@@ -72,6 +73,39 @@ def status_gone(svc):
     return f"gone after {ms(took)}, and back with {vip}"
 
 
+def wait_explained(svc, status, step, text, limit_sec=10):
+    """Wait until heraldctl explain ends with that status and has such a line."""
+    def look():
+        code, said = svc.lab.heraldctl("explain", f"svc/default/{svc.name}")
+        want = re.compile(rf"^{step} +{text}", re.M)
+        return (code == status and want.search(said)) or Not(f"status {code}:\n{said}")
+    until(f"heraldctl explain to say {step} {text}", look, limit_sec, 0.1)
+
+
+def explained(svc):
+    """heraldctl explain finds nothing wrong, then each of three things that are."""
+    vip, owner = svc.settle()
+    lab, members = svc.lab, svc.members
+    wait_told(svc, [owner.name], 15)
+    wait_explained(svc, 0, "ok   announced", f"{vip} by {owner.name} by ARP on eth0$")
+    svc.write_slice([])
+    wait_explained(svc, 1, "STOP endpoints", "none: no Pod matches its selector")
+    svc.write_slice(members)
+    wait_explained(svc, 0, "ok   endpoints", r"\d+ of \d+ are ready$")
+    lab.objects.remove(objects.advertisement())
+    wait_explained(svc, 1, "STOP owner", f"{vip}: nobody announces it: no L2Advertisement "
+                   "covers its pool and Service$")
+    lab.objects.put(objects.advertisement())
+    vip, owner = svc.settle()
+    lab.speakers[owner.name].kill()
+    wait_explained(svc, 0, "warn speakers", f"1 of 3 do not answer: {owner.name}: ")
+    lab.speakers[owner.name].start()
+    svc.settle()
+    wait_explained(svc, 0, "ok   forwarding", f"{vip} is programmed on 3 of 3 nodes asked$")
+    return "no endpoint, no advertisement and a speaker away: each named, with the remedy"
+
+
 SCENARIOS.append(("status_objects", status_objects, 4))
 SCENARIOS.append(("status_objects6", status_objects, 6))
 SCENARIOS.append(("status_gone", status_gone, 4))
+SCENARIOS.append(("explained", explained, 4))

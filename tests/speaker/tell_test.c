@@ -43,7 +43,13 @@ START_TEST(stranger)
 	ck_assert_str_eq(last, "Warning d/b DuplicateAddress: 10.0.9.1 on eth0 is used "
 	    "by 02:00:00:00:00:09, which is no node of this cluster, as node \"n1\" "
 	    "sees it: find that machine, or take the address out of its pool");
+	ck_assert(t.nrivals == 2 && ip_eq(&t.rivals[1].vip, &vip));
+	tell_conflict(&t, &vip, "eth0", (const uint8_t[]){ 2, 0, 0, 0, 0, 7 });
+	ck_assert_msg(t.nrivals == 2 && t.rivals[1].mac[5] == 7, "the rival of now");
+	tell_settled(&t, &vip, "eth1");
+	ck_assert_msg(t.nrivals == 2, "another link");
 	tell_settled(&t, &vip, "eth0");
+	ck_assert(t.nrivals == 1 && ip_eq(&t.rivals[0].vip, &other));
 	ck_assert_str_eq(last, "Normal d/b DuplicateAddressSettled: the other user of "
 	    "10.0.9.1 on eth0 is gone, as node \"n1\" sees it");
 	tell_fini(&t);

@@ -1,0 +1,108 @@
+#include <cjson/cJSON.h>
+#include <errno.h>
+
+#include "ctl/explain_decode.h"
+
+static const cJSON *
+field(const cJSON *o, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(o, name);
+}
+
+static const char *
+text(struct arena *a, const cJSON *o, const char *name)
+{
+	const cJSON *v = field(o, name);
+
+	return cJSON_IsString(v) ? arena_strdup(a, v->valuestring) : NULL;
+}
+
+/* An item's VIP; false where it is none of the Service's. */
+static bool
+vip_of(const cJSON *o, const struct kube_object *svc, struct ip *ret)
+{
+	const cJSON *v = field(o, "ip");
+
+	if (!cJSON_IsString(v) || ip_parse(v->valuestring, ret) != 0)
+		return false;
+	for (size_t i = 0; i < svc->service.ningress; i++) {
+		if (ip_eq(&svc->service.ingress[i].ip, ret))
+			return true;
+	}
+	return false;
+}
+
+/* Room for all items of an array. */
+static void *
+room(struct arena *a, const cJSON *array, size_t size)
+{
+	return arena_array(a, (size_t)cJSON_GetArraySize(array), size);
+}
+
+static void
+read_vips(const cJSON *array, const struct kube_object *svc, struct arena *a,
+    struct explain_speaker *s)
+{
+	const cJSON *o;
+	struct ip vip;
+
+	s->views = arena_array(a, svc->service.ningress, sizeof(*s->views));
+	cJSON_ArrayForEach(o, array) {
+		if (s->nviews == svc->service.ningress || !vip_of(o, svc, &vip))
+			continue;
+		s->views[s->nviews++] = (struct explain_view){ .vip = vip,
+		    .owner = text(a, o, "owner"), .reason = text(a, o, "reason"),
+		    .is_programmed = cJSON_IsTrue(field(o, "programmed")),
+		    .is_announced = cJSON_IsTrue(field(o, "announced")) };
+	}
+}
+
+static void
+read_sessions(const cJSON *array, struct arena *a, struct explain_speaker *s)
+{
+	const cJSON *o;
+
+	s->sessions = room(a, array, sizeof(*s->sessions));
+	cJSON_ArrayForEach(o, array) {
+		struct explain_session q = { .peer = text(a, o, "name"),
+			.state = text(a, o, "state"), .reason = text(a, o, "reason") };
+
+		if (q.peer != NULL && q.state != NULL)
+			s->sessions[s->nsessions++] = q;
+	}
+}
+
+static void
+read_conflicts(const cJSON *array, const struct kube_object *svc, struct arena *a,
+    struct explain_speaker *s)
+{
+	const cJSON *o;
+
+	s->conflicts = room(a, array, sizeof(*s->conflicts));
+	cJSON_ArrayForEach(o, array) {
+		struct explain_conflict c = { .ifname = text(a, o, "interface"),
+			.mac = text(a, o, "mac") };
+
+		if (c.ifname != NULL && c.mac != NULL && vip_of(o, svc, &c.vip))
+			s->conflicts[s->nconflicts++] = c;
+	}
+}
+
+int
+explain_decode(const char *json, const struct kube_object *svc, struct arena *a,
+    struct explain_speaker *ret)
+{
+	cJSON *top = cJSON_Parse(json);
+	struct explain_speaker s = { .node = ret->node, .trouble = ret->trouble };
+
+	if (!cJSON_IsString(field(top, "node"))) {
+		cJSON_Delete(top);
+		return -EINVAL;
+	}
+	read_vips(field(top, "vips"), svc, a, &s);
+	read_sessions(field(top, "bgp"), a, &s);
+	read_conflicts(field(top, "conflicts"), svc, a, &s);
+	cJSON_Delete(top);
+	*ret = s;
+	return 0;
+}
