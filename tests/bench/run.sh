@@ -1,15 +1,16 @@
 #!/bin/bash
-# run.sh: make bench. Measures Herald, and ipvsadm and keepalived beside it in the
-# same run, and prints tables with the aims. BENCH_RESULTS: where logs and figures
-# go (build/bench). At the end, the controller's rate: controller.sh.
+# run.sh: make bench. Measures Herald, and keepalived, ipvsadm and other BGP daemons
+# beside it in the same run, and prints tables with the aims. BENCH_RESULTS: where
+# logs and figures go (build/bench). At the end the controller's rate, controller.sh,
+# and BGP and BFD, bgp_bench.py.
 set -eu
 cd "$(dirname "$0")/../.."
 build=build/${VARIANT:-release}
 results=${BENCH_RESULTS:-build/bench}
 
 packages=
-for need in keepalived ipvsadm; do
-	PATH=$PATH:/usr/sbin command -v $need >/dev/null || packages="$packages $need"
+for need in keepalived ipvsadm bird:bird2 vtysh:frr gobgpd bgpctl:openbgpd exabgp; do
+	PATH=$PATH:/usr/sbin command -v "${need%:*}" >/dev/null || packages="$packages ${need#*:}"
 done
 if [ -n "$packages" ]; then
 	echo "installing$packages"
@@ -62,3 +63,10 @@ in_vm failover 1500
 echo
 echo "The controller against a real API server (built at first use, 10 minutes):"
 tests/bench/controller.sh
+echo
+make --no-print-directory "$build/tests/bgp/bgp_peer_tool" "$build/tests/bgp/bfd_peer" \
+	>/dev/null
+python3 tests/bench/bgp_bench.py "$build/tests/bgp/bgp_peer_tool" | tee "$results/bgp.txt"
+echo "BFD at 3 x 10 ms, from BIRD's silence to Down; the aim is 35 ms at most:"
+python3 tests/bgp/interop_bfd.py "$build/tests/bgp/bfd_peer" "authentication, silence" |
+	tee "$results/bfd.txt"

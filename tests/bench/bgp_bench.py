@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+"""bgp_bench.py BGP_PEER_TOOL [RUNS]: Herald's BGP beside BIRD, OpenBGPD, FRR, GoBGP
+and ExaBGP.
+
+Each in turn announces the same prefixes over a link between two network namespaces
+to the same receiver, a BIRD that is started anew each time. Measured are the time
+from the program's start until the receiver has all, the time from the order to
+withdraw until it has none, and the memory of all its processes while it has all.
+Every program may connect as early as its configuration allows. Medians of RUNS (3).
+Needs root; a daemon that is not installed is named and left out.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "bgp"))
+from daemons import Frr, make_namespaces, popen, run  # noqa: E402
+
+COUNTS = (1000, 10000)
+LIMIT_SEC = 30
+OURS, RECEIVER = "192.0.2.1", "192.0.2.2"
+ASN, RECEIVER_ASN = 65001, 65002
+
+
+def prefixes(n):
+    return [f"198.{18 + (i >> 16)}.{i >> 8 & 255}.{i & 255}" for i in range(n)]
+
+
+class Receiver:
+    """BIRD, asked through its control socket: a fork for each look would count."""
+
+    def __init__(self, ns, tmp):
+        conf = os.path.join(tmp, "receiver.conf")
+        with open(conf, "w") as f:
+            f.write(f"""
+router id {RECEIVER};
+protocol device {{ }}
+protocol bgp them {{
+    local {RECEIVER} as {RECEIVER_ASN}; neighbor {OURS} as {ASN};
+    passive on; error wait time 1, 1; ipv4 {{ import all; export none; }};
+}}
+""")
+        ctl = os.path.join(tmp, "receiver.ctl")
+        self.proc = popen(ns, "bird", "-f", "-c", conf, "-s", ctl)
+        self.sock = socket.socket(socket.AF_UNIX)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                self.sock.connect(ctl)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+        self.answer()
+
+    def answer(self):
+        text = b""
+        while not re.search(rb"^\d{4} ", text, re.M):
+            text += self.sock.recv(65536)
+        return text
+
+    def count(self):
+        self.sock.send(b"show route count\n")
+        return int(re.search(rb"(\d+) of", self.answer())[1])
+
+    def wait(self, n):
+        end = time.monotonic() + LIMIT_SEC
+        while self.count() != n:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.count()} of {n} prefixes")
+            time.sleep(0.002)
+        return time.monotonic()
+
+    def stop(self):
+        self.sock.close()
+        self.proc.kill()
+        self.proc.wait()
+
+
+class Announcer:
+    needs = ""
+
+    def __init__(self, ns, tmp, n):
+        self.ns, self.tmp, self.n, self.procs = ns, tmp, n, []
+        self.log = open(self.path("log"), "w")
+        self.prepare()
+
+    def path(self, name):
+        return os.path.join(self.tmp, name)
+
+    def write(self, name, text, mode=0o644):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        os.chmod(f.name, mode)
+        return f.name
+
+    def spawn(self, *cmd, **kw):
+        kw = {"stdout": self.log, "stderr": self.log, **kw}
+        self.procs.append(popen(self.ns, *cmd, start_new_session=True, **kw))
+        return self.procs[-1]
+
+    def rss_mb(self):
+        """Of the processes of our sessions: daemons have children."""
+        sessions = {p.pid for p in self.procs}
+        total = 0
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.getsid(int(pid)) in sessions:
+                    with open(f"/proc/{pid}/statm") as f:
+                        total += int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            except (OSError, ProcessLookupError):
+                pass
+        return total / 1e6
+
+    def stop(self):
+        for p in self.procs:
+            try:
+                os.killpg(p.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            p.wait()
+        self.log.close()
+
+
+class Herald(Announcer):
+    """The speaker's BGP (shell and engine) alone: bgp_peer_tool."""
+    program = ""
+
+    def prepare(self):
+        pass
+
+    def start(self):
+        tool = self.spawn(self.program, stdin=subprocess.PIPE, text=True)
+        self.tell = tool.stdin
+        self.say(f"peer them addr={RECEIVER} as={ASN} peer-as={RECEIVER_ASN} "
+                 f"id={0xc0000201}", "apply", f"fill 198.18.0.0 {self.n}", "announce")
+
+    def say(self, *lines):
+        self.tell.write("".join(line + "\n" for line in lines))
+        self.tell.flush()
+
+    def withdraw(self):
+        self.say("announce")
+
+
+class BirdAnnouncer(Announcer):
+    needs = "bird"
+
+    def prepare(self):
+        routes = "\n".join(f"route {p}/32 blackhole;" for p in prefixes(self.n))
+        self.conf = self.write("bird.conf", f"""
+router id {OURS};
+protocol device {{ }}
+protocol static nets {{ ipv4; {routes} }}
+protocol bgp them {{
+    local {OURS} as {ASN}; neighbor {RECEIVER} as {RECEIVER_ASN};
+    connect delay time 1; connect retry time 1;
+    ipv4 {{ import none; export all; next hop self; }};
+}}
+""")
+
+    def start(self):
+        self.spawn("bird", "-f", "-c", self.conf, "-s", self.path("ctl"))
+
+    def withdraw(self):
+        run(self.ns, "birdc", "-s", self.path("ctl"), "disable nets")
+
+
+class Openbgpd(Announcer):
+    needs = "bgpctl"
+
+    def config(self, nets):
+        return self.write("bgpd.conf", f"""
+AS {ASN}
+router-id {OURS}
+fib-update no
+socket "{self.path("ctl")}"
+{nets}
+neighbor {RECEIVER} {{
+    remote-as {RECEIVER_ASN}
+    local-address {OURS}
+    announce IPv4 unicast
+    announce IPv6 none
+}}
+allow to any
+""", 0o600)
+
+    def prepare(self):
+        os.makedirs("/run/openbgpd", exist_ok=True)
+        self.conf = self.config("\n".join(f"network {p}/32" for p in prefixes(self.n)))
+
+    def start(self):
+        self.spawn("/usr/sbin/bgpd", "-d", "-f", self.conf)
+
+    def withdraw(self):
+        self.config("")
+        run(self.ns, "bgpctl", "-s", self.path("ctl"), "reload")
+
+
+class FrrAnnouncer(Announcer):
+    needs = Frr.bin + "/bgpd"
+
+    def prepare(self):
+        nets = "\n  ".join(f"network {p}/32" for p in prefixes(self.n))
+        self.conf = self.write("frr.conf", f"""
+hostname frr
+bgp route-map delay-timer 0
+router bgp {ASN}
+ bgp router-id {OURS}
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ neighbor {RECEIVER} remote-as {RECEIVER_ASN}
+ neighbor {RECEIVER} timers connect 1
+ neighbor {RECEIVER} advertisement-interval 0
+ address-family ipv4 unicast
+  neighbor {RECEIVER} route-map OUT out
+  {nets}
+ exit-address-family
+exit
+route-map OUT permit 10
+exit
+""")
+        shutil.chown(self.tmp, "frr", "frr")
+
+    def start(self):
+        self.spawn(Frr.bin + "/bgpd", "-Z", "-S", "-z", self.path("zserv"), "--vty_socket",
+                   self.tmp, "-i", self.path("bgpd.pid"), "-A", "127.0.0.1", "-P", "0",
+                   "-f", self.conf)
+
+    def withdraw(self):
+        run(self.ns, "vtysh", "--vty_socket", self.tmp, "-c", "configure terminal",
+            "-c", "no route-map OUT permit 10",
+            "-c", "route-map OUT deny 10", "-c", "end", "-c", "clear bgp ipv4 * soft out")
+
+
+class Gobgp(Announcer):
+    """It takes many routes by a table dump (MRT), which is read once it is up."""
+    needs = "gobgpd"
+
+    def prepare(self):
+        self.conf = self.write("conf", f"""
+[global.config]
+as = {ASN}
+router-id = "{OURS}"
+port = -1
+[[neighbors]]
+[neighbors.config]
+neighbor-address = "{RECEIVER}"
+peer-as = {RECEIVER_ASN}
+[neighbors.timers.config]
+connect-retry = 1
+idle-hold-time-after-reset = 1
+""")
+        addr = socket.inet_aton(OURS)
+        # TABLE_DUMP_V2 (RFC 6396, 4.3): a peer index, then a record for each prefix.
+        index = addr + struct.pack(">HH", 0, 1) + b"\x02" + addr + addr + struct.pack(
+            ">I", ASN)
+        dump = struct.pack(">IHHI", 0, 13, 1, len(index)) + index
+        attrs = b"\x40\x01\x01\x00\x40\x02\x00\x40\x03\x04" + addr
+        # `gobgp mrt inject` may end before its last ones are sent: all twice.
+        for i, p in enumerate(prefixes(self.n) + prefixes(self.n)):
+            rib = (struct.pack(">I", i) + b"\x20" + socket.inet_aton(p) +
+                   struct.pack(">HHIH", 1, 0, 0, len(attrs)) + attrs)
+            dump += struct.pack(">IHHI", 0, 13, 2, len(rib)) + rib
+        with open(self.path("dump"), "wb") as f:
+            f.write(dump)
+
+    def start(self):
+        self.spawn("gobgpd", "-f", self.conf, "--api-hosts", "127.0.0.1:50051",
+                   "--pprof-disable")
+        end = time.monotonic() + 20
+        while not run(self.ns, "gobgp", "global") and time.monotonic() < end:
+            time.sleep(0.02)
+        run(self.ns, "gobgp", "mrt", "inject", "global", self.path("dump"))
+
+    def withdraw(self):
+        run(self.ns, "gobgp", "global", "rib", "del", "all")
+
+
+class Exabgp(Announcer):
+    """A process of its own tells it what to announce, line by line."""
+    needs = "exabgp"
+
+    def prepare(self):
+        self.go = self.path("withdraw")
+        program = self.write("routes.py", f"""#!/usr/bin/python3 -u
+import os, time, sys
+lines = ["%s route {{}}/32 next-hop self\\n".format(p) for p in {prefixes(self.n)!r}]
+sys.stdout.write("".join(x % "announce" for x in lines))
+sys.stdout.flush()
+while not os.path.exists({self.go!r}):
+    time.sleep(0.01)
+sys.stdout.write("".join(x % "withdraw" for x in lines))
+sys.stdout.flush()
+time.sleep(3600)
+""", 0o755)
+        self.conf = self.write("exabgp.conf", f"""
+process routes {{ run {program}; encoder text; }}
+neighbor {RECEIVER} {{
+    router-id {OURS}; local-address {OURS}; local-as {ASN}; peer-as {RECEIVER_ASN};
+    family {{ ipv4 unicast; }}
+    group-updates true;
+    api {{ processes [ routes ]; }}
+}}
+""")
+
+    def start(self):
+        env = {**os.environ, "exabgp.api.ack": "false", "exabgp.log.level": "CRIT",
+               "exabgp.daemon.user": "root", "exabgp.api.cli": "false"}
+        self.spawn("exabgp", self.conf, env=env)
+
+    def withdraw(self):
+        open(self.go, "w").close()
+
+
+ALL = {"Herald": Herald, "OpenBGPD": Openbgpd, "ExaBGP": Exabgp, "BIRD": BirdAnnouncer,
+       "FRR": FrrAnnouncer, "GoBGP": Gobgp}
+
+
+def measure(cls, fds, n):
+    """(sec to all received, sec to all withdrawn, MB)"""
+    with tempfile.TemporaryDirectory(prefix="bgp-bench-") as tmp:
+        os.chmod(tmp, 0o755)
+        receiver = Receiver(fds[1], tmp)
+        announcer = cls(fds[0], tmp, n)
+        try:
+            begin = time.monotonic()
+            announcer.start()
+            up = receiver.wait(n) - begin
+            time.sleep(0.5)
+            rss = announcer.rss_mb()
+            begin = time.monotonic()
+            announcer.withdraw()
+            return up, receiver.wait(0) - begin, rss
+        finally:
+            announcer.stop()
+            receiver.stop()
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    Herald.program = os.path.abspath(sys.argv[1])
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    os.environ["PATH"] += ":/usr/sbin"
+    fds = make_namespaces()
+    print(f"{'BGP, to one BIRD receiver':<28}{'all received':>16}{'all withdrawn':>18}"
+          f"{'memory':>18}   (by Herald's)")
+    for n in COUNTS:
+        base = None
+        for name, cls in ALL.items():
+            if cls.needs and not shutil.which(cls.needs):
+                print(f"{name}, {n} prefixes: not installed")
+                continue
+            try:
+                rows = [measure(cls, fds, n) for _ in range(runs)]
+            except (TimeoutError, OSError) as e:
+                print(f"{name}, {n} prefixes: {e}", flush=True)
+                continue
+            up, down, rss = (statistics.median(c) for c in zip(*rows))
+            base = base or (up, down, rss)
+            print(f"{name + ', ' + str(n) + ' prefixes':<28}"
+                  f"{up * 1e3:>8.0f} ms {up / base[0]:>4.1f}"
+                  f"{down * 1e3:>10.1f} ms {down / base[1]:>4.1f}"
+                  f"{rss:>10.1f} MB {rss / base[2]:>4.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
