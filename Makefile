@@ -138,6 +138,11 @@ kube: all
 interop: $(B)/tests/bgp/bgp_peer_tool $(B)/tests/bgp/bfd_peer
 	$(Q)tests/bgp/interop.sh $(B)/tests/bgp
 
+## probes: health probes against real HTTP, TLS, gRPC and DNS servers
+.PHONY: probes
+probes: $(B)/tests/ipvs/probe_tool
+	$(Q)/usr/bin/python3 tests/ipvs/probes.py $<
+
 ## demo: see a Service get its address, be reached, and survive a dead node
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all

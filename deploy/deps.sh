@@ -9,6 +9,7 @@ packages='build-essential gcc make pkg-config git
 	libnftables-dev uthash-dev libssl-dev libcap-ng-dev libseccomp-dev
 	qemu-system-x86 busybox-static kmod cpio
 	iproute2 iputils-arping ndisc6 procps nftables ipvsadm python3 tcpdump tshark
+	python3-grpcio dnsmasq-base openssl
 	shellcheck'
 
 is_installed() {
