@@ -3,18 +3,20 @@ import re
 import time
 
 import objects
+from bgp_scenarios import PASSWORD, Bird, bgp_objects, put_service, wait_route
 from measure import Failed, Not, until
 from scenarios import ms
 
 SCENARIOS = []      # as in scenarios.py
 
 
-def announcers(svc, kind):
-    """The nodes whose reports of that kind name the Service, and on what."""
+def announcers(svc, kind, name=None):
+    """The nodes whose reports of that kind name the Service, and on what or to whom."""
     return {s["node"]: sorted(i["name"] if isinstance(i, dict) else i
                               for i in s.get("interfaces", s.get("peers", [])))
             for s in (r.get("status", {}) for r in svc.lab.objects.reports(kind))
-            if (s.get("serviceNamespace"), s.get("serviceName")) == ("default", svc.name)}
+            if (s.get("serviceNamespace"), s.get("serviceName")) == (
+                "default", name or svc.name)}
 
 
 def wait_told(svc, want, limit_sec, kind="ServiceL2Status"):
@@ -73,6 +75,54 @@ def status_gone(svc):
     return f"gone after {ms(took)}, and back with {vip}"
 
 
+def wait_sessions(lab, want, limit_sec=30):
+    """Wait until BGPSessionState has of every node want: (bgpStatus, bfdStatus), or None."""
+    want = {n.name: want for n in lab.nodes if want is not None}
+
+    def look():
+        have = {s["node"]: (s["bgpStatus"], s["bfdStatus"]) for s in
+                (r["status"] for r in lab.objects.reports("BGPSessionState"))}
+        return have == want or Not(f"it has {have}")
+    until(f"BGPSessionState to have {want}", look, limit_sec, 0.05)
+    return time.monotonic()
+
+
+def secret(password):
+    found, = (o for o in bgp_objects() if o["kind"] == "Secret")
+    return dict(found, stringData={"password": password})
+
+
+def bgp_status(svc):
+    """ServiceBGPStatus and BGPSessionState follow sessions, whose password is a Secret's."""
+    svc.settle()
+    lab, took = svc.lab, []
+    with Bird(lab):
+        for obj in bgp_objects():
+            lab.objects.put(obj)
+        obj, vip = put_service(svc)
+        wait_route(vip, lab.nodes)
+        wait_sessions(lab, ("Established", "up"))
+        peers = {n.name: ["router"] for n in lab.nodes}
+        until("all nodes to say that they announce it to the router", lambda: announcers(
+            svc, "ServiceBGPStatus", "web-bgp") == peers, 10)
+        for change, state, nodes in (
+                (lambda: lab.objects.put(secret("another")), ("Active", "up"), []),
+                (lambda: lab.objects.put(secret(PASSWORD)), ("Established", "up"), lab.nodes),
+                (lambda: lab.objects.remove(secret("")), None, []),
+                (lambda: lab.objects.put(secret(PASSWORD)), ("Established", "up"), lab.nodes)):
+            since = change()
+            wait_route(vip, nodes, 40)
+            took.append(wait_sessions(lab, state) - since)
+        for o in (obj, *bgp_objects()[1:]):
+            lab.objects.remove(o)
+        wait_sessions(lab, None)
+        until("no node to say that it announces it", lambda: not announcers(
+            svc, "ServiceBGPStatus", "web-bgp"), 10)
+    svc.settle()
+    return ("three sessions told of; with another password down after {}, up again after {}; "
+            "without the Secret gone after {}, back after {}").format(*map(ms, took))
+
+
 def wait_explained(svc, status, step, text, limit_sec=10):
     """Wait until heraldctl explain ends with that status and has such a line."""
     def look():
@@ -109,3 +159,4 @@ SCENARIOS.append(("status_objects", status_objects, 4))
 SCENARIOS.append(("status_objects6", status_objects, 6))
 SCENARIOS.append(("status_gone", status_gone, 4))
 SCENARIOS.append(("explained", explained, 4))
+SCENARIOS.append(("bgp_status", bgp_status, 4))
