@@ -361,10 +361,9 @@ def link_lost(svc):
                 set_link(f"u-{set_down.name}", True)
             until(f"{first.name} again", lambda: owner() is first, 5, node=first)
             set_down = first
-        down = [n["name"] for s in lab.speakers.values() for n in s.status()["nodes"]
-                if n["state"] != "up"]
-        if down:
-            raise Failed("no node to be cut off for one of its links", f"{down} are", first)
+        until("all nodes to be in service", lambda: all(
+            n["state"] == "up" for s in lab.speakers.values() for n in s.status()["nodes"]),
+            5, node=first)
     finally:
         lab.objects.put(objects.advertisement())
         for n in lab.nodes:
