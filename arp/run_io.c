@@ -16,6 +16,12 @@
 enum {
 	HEARTBEAT_MSEC	= 100,
 	HUNG_MSEC	= 400,	/* liveness takes a node for dead after 300 */
+	/*
+	 * So many frames at once, for 300 VIPs, then so many a millisecond: each is
+	 * a broadcast, and switches and hosts have little patience for storms.
+	 */
+	BURST_FRAMES	= 600,
+	FRAMES_PER_MSEC	= 20,
 };
 
 static const struct metric what_counted[] = {
@@ -106,6 +112,23 @@ run_io_need_by(struct arp_io *a, struct mono due, struct mono now)
 	ev_timer_start(a->loop, &a->timer);
 }
 
+/* Frames that may be sent now, besides answers. */
+static int64_t
+credit(struct arp_io *a, struct mono now)
+{
+	int64_t ms = mono_sub_ns(now, a->credit_at) / NSEC_PER_MSEC;
+
+	if (ms > BURST_FRAMES / FRAMES_PER_MSEC)
+		ms = BURST_FRAMES / FRAMES_PER_MSEC;
+	if (ms > 0) {
+		a->credit += ms * FRAMES_PER_MSEC;
+		a->credit_at = now;
+	}
+	if (a->credit > BURST_FRAMES)
+		a->credit = BURST_FRAMES;
+	return a->credit;
+}
+
 void
 run_io_run(struct arp_io *a, struct mono now)
 {
@@ -123,12 +146,14 @@ run_io_run(struct arp_io *a, struct mono now)
 			if (mono_reached(now, arp_vip_deadline(&e->vip))) {
 				if (sock_io_room(a->sock) < ARP_OUT_MAX)
 					sock_io_flush(a->sock);
-				if (sock_io_room(a->sock) < ARP_OUT_MAX) {
+				if (sock_io_room(a->sock) < ARP_OUT_MAX ||
+				    credit(a, now) < ARP_OUT_MAX) {
 					is_full = true;
 					continue;
 				}
 				arp_vip_tick(&e->vip, now, &out);
 				carry_out(a, v, e, &out);
+				a->credit -= out.nframes;
 			}
 			next = mono_min(next, arp_vip_deadline(&e->vip));
 		}
@@ -136,7 +161,7 @@ run_io_run(struct arp_io *a, struct mono now)
 	sock_io_flush(a->sock);
 	/* The rest when on_turn() says that there is room, at the latest soon. */
 	if (is_full)
-		next = mono_min(next, mono_add_ms(now, 10));
+		next = mono_min(next, mono_add_ms(now, 5));
 	run_io_need_by(a, next, now);
 }
 
@@ -279,6 +304,8 @@ run_io_init(struct arp_io *a)
 	const double every_sec = HEARTBEAT_MSEC / 1e3;
 
 	a->next = MONO_NEVER;
+	a->credit = BURST_FRAMES;
+	a->credit_at = clock_mono();
 	ev_timer_init(&a->timer, on_timer, 0., 0.);
 	a->timer.data = a;
 	a->beat = clock_mono();

@@ -51,6 +51,8 @@ struct arp_io {
 	struct mono next;		/* what timer is set to */
 	struct ev_timer heartbeat;
 	struct mono beat;		/* when the loop last was seen to run */
+	int64_t	credit;			/* frames that may be sent unasked ... */
+	struct mono credit_at;		/* ... at that time */
 	unsigned counts[2][4];		/* see count(); IPv4, IPv6 */
 	bool	has_conflict_news;	/* some engine has has_news */
 	bool	has_announced_news;

@@ -207,9 +207,14 @@ is_yielding(const struct apply *a, const struct plan_vip *v, enum when when,
 	return true;
 }
 
+/* After the fact: hundreds of lines must not hold up what they tell of. */
 static void
-log_dropped(const struct apply *a, const struct vip_set *now)
+log_changes(const struct apply *a, const struct vip_set *now)
 {
+	for (size_t i = 0; i < now->n; i++) {
+		if (!set_has(&a->announced, &now->vips[i]))
+			log_info(LOG_OBJ("vip", IP_STR(&now->vips[i])), "announcing");
+	}
 	for (size_t i = 0; i < a->announced.n; i++) {
 		if (!set_has(now, &a->announced.vips[i]))
 			log_info(LOG_OBJ("vip", IP_STR(&a->announced.vips[i])),
@@ -229,11 +234,8 @@ announce(struct apply *a, const struct plan *p, enum when when, struct mono now)
 
 	for (size_t i = 0; i < p->nvips; i++) {
 		const struct plan_vip *v = &p->vips[i];
-		bool was = apply_is_announced(a, &v->ip);
 
 		if (v->is_mine && may_announce(a, v, when)) {
-			if (!was)
-				log_info(LOG_OBJ("vip", IP_STR(&v->ip)), "announcing");
 			wants[nwants++] = want_of(a, v, when);
 			own.vips[own.n++] = v->ip;
 		} else if (is_yielding(a, v, when, now, &until)) {
@@ -242,7 +244,7 @@ announce(struct apply *a, const struct plan *p, enum when when, struct mono now)
 		}
 	}
 	arp_io_set(a->arp, wants, nwants);
-	log_dropped(a, &own);
+	log_changes(a, &own);
 	free(wants);
 	free(a->yielding);
 	a->yielding = yielding;

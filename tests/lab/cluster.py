@@ -166,6 +166,13 @@ class Lab:
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL))
 
+    def stop_captures(self):
+        """For good: where the machine has none to spare for them."""
+        for c in self.captures:
+            c.terminate()
+            c.wait()
+        self.captures = []
+
     def wait_ready(self):
         """Wait until all programs run and the speakers see one another."""
         def look():

@@ -20,6 +20,7 @@ import l2_scenarios
 import objects
 import plane_scenarios
 import report_scenarios
+import scale_scenarios
 import scenarios
 from cluster import RESULTS, Lab
 from measure import Failed
@@ -110,7 +111,7 @@ def main():
     scenarios.SCENARIOS[end:end] = (
         plane_scenarios.SCENARIOS + report_scenarios.SCENARIOS + l2_scenarios.SCENARIOS
         + health_scenarios.SCENARIOS)
-    scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS)
+    scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS + scale_scenarios.SCENARIOS)
     names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:
         if name not in names:
