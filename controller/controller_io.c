@@ -203,16 +203,16 @@ on_written(void *arg, int error, const char *text)
 }
 
 /*
- * Each with ipMode Proxy: Herald forwards the traffic itself, and kube-proxy
- * must leave the address alone.
+ * Each with its ipMode, which is Proxy where Herald forwards the traffic itself
+ * and kube-proxy must leave the address alone.
  */
 static char *
-encode_addrs(const struct ip *addrs, unsigned n)
+encode_addrs(const struct ip *addrs, unsigned n, const char *ip_mode)
 {
 	struct kube_ingress in[2];
 
 	for (unsigned i = 0; i < n; i++)
-		in[i] = (struct kube_ingress){ .ip = addrs[i], .ip_mode = "Proxy" };
+		in[i] = (struct kube_ingress){ .ip = addrs[i], .ip_mode = ip_mode };
 	return kube_encode_service_status(in, n);
 }
 
@@ -225,7 +225,7 @@ pump(struct controller *c)
 	while (c->ledger->nsent < MAX_WRITES && is_working(c) &&
 	    (e = ledger_sent(c->ledger)) != NULL) {
 		struct write *w = mem_zalloc(sizeof(*w));
-		char *body = encode_addrs(e->addrs, e->naddrs);
+		char *body = encode_addrs(e->addrs, e->naddrs, e->ip_mode);
 
 		*w = (struct write){ .c = c, .e = e };
 		DL_APPEND(c->writes, w);
@@ -257,7 +257,8 @@ apply(struct controller *c, const struct decision *d)
 		send_event(c, NULL, d->svc, false, "ClearAssignment", message);
 		free(message);
 	}
-	(void)ledger_promise(c->ledger, d->svc, d->addrs, d->naddrs, d->is_news);
+	ledger_promise(c->ledger, d->svc, d->addrs, d->naddrs, d->is_news)->ip_mode =
+	    d->ip_mode;
 }
 
 /* Also while standing by: what was in force last may matter. */

@@ -162,6 +162,7 @@ ledger_promise(struct ledger *l, const struct kube_object *svc,
 	    (n < 2 || ip_eq(&e->addrs[1], &addrs[1])))
 		is_news = true;
 	e->state = LEDGER_QUEUED;
+	e->ip_mode = "Proxy";
 	e->naddrs = (uint8_t)n;
 	for (unsigned i = 0; i < n; i++)
 		e->addrs[i] = addrs[i];
@@ -263,10 +264,10 @@ entry_settle(struct ledger *l, struct ledger_entry *e)
 }
 
 static bool
-shows_mode(const struct kube_service *svc)
+shows_mode(const struct ledger_entry *e, const struct kube_service *svc)
 {
 	for (size_t i = 0; i < svc->ningress; i++) {
-		if (!same(svc->ingress[i].ip_mode, "Proxy"))
+		if (!same(svc->ingress[i].ip_mode, e->ip_mode))
 			return false;
 	}
 	return true;
@@ -292,7 +293,7 @@ entry_sync(struct ledger *l, struct ledger_entry *e, const struct kube_object *s
 	/* A failed write may have come through after all. */
 	if (is_shown(e, &svc->service)) {
 		/* Where the server keeps ipMode there is nothing to remember. */
-		if (shows_mode(&svc->service))
+		if (shows_mode(e, &svc->service))
 			e->is_mode_written = false;
 		entry_settle(l, e);
 	} else if (e->state == LEDGER_WRITTEN &&

@@ -58,7 +58,8 @@ struct ledger_entry {
 	bool	is_news;		/* other addresses than it had: tell it */
 	bool	is_uncertain;		/* FAILED, but may have been written */
 	bool	is_gone;		/* free it as soon as it is not SENT */
-	bool	is_mode_written;	/* ipMode was, whether kept or not */
+	const char *ip_mode;		/* to be written; a literal */
+	bool	is_mode_written;	/* it was, whether kept or not */
 	uint64_t told;			/* hash of the last problem, 0 none */
 	unsigned failures;		/* in a row */
 	struct mono due;		/* FAILED: retry; WRITTEN: forget */
@@ -92,8 +93,9 @@ bool ledger_is_promise(const struct ledger_entry *e);
 bool ledger_is_busy(const struct ledger_entry *e, struct mono now);
 
 /*
- * Promise addrs to svc and queue the write. Not while it is busy. is_news
- * where they differ from what it had.
+ * Promise addrs to svc and queue the write, with ipMode Proxy unless the caller
+ * sets another in what is returned. Not while it is busy. is_news where they
+ * differ from what it had.
  */
 struct ledger_entry *ledger_promise(struct ledger *l, const struct kube_object *svc,
     const struct ip *addrs, unsigned n, bool is_news);

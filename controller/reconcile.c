@@ -3,6 +3,7 @@
 
 #include "controller/decide.h"
 #include "controller/reconcile.h"
+#include "kube/profile.h"
 
 enum role {
 	ROLE_OURS,	/* gets addresses */
@@ -301,11 +302,11 @@ shows_addrs(const struct kube_service *svc, const struct ip *addrs, unsigned n)
 }
 
 static bool
-shows_mode(const struct kube_service *svc)
+shows_mode(const struct kube_service *svc, const char *ip_mode)
 {
 	for (size_t i = 0; i < svc->ningress; i++) {
 		if (svc->ingress[i].ip_mode == NULL ||
-		    strcmp(svc->ingress[i].ip_mode, "Proxy") != 0)
+		    strcmp(svc->ingress[i].ip_mode, ip_mode) != 0)
 			return false;
 	}
 	return true;
@@ -318,6 +319,7 @@ conclude(const struct pass *p, const struct item *it, struct decision *d)
 	const struct kube_service *svc = &w->svc->service;
 
 	*d = (struct decision){ .svc = w->svc, .naddrs = w->naddrs,
+	    .ip_mode = kube_profile_ip_mode(p->in->store, w->svc),
 	    .nhad = it->nhad, .problem = w->problem, .released = it->released };
 	memcpy(d->addrs, w->addrs, sizeof(d->addrs));
 	memcpy(d->had, it->had, sizeof(d->had));
@@ -326,7 +328,7 @@ conclude(const struct pass *p, const struct item *it, struct decision *d)
 		return;
 	d->is_news = !shows_addrs(svc, w->addrs, w->naddrs);
 	/* A server older than ipMode drops it; writing it once is enough. */
-	d->must_write = d->is_news || (!shows_mode(svc) &&
+	d->must_write = d->is_news || (!shows_mode(svc, d->ip_mode) &&
 	    !(it->entry != NULL && it->entry->is_mode_written));
 }
 

@@ -43,6 +43,7 @@ struct decision {
 	unsigned naddrs;
 	struct ip had[2];		/* what it had before this pass */
 	unsigned nhad;
+	const char *ip_mode;		/* what its status is to say, too; a literal */
 	bool	must_write;		/* its status has to be written now */
 	bool	is_news;		/* with addresses it does not show yet */
 	const char *problem;		/* why it lacks what it asks for, or NULL */

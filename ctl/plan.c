@@ -67,7 +67,7 @@ give(struct kube_object *o, const struct decision *d)
 	struct kube_ingress *in = arena_array(&o->arena, d->naddrs, sizeof(*in));
 
 	for (unsigned i = 0; i < d->naddrs; i++)
-		in[i] = (struct kube_ingress){ .ip = d->addrs[i], .ip_mode = "Proxy" };
+		in[i] = (struct kube_ingress){ .ip = d->addrs[i], .ip_mode = d->ip_mode };
 	o->service.ingress = in;
 	o->service.ningress = d->naddrs;
 }

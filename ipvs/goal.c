@@ -30,7 +30,7 @@ vs_fill(struct ipvs_vs *vs, const struct ipvs_service *s)
 	const char *sched = ipvs_sched_name(s->sched);
 
 	memcpy(vs->sched, sched, strlen(sched) + 1);
-	if (s->sched == IPVS_SCHED_MH)
+	if (s->sched == IPVS_SCHED_MH || s->sched == IPVS_SCHED_SH)
 		vs->flags = IPVS_F_MH_FALLBACK |
 		    (s->affinity_sec == 0 ? IPVS_F_MH_PORT : 0);
 	if (s->affinity_sec != 0) {

@@ -474,7 +474,11 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	    KUBE_FORWARD_TUNNEL);
 	p->scheduler = (enum kube_scheduler)dec_word(d, &scheduler, schedulers,
 	    KUBE_SCHED_MH);
-	p->one_packet = dec_bool(d, &one_packet, false);
+	/* IPVS forgets such a packet at once, and then cannot put the VIP back into
+	   the reply, which endpoints of ours do not send by themselves. */
+	if (dec_bool(d, &one_packet, false))
+		dec_fail(d, &one_packet, "cannot be had: replies to packets that are "
+		    "scheduled one by one would not come from the VIP; remove it");
 	health_check(d, &check, &p->check);
 	quorum(d, &spec, p);
 	fallback(d, &fall_back, p);

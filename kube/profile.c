@@ -42,3 +42,11 @@ kube_profile_of(const struct kube_store *s, const struct kube_object *svc)
 	c.missing = name;
 	return c;
 }
+
+const char *
+kube_profile_ip_mode(const struct kube_store *s, const struct kube_object *svc)
+{
+	const struct kube_object *p = kube_profile_of(s, svc).profile;
+
+	return p != NULL && p->profile.mode == KUBE_FORWARD_DELEGATE ? "VIP" : "Proxy";
+}

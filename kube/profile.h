@@ -23,4 +23,12 @@ struct kube_profile_choice {
 struct kube_profile_choice kube_profile_of(const struct kube_store *s,
     const struct kube_object *svc);
 
+/*
+ * Who is to forward what comes to the Service's addresses, as its status says:
+ * "VIP" where its profile leaves that to kube-proxy or the CNI (mode delegate),
+ * else "Proxy". A literal.
+ */
+const char *kube_profile_ip_mode(const struct kube_store *s,
+    const struct kube_object *svc);
+
 #endif

@@ -416,7 +416,6 @@ struct kube_forwarding_profile {
 	size_t	nnamespaces;
 	enum kube_forward_mode mode;
 	enum kube_scheduler scheduler;
-	bool	one_packet;		/* each UDP packet is scheduled by itself */
 	struct kube_health_check check;
 	uint16_t quorum_up;		/* endpoints it takes to serve; 0: none set */
 	uint16_t quorum_hysteresis;	/* so many fewer before it is lost; < up */

@@ -271,7 +271,8 @@ programmed_vips(const struct apply *a, const struct plan *p)
 	struct vip_set s = set_new(p->nvips);
 
 	for (size_t i = 0; i < p->nvips; i++) {
-		if (director_has_vip(a->director, &p->vips[i].ip))
+		if (p->vips[i].is_delegated ||
+		    director_has_vip(a->director, &p->vips[i].ip))
 			s.vips[s.n++] = p->vips[i].ip;
 	}
 	return s;

@@ -161,10 +161,12 @@ build_vips(struct plan_ctx *ctx, struct plan *ret)
 		vip->pool = arena_strdup(&ret->arena, c->pool->meta.name);
 		name_services(ret, c, run, vip);
 		plan_candidates(ctx, ret, c, run, vip, &ctx->ballots[ret->nvips]);
-		vips[ret->nvips++] = c->vip;
+		vip->is_delegated = c->is_delegated;
+		ret->nvips++;
+		if (!vip->is_delegated)
+			vips[ret->want.nvips++] = c->vip;
 	}
 	ret->want.vips = vips;
-	ret->want.nvips = ret->nvips;
 }
 
 /* This node's addresses, and the nodes whose tunnels it accepts. */
@@ -235,6 +237,8 @@ plan_build(const struct plan_input *in, struct plan *ret)
 	plan_index_slices(&ctx);
 	collect_claims(&ctx);
 	plan_choose_profiles(&ctx, ret);
+	plan_settle_delegation(&ctx, ret);
+	plan_read_weights(&ctx, ret);
 	plan_backends(&ctx, ret);
 	plan_finish_profiles(&ctx, ret);
 	plan_index_links(&ctx, ret);

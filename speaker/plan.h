@@ -44,6 +44,7 @@ struct plan_vip {
 	const char *owner;		/* the node that announces it, NULL none */
 	const char *why_none;		/* why nobody announces it; NULL with an owner */
 	bool	is_mine;		/* owner is this node */
+	bool	is_delegated;		/* kube-proxy or the CNI forwards, not we */
 	bool	is_eligible;		/* the advertisements let this node announce it */
 	bool	is_local;		/* a Service at it is externalTrafficPolicy Local:
 					   what this node serves hangs on its own pods */

@@ -5,8 +5,6 @@
 #include "lib/sort.h"
 #include "speaker/plan_impl.h"
 
-enum { ENDPOINT_WEIGHT = 1 };
-
 static int
 slice_cmp(const void *va, const void *vb)
 {
@@ -135,7 +133,8 @@ plan_count_endpoints_on(const struct plan_ctx *ctx, const struct kube_object *sv
 }
 
 static enum ipvs_reach
-reach_of(const struct plan_ctx *ctx, const char *node, enum alive_state *ret_state)
+reach_of(const struct plan_ctx *ctx, const struct plan_choice *c, const char *node,
+    enum alive_state *ret_state)
 {
 	const struct plan_input *in = ctx->in;
 
@@ -147,6 +146,8 @@ reach_of(const struct plan_ctx *ctx, const char *node, enum alive_state *ret_sta
 		return IPVS_REACH_LOCAL;
 	}
 	*ret_state = alive_state(in->alive, node, in->now);
+	if (c != NULL && c->profile->mode == KUBE_FORWARD_MASQUERADE)
+		return IPVS_REACH_MASQ;
 	/* DEAD: how to reach it no longer matters; do not rewrite the row. */
 	return alive_has_director(*ret_state) || *ret_state == ALIVE_DEAD ?
 	    IPVS_REACH_TUNNEL : IPVS_REACH_MASQ;
@@ -182,7 +183,7 @@ set_weights(struct ipvs_endpoint *eps, size_t n, bool is_local_only)
 	}
 	for (size_t i = 0; i < n; i++)
 		eps[i].weight = eps[i].weight == best && best != USE_NONE ?
-		    ENDPOINT_WEIGHT : 0;
+		    eps[i].drain_weight : 0;
 }
 
 /* How many serve, on whatever node; .weight is still their enum use. */
@@ -222,7 +223,8 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 			const struct kube_endpoint *ep = &s->endpoints[j];
 			enum use use = endpoint_use(&svc->service, ep);
 			enum alive_state state;
-			enum ipvs_reach reach = reach_of(ctx, ep->node_name, &state);
+			enum ipvs_reach reach = reach_of(ctx, c, ep->node_name,
+			    &state);
 
 			if (c != NULL && use != USE_NONE)
 				plan_check_endpoint(ctx, c, ep, number);
@@ -231,6 +233,7 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 			eps[n++] = (struct ipvs_endpoint){
 				.ip = ep->ip, .port = number, .reach = reach,
 				.weight = (uint16_t)use,
+				.drain_weight = plan_weight_of(ctx, ep->node_name),
 			};
 		}
 	}
@@ -262,7 +265,7 @@ build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
 		.vip = claim->vip,
 		.proto = (uint8_t)port->proto,
 		.port = port->port,
-		.sched = IPVS_SCHED_MH,
+		.sched = plan_sched_of(plan_choice_of(ctx, claim->svc)),
 		.affinity_sec = svc->affinity_sec,
 		.is_local_only = svc->external_policy == KUBE_POLICY_LOCAL,
 		.source_ranges = ranges,
@@ -272,6 +275,16 @@ build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
 		    kube_proto_name(port->proto)),
 	};
 	build_endpoints(ctx, claim->svc, port, ret, plan);
+}
+
+/* It is for kube-proxy to know whether it has endpoints. */
+static void
+pass_over(struct plan_ctx *ctx, const struct plan_claim *claim)
+{
+	struct plan_choice *c = plan_choice_of(ctx, claim->svc);
+
+	if (c != NULL)
+		c->is_served[ip_is_v4(&claim->vip) ? 0 : 1] = true;
 }
 
 static int
@@ -301,6 +314,10 @@ plan_backends(struct plan_ctx *ctx, struct plan *ret)
 	for (size_t i = 0; i < ctx->nclaims; i++) {
 		const struct kube_service *s = &ctx->claims[i].svc->service;
 
+		if (ctx->claims[i].is_delegated) {
+			pass_over(ctx, &ctx->claims[i]);
+			continue;
+		}
 		for (size_t j = 0; j < s->nports; j++)
 			build_service(ctx, &ctx->claims[i], &s->ports[j], &out[n++],
 			    ret);

@@ -3,6 +3,7 @@
  *
  *	plan.c		which VIPs there are, and the whole in order
  *	plan_backend.c	a Service's ports and endpoints -> director services
+ *	plan_mode.c	who forwards: delegation, schedulers, weights of nodes
  *	plan_profile.c	ForwardingProfiles -> checks, verdicts, quorum
  *	plan_scope.c	what an advertisement covers, which nodes are fit
  *	plan_links.c	the interfaces of L2Advertisements -> bits to tell of them
@@ -20,6 +21,13 @@ struct plan_claim {
 	struct ip vip;
 	const struct kube_object *svc;
 	const struct kube_object *pool;
+	bool	is_delegated;			/* as are all that share the VIP */
+};
+
+/* What the endpoints of one node count for. */
+struct plan_weight {
+	const char *node;
+	uint16_t weight;
 };
 
 /* A Service that a ForwardingProfile is for. */
@@ -46,6 +54,8 @@ struct plan_ctx {
 	struct plan_check *checks;		/* heap, until plan_checks() */
 	size_t	nchecks, checks_cap;
 	struct kube_list nodes;
+	struct plan_weight *weights;		/* of nodes that have one, sorted */
+	size_t	nweights;
 	struct elect_vip *ballots;		/* one for each of the plan's VIPs */
 	/* plan_candidates()'s, with room for every advertisement, every node. */
 	const struct kube_l2_advertisement **adverts;
@@ -61,6 +71,16 @@ void plan_choose_profiles(struct plan_ctx *ctx, struct plan *ret);
 /* The Service's, NULL where it has none. */
 struct plan_choice *plan_choice_of(const struct plan_ctx *ctx,
     const struct kube_object *svc);
+
+/* With profiles chosen: who is left to kube-proxy. */
+void plan_settle_delegation(struct plan_ctx *ctx, struct plan *ret);
+
+/* The scheduler; c may be NULL. */
+enum ipvs_sched plan_sched_of(const struct plan_choice *c);
+
+/* Read the weights of nodes; then the weight of one, 1 where it has none. */
+void plan_read_weights(struct plan_ctx *ctx, struct plan *ret);
+uint16_t plan_weight_of(const struct plan_ctx *ctx, const char *node);
 
 /*
  * An endpoint of the Service that is ready or serving, at the port number that

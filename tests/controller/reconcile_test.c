@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "kube/decode.h"
 #include "tests/controller/cases.h"
 #include "tests/controller/world.h"
 
@@ -120,6 +121,43 @@ START_TEST(writing)
 	d = world_decision(&r, "d/a");
 	ck_assert_msg(d->must_write == writes[_i].must_write, "%s", writes[_i].why);
 	ck_assert_msg(d->is_news == writes[_i].is_news, "%s", writes[_i].why);
+	reconcile_fini(&r);
+	config_fini(&c);
+	ledger_free(l);
+	kube_store_free(s);
+}
+END_TEST
+
+static const struct {
+	const char *why, *svc;
+	bool must_write;
+} delegated[] = {
+	{ "Proxy is put right", "svc d/a has=10.0.0.0", true },
+	{ "VIP is as it should be", "svc d/a has=10.0.0.0 mode=VIP", false },
+};
+
+/* A profile of mode delegate leaves the address to kube-proxy. */
+START_TEST(delegating)
+{
+	static const char json[] = "{\"apiVersion\":\"heraldlb.io/v1beta1\",\"kind\":"
+	    "\"ForwardingProfile\",\"metadata\":{\"namespace\":\"herald-system\","
+	    "\"name\":\"off\"},\"spec\":{\"namespaces\":[\"d\"],"
+	    "\"serviceSelectors\":[{}],\"mode\":\"delegate\"}}";
+	struct kube_store *s = world_new("pool p 10.0.0.0/24");
+	struct ledger *l = ledger_new();
+	struct kube_object *o = NULL;
+	struct kube_error err;
+	struct reconcile r;
+	struct config c;
+
+	ck_assert_msg(kube_decode(json, strlen(json), NULL, KUBE_NKINDS, &o, &err) == 0,
+	    "%s", err.text);
+	kube_store_put(s, o);
+	world_add(s, delegated[_i].svc);
+	run(s, l, NULL, &c, &r);
+	ck_assert_str_eq(world_decision(&r, "d/a")->ip_mode, "VIP");
+	ck_assert_msg(world_decision(&r, "d/a")->must_write == delegated[_i].must_write,
+	    "%s", delegated[_i].why);
 	reconcile_fini(&r);
 	config_fini(&c);
 	ledger_free(l);
@@ -275,6 +313,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, table, 0, nitems(cases));
 	tcase_add_test(tc, other_class);
 	tcase_add_loop_test(tc, writing, 0, nitems(writes));
+	tcase_add_loop_test(tc, delegating, 0, nitems(delegated));
 	tcase_add_test(tc, promise_holds);
 	tcase_add_test(tc, uncertain_stays);
 	tcase_add_test(tc, namesake_waits);

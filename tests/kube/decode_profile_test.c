@@ -46,7 +46,7 @@ decode(const char *quoted)
 
 static const char full[] = PROFILE("'serviceSelectors':[{'matchLabels':{'app':'x'}}],"
     "'namespaces':['shop','blog'],'mode':'masquerade','scheduler':'wlc',"
-    "'onePacket':true,'healthCheck':{'type':'https','port':8443,"
+    "'healthCheck':{'type':'https','port':8443,"
     "'intervalMilliseconds':200,'timeoutMilliseconds':50,'rise':1,'fall':4,"
     "'jitterPercent':0,'initialState':'down','http':{'path':'/healthz?x=1',"
     "'host':'shop.example:8443','statuses':['200-299','304'],'bodyRegex':'^(ok|fine)$'},"
@@ -63,7 +63,6 @@ START_TEST(everything)
 	ck_assert(p->nservice_selectors == 1 && p->nnamespaces == 2);
 	ck_assert_int_eq(p->mode, KUBE_FORWARD_MASQUERADE);
 	ck_assert_int_eq(p->scheduler, KUBE_SCHED_WLC);
-	ck_assert(p->one_packet);
 	ck_assert(c->type == KUBE_CHECK_HTTPS && c->is_tls && c->port == 8443);
 	ck_assert(c->interval_ms == 200 && c->timeout_ms == 50);
 	ck_assert(c->rise == 1 && c->fall == 4 && c->jitter_percent == 0);
@@ -137,6 +136,8 @@ END_TEST
 static const struct {
 	const char *why, *text, *error;
 } refusals[] = {
+	{ "what cannot be had", PROFILE("'onePacket':true"),
+	    "spec.onePacket: true: cannot be had: replies to packets that are" },
 	{ "no type", CHECK("'port':80"), "spec.healthCheck.type: is missing; write tcp" },
 	{ "a type that is none", CHECK("'type':'icmp'"),
 	    "spec.healthCheck.type: \"icmp\": is not known here; write tcp, http" },

@@ -274,6 +274,19 @@ def big_datagrams(lab, vip):
 
 
 @both
+def schedulers_all_work(lab, vip):
+    for sched in ("wrr", "wlc", "lc", "sh"):
+        lab.want(Svc(lab.endpoints(vip), vip, sched=sched))
+        lab.owner(lab.nodes[0])
+        pods = Counter(c[1] for c in dial_many(36, vip))
+        expect(len(pods) >= 4, f"{sched}: {pods}")
+    best = lab.endpoints(vip)[3]
+    lab.want(Svc(lab.endpoints(vip), vip, sched="fo", weights={best[1]: 9}))
+    pods = Counter(c[1] for c in dial_many(12, vip))
+    expect(len(pods) == 1, f"fo takes the one of the highest weight: {pods}")
+
+
+@both
 def sctp_is_spread_and_survives_moves(lab, vip):
     lab.want(Svc(lab.endpoints(vip), vip, "sctp"))
     lab.owner(lab.nodes[0])
@@ -591,7 +604,7 @@ def destroying_leaves_nothing(lab):
 
 TESTS = [
     connections_survive_moves, pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
-    sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
+    schedulers_all_work, sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
     big_datagrams_pass_in_fragments, megabytes_both_ways, ranges_shut_others_out,
     nothing_behind_is_refused_at_once, unknown_ports_are_dropped_where_asked, a_node_without_director_is_masqueraded,
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,

@@ -52,6 +52,11 @@ def advertisement(name="lan"):
             "spec": {"ipAddressPools": [name]}}
 
 
+def profile(name, spec):
+    return {"apiVersion": "heraldlb.io/v1beta1", "kind": "ForwardingProfile",
+            "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+
+
 def service(name, families):
     """families: some of "IPv4" and "IPv6", in the order wanted."""
     cluster_ips = [{"IPv4": "10.96.0.", "IPv6": "fd00:96::"}[f] + str(10 + len(name))
@@ -114,14 +119,21 @@ class Folder:
         os.unlink(f"{self.path}/{self._file(obj)}.json")
         return time.monotonic()
 
-    def external_ips(self, name):
-        """The addresses in the status of Service default/NAME."""
+    def _ingress(self, name):
         try:
             with open(f"{self.path}/.status/Service_default_{name}.json") as f:
                 status = json.load(f)["status"]
         except FileNotFoundError:
             return []
-        return [i["ip"] for i in status["loadBalancer"].get("ingress", [])]
+        return status["loadBalancer"].get("ingress", [])
+
+    def external_ips(self, name):
+        """The addresses in the status of Service default/NAME."""
+        return [i["ip"] for i in self._ingress(name)]
+
+    def ip_modes(self, name):
+        """Who is to forward for each, as the status has it."""
+        return [i.get("ipMode") for i in self._ingress(name)]
 
     def reports(self, kind):
         """What speakers have written of that kind."""

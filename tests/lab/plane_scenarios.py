@@ -2,9 +2,11 @@
 it counts, what it forwards beside the plain case."""
 import time
 
+import objects
+import topology
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
-from netns import output
+from netns import nft, output
 from objects import TCP_PORT
 from scenarios import median, ms
 
@@ -67,3 +69,73 @@ def meddling(svc):
     if conns.errors:
         raise Failed("20 connections afterwards", f"{conns.errors}", owner)
     return f"{len(took)} kinds: median {ms(median(took))}, worst {ms(max(took))}"
+
+
+def use_profile(svc, spec):
+    """The Service gets a profile of its own; without spec, none any more."""
+    obj = objects.service(svc.name, [svc.family])
+    if spec:
+        svc.lab.objects.put(objects.profile("lab", spec))
+        obj["metadata"]["annotations"] = {"heraldlb.io/forwarding-profile": "lab"}
+    svc.lab.objects.put(obj)
+
+
+def flows(svc, vip, count=48):
+    """Where so many connections go, and whom the pods see."""
+    conns = Connections("client", vip, TCP_PORT, count)
+    conns.close()
+    if conns.errors:
+        raise Failed(f"{count} connections to {vip}", f"{conns.errors}")
+    return conns
+
+
+@scenario(4, 6)
+def masquerade_mode(svc):
+    """By profile: remote endpoints are reached by NAT, which they see; then as before."""
+    vip, owner = svc.settle()
+    use_profile(svc, {"mode": "masquerade", "scheduler": "wrr"})
+    key = ("TCP", vip, TCP_PORT)
+    for node in svc.lab.nodes:
+        until(f"no tunnel on {node.name}", lambda n=node: {d.forward for d in ipvs_table(
+            n.director, key).get(key, ())} == {"Masq"}, 5, node=node)
+    conns = flows(svc, vip)
+    here = owner.ip6 if ":" in vip else owner.ip
+    for s in conns.socks:
+        is_local = conns.pods[s].startswith(owner.name)
+        if conns.seen_ip[s] != (svc.client_ip if is_local else here):
+            raise Failed("remote pods to see the owner, its own the client",
+                         f"{conns.pods[s]} saw {conns.seen_ip[s]}", owner)
+    if sorted(conns.by_pod()) != sorted(svc.members):
+        raise Failed("all pods to be reached", f"{conns.by_pod()}", owner)
+    use_profile(svc, None)
+    until("tunnels again", lambda: "Tunnel" in {d.forward for d in ipvs_table(
+        owner.director, key).get(key, ())}, 5, node=owner)
+    if set(flows(svc, vip).seen_ip.values()) != {svc.client_ip}:
+        raise Failed("all pods to see the client again", "they do not", owner)
+    return f"{len(conns.socks)} connections by wrr and NAT"
+
+
+@scenario(4, 6)
+def delegate_mode(svc):
+    """By profile: the VIP is announced, and what comes to it is left to kube-proxy."""
+    vip, _owner = svc.settle()
+    use_profile(svc, {"mode": "delegate"})
+    until("ipMode VIP in the status", lambda: svc.lab.objects.ip_modes(svc.name) == ["VIP"], 5)
+    for node in svc.lab.nodes:
+        until(f"{node.name}'s director to have let go", lambda n=node: vip not in output(
+            n.name, "nft", "list", "table", "inet", n.director) and
+            ("TCP", vip, TCP_PORT) not in ipvs_table(n.director), 5, node=node)
+    owner = svc.owner(vip)
+    before = topology.hostile_counts(owner)["kube_proxy_dnat"]
+    Connections("client", vip, TCP_PORT, 1, limit_sec=0.5).close()
+    seen = topology.hostile_counts(owner)["kube_proxy_dnat"] - before
+    if seen == 0:
+        raise Failed("kube-proxy's rules to see the packets", "they saw none", owner)
+    for node in svc.lab.nodes:      # hostile_rules expects to find nothing
+        nft(node.name, "reset counters")
+    use_profile(svc, None)
+    until("ipMode Proxy in the status",
+          lambda: svc.lab.objects.ip_modes(svc.name) == ["Proxy"], 5)
+    svc.settle()
+    flows(svc, vip)
+    return f"announced by {owner.name}, {seen} packets to kube-proxy's rules, and back"
