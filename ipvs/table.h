@@ -26,8 +26,10 @@ enum ipvs_fwd {
 enum {
 	IPVS_F_PERSISTENT  = 0x01,
 	IPVS_F_ONEPACKET   = 0x04,
-	IPVS_F_MH_FALLBACK = 0x08,	/* of mh and sh: another server while the chosen has weight 0 */
-	IPVS_F_MH_PORT	   = 0x10,	/* likewise: the client's port is hashed, too */
+	/* Of mh and sh: another server while the chosen has weight 0; the client's
+	   port is hashed, too. */
+	IPVS_F_MH_FALLBACK = 0x08,
+	IPVS_F_MH_PORT	   = 0x10,
 	IPVS_F_OURS	   = 0x1d,
 };
 
