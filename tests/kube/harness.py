@@ -120,6 +120,14 @@ class Dump:
         until(lambda: len(self.patches) > n, f"the outcome of a patch of {key}", 60)
         return self.patches[n][1:]
 
+    def write(self, *words):
+        """A put or delete, and its outcome: (error, text)."""
+        with self.lock:
+            n = len(self.patches)
+        self.command(*words)
+        until(lambda: len(self.patches) > n, f"the outcome of {words}", 60)
+        return self.patches[n][1:]
+
     def metric(self, name, **labels):
         """The sum over all series that have these labels."""
         with self.lock:

@@ -6,8 +6,9 @@
  *	- KIND NAMESPACE/NAME
  *	! KIND NAMESPACE/NAME ERROR TEXT	(the outcome of a patch)
  *
- * Commands on stdin: "patch KIND NAMESPACE NAME RV|- BODY", "event KIND
- * NAMESPACE NAME MESSAGE", "metrics". Used by the API tests, to see what the
+ * Commands on stdin: "patch KIND NAMESPACE NAME RV|- BODY", "put KIND NAMESPACE
+ * NAME NODE WORD" (a report on Service default/web), "delete KIND NAMESPACE NAME",
+ * "event KIND NAMESPACE NAME MESSAGE", "metrics". Used by the API tests, to see what the
  * daemons would see without needing either of them.
  */
 #include <ev.h>
@@ -121,6 +122,18 @@ patched(void *arg, int error, const char *text)
 }
 
 static void
+put_report(struct dump *d, enum kube_kind kind, const char *ns, const char *name,
+    const char *node, const char *word)
+{
+	const struct kube_object *owner = kube_store_get(d->store, KUBE_NODE, NULL, node);
+	struct kube_object o = { .kind = kind, .meta = { .ns = ns, .name = name },
+	    .service_status = { node, "default", "web", &word, 1 } };
+
+	kube_source_put(d->src, &o, owner != NULL ? owner->meta.uid : NULL, patched,
+	    mem_printf("%s %s/%s", kube_kind_name(kind), ns, name));
+}
+
+static void
 command(struct dump *d, char *line)
 {
 	char *verb = strtok(line, " "), *kind, *ns, *name, *rv, *rest;
@@ -141,6 +154,12 @@ command(struct dump *d, char *line)
 		rest = strtok(NULL, "");
 		kube_source_patch_status(d->src, kind_of(kind), ns, name,
 		    strcmp(rv, "-") == 0 ? NULL : rv, rest, patched,
+		    mem_printf("%s %s/%s", kind, ns, name));
+	} else if (strcmp(verb, "put") == 0) {
+		rv = strtok(NULL, " ");
+		put_report(d, kind_of(kind), ns, name, rv, strtok(NULL, ""));
+	} else if (strcmp(verb, "delete") == 0) {
+		kube_source_delete(d->src, kind_of(kind), ns, name, patched,
 		    mem_printf("%s %s/%s", kind, ns, name));
 	} else if (strcmp(verb, "event") == 0) {
 		rest = strtok(NULL, "");

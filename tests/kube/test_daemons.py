@@ -235,6 +235,57 @@ class Daemons:
             until(lambda: d.metric("herald_kube_requests_total", verb="create",
                                    code="201") == 1, lambda: "an Event:\n" + d.log_text())
 
+    def test_secrets(self):
+        """Of all Secrets a speaker gets those it may need, and no other."""
+        kinds = {"ours": (NS, "kubernetes.io/basic-auth"), "opaque": (NS, "Opaque"),
+                 "theirs": ("default", "kubernetes.io/basic-auth")}
+        for name, (ns, kind) in kinds.items():
+            self.c.http("POST", f"/api/v1/namespaces/{ns}/secrets", {
+                "metadata": {"name": name}, "type": kind,
+                "stringData": {"username": "x", "password": "hunter2"}})
+        with self.s.client(["Secret"], user="speaker", ns=NS, node="n1") as d:
+            d.synced()
+            expect([k for _kind, k in d.state] == [f"{NS}/ours"], f"it has {d.state}")
+            self.c.http("DELETE", f"/api/v1/namespaces/{NS}/secrets/ours")
+            until(lambda: not d.state, "it to be gone")
+            expect("hunter2" not in d.log_tail(), "the log tells the password")
+
+    def reports(self, kind="servicel2statuses"):
+        items = self.c.http("GET", f"/apis/heraldlb.io/v1beta1/namespaces/{NS}/{kind}")["items"]
+        return {r["metadata"]["name"]: r for r in items}
+
+    def test_reports(self):
+        """What a speaker writes of itself, with the rights of a speaker."""
+        kind = "ServiceL2Status"
+        node = self.c.http("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
+        with self.s.client(["Node", kind], user="speaker", ns=NS, node="n1") as d:
+            d.synced()
+            for name, on, word in (("a", "n1", "eth0"), ("b", "n2", "eth0"), ("a", "n1", "eth1")):
+                error, text = d.write("put", kind, NS, name, on, word)
+                expect(error == 0, f"put {name}: {error} {text}")
+            got = self.reports()
+            expect(got["a"]["status"] == {
+                "node": "n1", "serviceName": "web", "serviceNamespace": "default",
+                "interfaces": [{"name": "eth1"}]}, f"{got['a']['status']}")
+            expect(got["a"]["metadata"]["labels"]["heraldlb.io/node"] == "n1", f"{got['a']}")
+            owner, = got["a"]["metadata"]["ownerReferences"]
+            expect((owner["kind"], owner["uid"]) == ("Node", node["metadata"]["uid"]), f"{owner}")
+            until(lambda: [k for what, k in d.state if what == kind] == [f"{NS}/a"],
+                  lambda: f"its own report alone, not {d.state}")
+            for _ in range(2):
+                error, text = d.write("delete", kind, NS, "b")
+                expect(error == 0, f"delete, there or not: {error} {text}")
+            expect(list(self.reports()) == ["a"], f"there is {list(self.reports())}")
+            start = time.monotonic()
+            self.c.http("DELETE", "/api/v1/nodes/n1")
+            until(lambda: not self.reports(), "the report to go with its Node", 60)
+            gone = time.monotonic() - start
+        with self.s.client(["Node"], user="nobody", ns=NS) as d:
+            for verb, missing in (("put", "create"), ("delete", "delete")):
+                error, text = d.write(verb, kind, NS, "c", "n1", "eth0")
+                expect(error == -13 and f'verbs: ["{missing}"]' in text, f"{error} {text}")
+        return f"gone {gone * 1000:.0f} ms after its Node, by the garbage collector"
+
     def test_rights(self):
         """Nothing that was asked in the name of the two accounts was refused."""
         users = {f"system:serviceaccount:{sa}" for sa in SERVICE_ACCOUNTS.values()}
@@ -315,5 +366,7 @@ def run(suite, test):
     test_ha.run(suite, test)
     test("controller: MetalLB's objects as they are", d.test_metallb)
     test("shipped: the speaker's rights", d.test_speaker_reads)
+    test("shipped: the speaker's Secrets", d.test_secrets)
+    test("shipped: what the speaker writes", d.test_reports)
     test("shipped: no request was refused", d.test_rights)
     test("shipped: and no further rights", d.test_no_more_rights)
