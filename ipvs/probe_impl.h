@@ -9,13 +9,18 @@
 #include "ipvs/probe_io.h"
 #include "lib/curl_io.h"
 
-enum { PROBE_NIDLE_MAX = 16 };		/* easy handles kept for the next probes */
+enum {
+	PROBE_NIDLE_MAX = 16,		/* easy handles kept for the next probes */
+	PROBE_NSOCK_MAX = 64,		/* TCP sockets, of each family, likewise */
+};
 
 struct prober {
 	struct ev_loop *loop;
 	struct curl_io curl;
 	CURL	*idle[PROBE_NIDLE_MAX];
 	size_t	nidle;
+	int	socks[2][PROBE_NSOCK_MAX];	/* IPv4 first */
+	size_t	nsocks[2];
 };
 
 /* The first member of each kind's own struct. */
@@ -40,6 +45,7 @@ extern const struct probe_kind_ops probe_tcp, probe_udp, probe_http;
 /* probe_http_io.c's share of a prober; -1 where libcurl fails. */
 int probe_http_init(struct prober *p);
 void probe_http_fini(struct prober *p);
+void probe_tcp_fini(struct prober *p);
 
 /* Tell how it went, and free it: nothing may follow in the callers. */
 void probe_good(struct probe *pr);

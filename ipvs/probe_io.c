@@ -133,5 +133,6 @@ prober_free(struct prober *p)
 	if (p == NULL)
 		return;
 	probe_http_fini(p);
+	probe_tcp_fini(p);
 	free(p);
 }

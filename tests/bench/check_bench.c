@@ -83,7 +83,7 @@ main(int argc, char **argv)
 		.interval_ms = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000,
 		.timeout_ms = 500, .rise = 2, .fall = 3, .starts_down = true } };
 	double sec = argc > 3 ? atof(argv[3]) : 10, cpu;
-	struct check_want *wants = mem_zalloc(n * sizeof(*wants));
+	struct check_want *wants = mem_zalloc((n + 1) * sizeof(*wants));
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct checker *c;
 	const struct check_view *views;

@@ -42,6 +42,13 @@ ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra $(pkg-config --cflags $
 echo "What one changed endpoint costs a speaker before the kernel is told:"
 "$build/tests/bench/plan_bench" 10000 4
 "$build/tests/bench/plan_bench" 1000 4
+# shellcheck disable=SC2046,SC2086
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra \
+	-o "$build/tests/bench/check_bench" tests/bench/check_bench.c "$build/ipvs.a" \
+	"$build/lib.a" $(pkg-config --libs $pkgs) -lev -lpthread -lm
+echo "Health checks on loopback; the aim is 10 % of a core for 20,000 a second:"
+"$build/tests/bench/check_bench" 1000 1000 10
+"$build/tests/bench/check_bench" 20000 1000 10
 tests/lab/director.sh --build
 
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache

@@ -26,6 +26,10 @@ def advert(name, **spec):
     return ours("BGPAdvertisement", name, spec)
 
 
+def checked(name, **check):
+    return ours("ForwardingProfile", name, {"healthCheck": check})
+
+
 class Pools:
     def __init__(self, suite):
         self.d, self.c, self.s = Daemons(suite), suite.c, suite
@@ -69,6 +73,13 @@ class Pools:
              ours("BFDProfile", "w", {"receiveInterval": 5})),
             ("a community that is none", f"{BASE}/communities",
              ours("Community", "w", {"communities": [{"name": "a", "value": "b"}]})),
+            ("a check by a command", f"{BASE}/forwardingprofiles",
+             checked("w", type="exec", command=["true"])),
+            ("a check without a type", f"{BASE}/forwardingprofiles", checked("w", port=80)),
+            ("a path that is none", f"{BASE}/forwardingprofiles",
+             checked("w", type="http", http={"path": "x"})),
+            ("a status class", f"{BASE}/forwardingprofiles",
+             checked("w", type="http", http={"statuses": ["2xx"]})),
         )
         for why, path, body in wrong:
             try:
@@ -83,6 +94,38 @@ class Pools:
                      peer("w", passwordSecret={"name": "b"}), peer("w", password="a")):
             self.c.http("POST", PEERS + "?dryRun=All", body)
         return f"{len(wrong)} refused"
+
+    def test_profiles(self):
+        """A ForwardingProfile: accepted, refused with what no schema sees, doubted."""
+        path = f"{BASE}/forwardingprofiles"
+        good = {"type": "http", "http": {"path": "/z", "statuses": ["200-299"]}}
+        self.c.http("POST", path, checked("f-a", **good))
+        with self.d.controller():
+            got = until(lambda: (a := self.accepted(f"{path}/f-a")).get("reason") and a,
+                        "the condition", 25)
+            expect(got["reason"] == "Accepted", got)
+            kept = self.c.http("GET", f"{path}/f-a")["spec"]["healthCheck"]
+            expect((kept["intervalMilliseconds"], kept["fall"]) == (1000, 3), kept)
+            self.c.http("PATCH", f"{path}/f-a", {"spec": {"healthCheck": {
+                "timeoutMilliseconds": 2000}}}, ctype="application/merge-patch+json")
+            got = until(lambda: (a := self.accepted(f"{path}/f-a"))["status"] == "False" and a,
+                        "the refusal", 25)
+            expect("spec.healthCheck.timeoutMilliseconds: 2000: is longer than the interval"
+                   in got["message"], got)
+            self.c.http("PATCH", f"{path}/f-a", {"spec": {"healthCheck": {
+                "timeoutMilliseconds": 200}}}, ctype="application/merge-patch+json")
+            until(lambda: self.accepted(f"{path}/f-a")["status"] == "True",
+                  "the acceptance", 25)
+            self.c.http("POST", SERVICES, service("f-svc", kind="LoadBalancer"))
+            for name in ("f-b", "f-c"):
+                self.c.http("POST", path, ours("ForwardingProfile", name, {
+                    "namespaces": ["default"]}))
+            got = until(lambda: (a := self.accepted(f"{path}/f-c")).get("reason") ==
+                        "Doubtful" and a, "the doubt", 25)
+            expect('ForwardingProfile \"f-b\"' in got["message"], got)
+        for name in ("f-a", "f-b", "f-c"):
+            self.c.http("DELETE", f"{path}/{name}")
+        self.c.http("DELETE", f"{SERVICES}/f-svc")
 
     def test_conditions(self):
         """Doubtful, then mended; what is right is Accepted."""
@@ -223,6 +266,7 @@ def run(suite, test):
     def pools_test(name, fn):
         test("pools: " + name, lambda: (p.d.ready(), fn())[1])
     pools_test("what schemas refuse", p.test_schemas)
+    pools_test("conditions of ForwardingProfiles", p.test_profiles)
     pools_test("conditions tell what is doubtful", p.test_conditions)
     pools_test("what the controller refuses", p.test_refused)
     pools_test("a condition that is refused once", p.test_denied)
