@@ -3,6 +3,9 @@
 Its Service is made by kubectl, its EndpointSlices by kube-controller-manager from
 Pods; what Herald may do is what deploy/rbac says.
 """
+import collections
+import re
+import signal
 import time
 
 import objects
@@ -173,6 +176,47 @@ def watch_again(lab):
 
 scenario(takeover)
 scenario(rejoin)
+
+
+def assigned(svc):
+    """How many Events nodeAssigned of the Service each node has written."""
+    about = svc.lab.objects.request("GET", SERVICE)["metadata"]
+    events = svc.lab.objects.request(
+        "GET", "/api/v1/namespaces/default/events?fieldSelector=reason%3DnodeAssigned,"
+        f"involvedObject.kind%3DService,involvedObject.uid%3D{about['uid']}")["items"]
+    nodes = collections.Counter()
+    for e in events:
+        told = re.fullmatch(r'announcing from node "(\w+)" with protocol "layer2"', e["message"])
+        if not told or e["type"] != "Normal" or e["source"] != {
+                "component": "herald-speaker", "host": told[1]}:
+            raise Failed("an Event nodeAssigned as MetalLB writes it", f"{e}")
+        nodes[told[1]] += 1
+    return nodes
+
+
+@scenario
+def node_assigned(svc):
+    """Events on the Service tell which node announces it: one for each move, no more."""
+    _vip, owner = svc.settle()
+    lab, speaker = svc.lab, svc.lab.speakers[owner.name]
+    until(f"an Event that {owner.name} announces the Service",
+          lambda: assigned(svc)[owner.name], 10, 0.1, owner)
+    before = assigned(svc)
+    speaker.signal(signal.SIGTERM)
+    until("the speaker to end", lambda: not speaker.is_running(), 10, node=owner)
+    away = until("an Event of another node",
+                 lambda: assigned(svc) - before or Not(f"there are {assigned(svc)}"), 10, 0.1)
+    if away[owner.name] or away.total() != 1:
+        raise Failed("one Event, of another node", f"{dict(away)}", owner)
+    speaker.start()
+    _vip, now = svc.settle(20)
+    until(f"an Event that {now.name} announces it again",
+          lambda: (assigned(svc) - before - away)[now.name], 10, 0.1, now)
+    time.sleep(1)       # for what should not be written
+    more = assigned(svc) - before - away
+    if more.total() != 1:
+        raise Failed(f"one more Event, of {now.name}", f"{dict(more)}", now)
+    return f"{owner.name} -> {[*away][0]} -> {now.name}: one Event each"
 
 
 @scenario

@@ -17,6 +17,7 @@ import bgp_scenarios
 import demo
 import health_scenarios
 import l2_scenarios
+import load_scenarios
 import objects
 import plane_scenarios
 import report_scenarios
@@ -35,6 +36,13 @@ def load_modules():
                     "veth", "bridge", "nf_tables", "nft_ct", "nft_masq", "nft_nat",
                     "virtio_net", "sctp"],
                    check=True)
+
+
+def widen_backlog():
+    """The one processor has one queue for what all hosts are about to receive; each
+    host of its own would have as much for itself."""
+    with open("/proc/sys/net/core/netdev_max_backlog", "w") as f:
+        f.write("20000")
 
 
 def report(lab, name, failure):
@@ -108,9 +116,12 @@ def main():
     suite = api_scenarios if args.api else scenarios
     # What follows from here on takes the Services away.
     end = [name for name, _fn, _family in scenarios.SCENARIOS].index("hostile_rules")
-    scenarios.SCENARIOS[end:end] = (
-        plane_scenarios.SCENARIOS + report_scenarios.SCENARIOS + l2_scenarios.SCENARIOS
-        + health_scenarios.SCENARIOS)
+    scenarios.SCENARIOS[end:end] = [row for each in (
+        plane_scenarios,
+        report_scenarios,
+        health_scenarios,
+        l2_scenarios,
+        load_scenarios) for row in each.SCENARIOS]
     scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS + scale_scenarios.SCENARIOS)
     names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:
@@ -119,6 +130,7 @@ def main():
     # The measuring thread must not wait for its turn for 5 ms, the default.
     sys.setswitchinterval(0.0005)
     load_modules()
+    widen_backlog()
     lab = Lab(args.bin, api.Server(args.api) if args.api else objects.Folder(SOURCE))
     if args.api:
         api.connect_network()

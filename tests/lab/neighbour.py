@@ -40,7 +40,7 @@ def _checksum(data):
     return ~total & 0xFFFF
 
 
-def _solicitation(mac, sender_ip, target_ip):
+def solicitation(mac, sender_ip, target_ip):
     """RFC 4861, section 4.3, to the target's solicited-node group."""
     sender, target = (ipaddress.ip_address(ip).packed for ip in (sender_ip, target_ip))
     group = ipaddress.ip_address("ff02::1:ff00:0").packed[:13] + target[13:]
@@ -116,7 +116,7 @@ class Watch:
 def who_has(netns, mac, sender_ip, target_ip, wait_sec=0.25):
     """Ask from netns, whose eth0 has mac; returns the set of MACs that answered."""
     if ":" in target_ip:
-        proto, question, claim = ETH_P_IPV6, _solicitation, _advertisement
+        proto, question, claim = ETH_P_IPV6, solicitation, _advertisement
     else:
         proto, question, claim = ETH_P_ARP, _arp_request, _arp_reply
     with inside(netns):
