@@ -1,7 +1,7 @@
 /*
  * dir_impl.h - the dir source's insides, shared by its shells: dir_io.c (the
- * source and its writes), dir_watch_io.c (which files to read, and when) and
- * dir_lease_io.c (the Lease).
+ * source and its writes), dir_watch_io.c (when to read which files),
+ * dir_read_io.c (reads them) and dir_lease_io.c (the Lease).
  */
 #ifndef HERALD_KUBE_DIR_IMPL_H
 #define HERALD_KUBE_DIR_IMPL_H
@@ -76,8 +76,32 @@ void dir_watch_stop(struct dir_source *s);
 /* Make sure that .status is there, is open and followed; 0 or -errno. */
 int dir_watch_make_status(struct dir_source *s);
 
-/* Read one status, as it is on disk now. */
-void dir_watch_read_status(struct dir_source *s, const char *key);
+/*
+ * dir_read_io.c. Names of manifests and of statuses: neither hidden nor an
+ * editor's ("x.yaml~", ".x.yaml.swp", "#x.yaml#").
+ */
+bool dir_is_manifest(const char *name);
+bool dir_is_status(const char *name);
+
+/* A set of names. */
+void dir_names_add(struct dir_name **set, const char *name);
+void dir_names_clear(struct dir_name **set);
+
+/* Read one manifest, or one status by its key or its file, as it is now. */
+void dir_read_manifest(struct dir_source *s, const char *name);
+void dir_read_status(struct dir_source *s, const char *key);
+void dir_read_status_file(struct dir_source *s, const char *name);
+
+/*
+ * Read what has changed since it was last read. True where some of it was left
+ * for later (see enum dir_scan): it was written to within DIR_YOUNG_MS.
+ */
+enum { DIR_YOUNG_MS = 200 };
+bool dir_scan_manifests(struct dir_source *s, enum dir_scan how);
+void dir_scan_statuses(struct dir_source *s);
+
+/* Forget when anything was read. */
+void dir_stamps_clear(struct dir_watch *w);
 
 /* Read every status, and every manifest that is not being written, soon. */
 void dir_watch_refresh(struct dir_source *s);

@@ -133,7 +133,7 @@ write_status(struct dir_source *s, struct dir_write *w)
 	if (rc != 0)
 		return write_error(s, w, rc);
 	/* Another process may have written since we last looked. */
-	dir_watch_read_status(s, w->key);
+	dir_read_status(s, w->key);
 	rc = dir_patch(&s->dir, w->key, w->resource_version, w->body, &text,
 	    &w->text);
 	if (rc != 0)

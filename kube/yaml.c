@@ -4,7 +4,6 @@
  * (A line that begins with --- or ... is a marker wherever it stands, even
  * within quotes: YAML 1.1, section 9.1.)
  */
-#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <yaml.h>
 
 #include "kube/yaml.h"
+#include "kube/yaml_scalar.h"
 #include "lib/mem.h"
 
 struct frame {
@@ -60,133 +60,14 @@ fail(struct builder *b, unsigned line, const char *fmt, ...)
 	va_end(ap);
 }
 
-static bool
-is_one_of(const char *s, const char *const *words)
-{
-	for (; *words != NULL; words++)
-		if (strcmp(s, *words) == 0)
-			return true;
-	return false;
-}
-
-/*
- * An integer as Go's ParseInt(s, 0, 64) reads it once underscores are gone:
- * sign, 0x, 0o, 0b or a leading 0 for octal.
- */
-static bool
-parse_int(const char *s, double *ret)
-{
-	bool is_negative = *s == '-';
-	unsigned base = 10;
-	double v = 0;
-	size_t n = 0;
-
-	s += *s == '-' || *s == '+';
-	if (s[0] == '0' && s[1] != '\0') {
-		base = 8;
-		s++;
-		if (*s == 'x' || *s == 'X' || *s == 'b' || *s == 'B' ||
-		    *s == 'o' || *s == 'O')
-			base = *s == 'x' || *s == 'X' ? 16 :
-			    *s == 'b' || *s == 'B' ? 2 : 8, s++;
-	}
-	for (; *s != '\0'; s++, n++) {
-		unsigned d = *s >= '0' && *s <= '9' ? (unsigned)(*s - '0') :
-		    *s >= 'a' && *s <= 'f' ? (unsigned)(*s - 'a') + 10 :
-		    *s >= 'A' && *s <= 'F' ? (unsigned)(*s - 'A') + 10 : 99;
-
-		if (d >= base)
-			return false;
-		v = v * base + d;
-	}
-	*ret = is_negative ? -v : v;
-	return n > 0 && v < 0x1p64;
-}
-
-/* [-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)? or digits and a last dot. */
-static bool
-is_float(const char *s)
-{
-	size_t whole, part = 0;
-
-	s += *s == '-' || *s == '+';
-	whole = strspn(s, "0123456789");
-	s += whole;
-	if (*s == '.') {
-		s++;
-		part = strspn(s, "0123456789");
-		s += part;
-	}
-	if (whole + part == 0)
-		return false;
-	if (*s == 'e' || *s == 'E') {
-		s++;
-		s += *s == '-' || *s == '+';
-		if (strspn(s, "0123456789") == 0)
-			return false;
-		s += strspn(s, "0123456789");
-	}
-	return *s == '\0';
-}
-
-/* A number, or NULL where the text is none. */
 static cJSON *
-resolve_number(const char *s)
+make_plain(struct builder *b, const char *s, unsigned line)
 {
-	char buf[128];
-	size_t n = 0;
-	double v;
+	cJSON *node = yaml_plain_scalar(s);
 
-	if (strchr("0123456789+-.", *s) == NULL || strlen(s) >= sizeof(buf))
-		return NULL;
-	for (const char *p = s; *p != '\0'; p++)
-		if (*p != '_')
-			buf[n++] = *p;
-	buf[n] = '\0';
-	if (parse_int(buf, &v))
-		return cJSON_CreateNumber(v);
-	if (!is_float(buf))
-		return NULL;
-	v = strtod(buf, NULL);
-	return isfinite(v) ? cJSON_CreateNumber(v) : NULL;
-}
-
-/* A plain scalar that is a word of YAML's own; NULL where it is none. */
-static cJSON *
-resolve_word(struct builder *b, const char *s, unsigned line)
-{
-	static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
-	static const char *const trues[] = { "true", "True", "TRUE", "yes", "Yes",
-		"YES", "on", "On", "ON", "y", "Y", NULL };
-	static const char *const falses[] = { "false", "False", "FALSE", "no", "No",
-		"NO", "off", "Off", "OFF", "n", "N", NULL };
-	static const char *const infs[] = { ".inf", ".Inf", ".INF", "+.inf", "+.Inf",
-		"+.INF", "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN", NULL };
-
-	if (is_one_of(s, nulls))
-		return cJSON_CreateNull();
-	if (is_one_of(s, trues))
-		return cJSON_CreateTrue();
-	if (is_one_of(s, falses))
-		return cJSON_CreateFalse();
-	if (is_one_of(s, infs))
+	if (node == NULL)
 		fail(b, line, "%s is a number that JSON does not have; put it in "
 		    "quotes if a string is meant", s);
-	return NULL;
-}
-
-static cJSON *
-resolve_plain(struct builder *b, const char *s, unsigned line)
-{
-	enum { WORD_MAX = 5 };	/* "false": longer ones need not be compared */
-	cJSON *node = NULL;
-
-	if (strnlen(s, WORD_MAX + 1) <= WORD_MAX)
-		node = resolve_word(b, s, line);
-	if (node == NULL && b->err_line == 0)
-		node = resolve_number(s);
-	if (node == NULL && b->err_line == 0)
-		node = cJSON_CreateString(s);
 	return node;
 }
 
@@ -212,12 +93,12 @@ make_scalar(struct builder *b, const yaml_event_t *ev, unsigned line)
 	}
 	if (ev->data.scalar.tag == NULL)
 		return ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ?
-		    resolve_plain(b, s, line) : cJSON_CreateString(s);
+		    make_plain(b, s, line) : cJSON_CreateString(s);
 	tag = core_tag(ev->data.scalar.tag);
 	if (strcmp(tag, "str") == 0 || strcmp(tag, "!") == 0)
 		return cJSON_CreateString(s);
-	if (is_one_of(tag, plains))
-		return resolve_plain(b, s, line);
+	if (yaml_is_one_of(tag, plains))
+		return make_plain(b, s, line);
 	fail(b, line, "tag %.64s is not supported; remove it", tag);
 	return NULL;
 }
