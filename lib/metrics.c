@@ -16,6 +16,8 @@ struct series {
 };
 
 static struct series *all;
+static void (*writer)(FILE *f, void *arg);
+static void *writer_arg;
 
 static struct series *
 find(const struct metric *m, const char *labels, bool is_made)
@@ -128,6 +130,13 @@ by_key(const struct series *a, const struct series *b)
 }
 
 void
+metrics_set_writer(void (*fn)(FILE *f, void *arg), void *arg)
+{
+	writer = fn;
+	writer_arg = arg;
+}
+
+void
 metrics_write(FILE *f)
 {
 	const struct metric *last = NULL;
@@ -145,6 +154,8 @@ metrics_write(FILE *f)
 		else
 			fprintf(f, "%s %.17g\n", s->metric->name, s->value);
 	}
+	if (writer != NULL)
+		writer(f, writer_arg);
 }
 
 void

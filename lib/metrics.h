@@ -35,6 +35,12 @@ void metrics_drop(const struct metric *m, const char *labels);
 const char *metrics_labels(char *buf, size_t size, ...)
     __attribute__((sentinel));
 
+/*
+ * What fn writes comes last: for series that are too many to be kept here. One
+ * fn; NULL: none.
+ */
+void metrics_set_writer(void (*fn)(FILE *f, void *arg), void *arg);
+
 /* Write every series, grouped by metric, with HELP and TYPE. */
 void metrics_write(FILE *f);
 

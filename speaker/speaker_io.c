@@ -17,6 +17,7 @@
 #include "speaker/plan.h"
 #include "speaker/report_io.h"
 #include "speaker/speaker_io.h"
+#include "speaker/stats.h"
 #include "speaker/status_encode.h"
 #include "speaker/tell_io.h"
 #include "speaker/worker_io.h"
@@ -55,6 +56,7 @@ struct speaker {
 	ev_timer look;
 	bool	is_looking;		/* what the worker does: look, not program */
 	bool	has_seen_meddling;	/* what that look came to */
+	struct stats stats;
 	struct mono recheck;
 	struct mono retry;		/* MONO_NEVER: nothing failed */
 	int64_t	retry_ms;		/* the last back-off */
@@ -96,13 +98,6 @@ schedule_retry(struct speaker *s, struct mono now, bool is_failed)
 	s->retry = mono_add_ms(now, s->retry_ms);
 }
 
-static void
-on_stat(void *arg, const struct director_stat *row)
-{
-	(void)arg;
-	(void)row;
-}
-
 /* On the worker's thread. */
 static void
 work(void *arg)
@@ -110,7 +105,8 @@ work(void *arg)
 	struct speaker *s = arg;
 
 	if (s->is_looking)
-		s->has_seen_meddling = director_look(s->director, on_stat, s);
+		s->has_seen_meddling = director_look(s->director, stats_note,
+		    &s->stats);
 	else
 		apply_program(&s->apply);
 }
@@ -271,6 +267,7 @@ static void
 looked(struct speaker *s)
 {
 	s->is_dirty |= s->has_seen_meddling;
+	stats_take(&s->stats, s->plan.want.nservices);
 	if (s->is_leaving)
 		leave_now(s);
 }
@@ -568,6 +565,7 @@ speaker_new(struct ev_loop *loop, const struct speaker_conf *conf, char err[512]
 	}
 	ev_prepare_start(loop, &s->turn);
 	ev_timer_start(loop, &s->look);
+	metrics_set_writer(stats_write, &s->stats);
 	return s;
 }
 
@@ -580,6 +578,7 @@ speaker_free(struct speaker *s)
 	ev_timer_stop(s->loop, &s->wake);
 	ev_timer_stop(s->loop, &s->leave);
 	ev_timer_stop(s->loop, &s->look);
+	metrics_set_writer(NULL, NULL);
 	worker_free(s->worker);
 	kube_source_close(s->source);
 	httpd_free(s->httpd);
@@ -587,6 +586,7 @@ speaker_free(struct speaker *s)
 	mesh_close(&s->mesh);
 	arp_io_free(s->arp);
 	director_close(s->director);
+	stats_fini(&s->stats);
 	tell_fini(&s->tell);
 	reporter_fini(&s->reporter);
 	apply_fini(&s->apply);

@@ -71,6 +71,27 @@ def meddling(svc):
     return f"{len(took)} kinds: median {ms(median(took))}, worst {ms(max(took))}"
 
 
+@scenario(4, 6)
+def counters(svc):
+    """What the kernel counts of a Service and its endpoints is in the metrics."""
+    vip, owner = svc.settle()
+    labels = f'service="default/{svc.name}:{TCP_PORT}/TCP",family="{svc.family}",tier="1"'
+    name = f"herald_service_connections_total{{{labels}}}"
+    before = svc.lab.speakers[owner.name].metrics().get(name, 0)
+    flows(svc, vip, 40)
+    found = until("40 more connections in the owner's metrics", lambda: (
+        m := svc.lab.speakers[owner.name].metrics())[name] == before + 40 and m or Not(
+            f"{m.get(name)}, {before} before"), 3, node=owner)
+    each = [v for k, v in found.items()
+            if k.startswith(f"herald_endpoint_connections_total{{{labels},")]
+    if sum(each) != found[name] or len(each) != len(svc.members):
+        raise Failed(f"{len(svc.members)} endpoints that make up {found[name]}", f"{each}", owner)
+    sent = found[f'herald_service_bytes_total{{{labels},direction="in"}}']
+    if not sent > 40 * 100:
+        raise Failed("some bytes a connection", f"{sent}", owner)
+    return f"{found[name]:.0f} connections over {len(each)} endpoints"
+
+
 def use_profile(svc, spec):
     """The Service gets a profile of its own; without spec, none any more."""
     obj = objects.service(svc.name, [svc.family])
