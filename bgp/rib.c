@@ -190,7 +190,7 @@ bgp_rib_restart(struct bgp_rib *r, uint8_t eor)
 {
 	for (size_t i = 0; i < r->n; i++)
 		r->entries[i].sent = 0;
-	r->begin_due = r->end_due = 0;
+	r->begin_due = r->end_due = r->again = 0;
 	r->eor_due = eor;
 	compact(r);
 }
@@ -198,13 +198,18 @@ bgp_rib_restart(struct bgp_rib *r, uint8_t eor)
 void
 bgp_rib_refresh(struct bgp_rib *r, enum bgp_family f, bool is_enhanced)
 {
+	uint8_t bit = (uint8_t)(1u << f);
+
+	if (is_enhanced) {
+		r->begin_due |= bit;
+		r->end_due |= bit;
+	}
+	if (r->again & bit)
+		return;
+	r->again |= bit;
 	for (size_t i = 0; i < r->n; i++)
 		if (family_of(&r->entries[i]) == f && r->entries[i].sent != 0)
 			r->entries[i].sent = BGP_RIB_AGAIN;
-	if (is_enhanced) {
-		r->begin_due |= (uint8_t)(1u << f);
-		r->end_due |= (uint8_t)(1u << f);
-	}
 	recount(r);
 }
 
@@ -253,6 +258,7 @@ write_update(struct bgp_rib *r, const struct bgp_session *s, struct wire_out *w,
 	uint16_t want = first->want;
 	struct bgp_update_out u;
 
+	r->again &= (uint8_t)~(1u << f);
 	bgp_update_begin(&u, w, s, f, want != 0 ? r->attrs[want - 1] : NULL);
 	for (struct bgp_rib_entry *e = first; e < r->entries + r->n; e++) {
 		if (!is_pending(e) || e->want != want || family_of(e) != f)

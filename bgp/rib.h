@@ -39,6 +39,8 @@ struct bgp_rib {
 	size_t	nsent[BGP_NFAMILIES];	/* prefixes the peer has from us */
 	uint8_t	begin_due, end_due;	/* families owed a BoRR, an EoRR (RFC 7313) */
 	uint8_t	eor_due;		/* families owed an End-of-RIB */
+	uint8_t	again;			/* families owed again as a whole: who asks
+					   again meanwhile costs nothing more */
 };
 
 void bgp_rib_init(struct bgp_rib *r);
