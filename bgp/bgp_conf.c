@@ -18,6 +18,7 @@ bgp_conf_copy(struct bgp_io_peer *to, const struct bgp_io_peer *from)
 {
 	*to = *from;
 	to->name = mem_strdup(text(from->name));
+	to->fault = mem_strdup(text(from->fault));
 	to->ifname = mem_strdup(text(from->ifname));
 	to->vrf = mem_strdup(text(from->vrf));
 	to->password = mem_strdup(from->auth != BGP_IO_AUTH_NONE ? text(from->password) : "");
@@ -31,6 +32,7 @@ bgp_conf_free(struct bgp_io_peer *c)
 	explicit_bzero(password, strlen(password));
 	free(password);
 	free((char *)(uintptr_t)c->name);
+	free((char *)(uintptr_t)c->fault);
 	free((char *)(uintptr_t)c->ifname);
 	free((char *)(uintptr_t)c->vrf);
 }
@@ -53,6 +55,7 @@ bgp_conf_is_same(const struct bgp_io_peer *ours, const struct bgp_io_peer *their
 {
 	return is_same_session(&ours->session, &theirs->session) &&
 	    ip_eq(&ours->addr, &theirs->addr) && ip_eq(&ours->source, &theirs->source) &&
+	    strcmp(ours->fault, text(theirs->fault)) == 0 &&
 	    strcmp(ours->ifname, text(theirs->ifname)) == 0 &&
 	    strcmp(ours->vrf, text(theirs->vrf)) == 0 && ours->port == theirs->port &&
 	    ours->hops == theirs->hops && ours->has_gtsm == theirs->has_gtsm &&
@@ -81,6 +84,8 @@ bgp_conf_fault(const struct bgp_io_peer *c, bool has_ao)
 {
 	size_t len = strlen(text(c->password));
 
+	if (text(c->fault)[0] != '\0')
+		return c->fault;
 	if (strlen(text(c->ifname)) >= BGP_IO_NAME_MAX)
 		return "the interface's name is longer than 15 bytes";
 	if (strlen(text(c->vrf)) >= BGP_IO_NAME_MAX)

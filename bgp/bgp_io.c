@@ -291,9 +291,13 @@ bgp_io_free(struct bgp_io *b)
 static void
 refuse(struct bgp_nbr *n, const char *why, const char *other)
 {
+	char reason[sizeof(n->reason)];
+
 	n->is_refused = true;
-	snprintf(n->reason, sizeof(n->reason), "%s%s", why, other);
-	log_warn(LOG_OBJ("peer", n->conf.name), "BGP peer refused: %s", n->reason);
+	snprintf(reason, sizeof(reason), "%s%s", why, other);
+	if (strcmp(n->reason, reason) != 0)	/* else it has been said */
+		log_warn(LOG_OBJ("peer", n->conf.name), "BGP peer refused: %s", reason);
+	memcpy(n->reason, reason, sizeof(reason));
 }
 
 /* By name; of several that conflict the first stays. */
@@ -317,6 +321,7 @@ check_new(struct bgp_io *b, struct bgp_nbr *n)
 		    o->conf.name);
 		return;
 	}
+	n->reason[0] = '\0';
 }
 
 static int
@@ -373,6 +378,8 @@ set_peer(struct bgp_io *b, const struct bgp_io_peer *conf)
 	}
 	n = bgp_nbr_new(b, conf);
 	n->is_wanted = true;
+	if (old != NULL && old->is_refused)
+		memcpy(n->reason, old->reason, sizeof(n->reason));
 	if (old != NULL) {
 		inherit_routes(n, old);
 		remove_nbr(b, old, BGP_CEASE_CONFIG);

@@ -61,6 +61,9 @@ enum bgp_io_auth {
 
 struct bgp_io_peer {
 	const char *name;		/* unique; who it is across calls */
+	/* What is wrong with what it was made from, and the remedy: it is refused
+	   for that. NULL or "": nothing. */
+	const char *fault;
 	/*
 	 * Where it is. A link-local address needs ifname. With IP_NONE the peer
 	 * is whoever sends router advertisements on ifname (unnumbered).

@@ -126,18 +126,16 @@ add_peer(struct bgp_ctx *b, const struct kube_object *o)
 	const struct kube_bgp_peer *p = &o->bgp_peer;
 	struct arena *a = &b->plan->arena;
 	const char *password = NULL;
-	struct kube_error err;
+	struct kube_error err = { "" };
 
 	if (!kube_any_selector_matches(p->node_selectors, p->nnode_selectors,
 	    &b->self->meta.labels))
 		return;
-	/* Without the password the peer would drop us anyway. */
-	if (kube_peer_password(b->ctx->in->store, o, &password, &err) != 0) {
-		plan_warn(b->plan, "BGPPeer %s: no session: %s", KUBE_KEY(o), err.text);
-		return;
-	}
+	/* Without the password the peer would drop us anyway: that one waits. */
+	(void)kube_peer_password(b->ctx->in->store, o, &password, &err);
 	b->plan->bgp_peers[b->plan->nbgp_peers++] = (struct bgp_io_peer){
 		.name = arena_strdup(a, o->meta.name),
+		.fault = err.text[0] != '\0' ? arena_strdup(a, err.text) : NULL,
 		.addr = p->address,
 		.ifname = arena_strdup(a, p->interface),
 		.vrf = arena_strdup(a, p->vrf),

@@ -25,10 +25,11 @@ base(void)
 CHANGE(none, (void)c)
 CHANGE(bfd, c->bfd.detect_mult = 3)
 CHANGE(next_hop, c->next_hop6.family = IP_V6)
-CHANGE(empty_strings, (c->ifname = "", c->vrf = ""))
+CHANGE(empty_strings, (c->ifname = "", c->vrf = "", c->fault = ""))
 CHANGE(seed, c->session.random = 7)
 CHANGE(restarting, c->session.is_restarting = true)
 CHANGE(address, c->addr.b[3]++)
+CHANGE(fault, c->fault = "no Secret")
 CHANGE(iface, c->ifname = "eth0")
 CHANGE(vrf, c->vrf = "red")
 CHANGE(port, c->port = 1790)
@@ -59,7 +60,7 @@ static const struct {
 } changes[] = {
 	{ none, true }, { bfd, true }, { next_hop, true }, { empty_strings, true },
 	{ seed, true }, { restarting, true },
-	{ address, false }, { iface, false }, { vrf, false }, { port, false },
+	{ address, false }, { fault, false }, { iface, false }, { vrf, false }, { port, false },
 	{ source, false }, { hops, false }, { gtsm, false }, { password, false },
 	{ no_password, false }, { key_id, false }, { local_as, false },
 	{ peer_as, false }, { as_rule, false }, { router_id, false }, { hold, false },
@@ -124,6 +125,9 @@ START_TEST(ao_needs_the_kernel)
 	ck_assert_ptr_null(bgp_conf_fault(&c, false));
 	c.auth = BGP_IO_AUTH_AO;
 	ck_assert_ptr_null(bgp_conf_fault(&c, true));
+	c.fault = "no Secret";
+	ck_assert_str_eq(bgp_conf_fault(&c, true), "no Secret");
+	c.fault = "";
 	ck_assert(strstr(bgp_conf_fault(&c, false), "TCP-AO") != NULL);
 }
 END_TEST

@@ -108,11 +108,15 @@ def bgp_status(svc):
         for change, state, nodes in (
                 (lambda: lab.objects.put(secret("another")), ("Active", "up"), []),
                 (lambda: lab.objects.put(secret(PASSWORD)), ("Established", "up"), lab.nodes),
-                (lambda: lab.objects.remove(secret("")), None, []),
+                (lambda: lab.objects.remove(secret("")), ("Idle", "down"), []),
                 (lambda: lab.objects.put(secret(PASSWORD)), ("Established", "up"), lab.nodes)):
             since = change()
             wait_route(vip, nodes, 40)
             took.append(wait_sessions(lab, state) - since)
+            if state[0] == "Idle":
+                why, = lab.speakers["n1"].status()["bgp"]
+                if "there is no Secret herald-system/router" not in why["reason"]:
+                    raise Failed("the speaker to say what is missing", f"{why}")
         for o in (obj, *bgp_objects()[1:]):
             lab.objects.remove(o)
         wait_sessions(lab, None)
@@ -120,7 +124,7 @@ def bgp_status(svc):
             svc, "ServiceBGPStatus", "web-bgp"), 10)
     svc.settle()
     return ("three sessions told of; with another password down after {}, up again after {}; "
-            "without the Secret gone after {}, back after {}").format(*map(ms, took))
+            "without the Secret given up after {}, back after {}").format(*map(ms, took))
 
 
 def wait_explained(svc, status, step, text, limit_sec=10):

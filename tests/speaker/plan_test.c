@@ -271,10 +271,9 @@ static const struct {
 	    { PEER("p", "'peerAddress':'10.0.0.254','passwordSecret':{'name':'t'}"),
 	      PEER("q", "'peerAddress':'10.0.0.253','passwordSecret':{'name':'s'}"),
 	      SECRET("y") },
-	    "q 10.0.0.253 as 64513 md5 y; warning BGPPeer herald-system/p: no session: "
-	    "spec.passwordSecret: there is no Secret herald-system/t of type "
-	    "kubernetes.io/basic-auth; create it with the password under the key "
-	    "\"password\"" },
+	    "p 10.0.0.254 as 64513 refused: spec.passwordSecret: there is no Secret "
+	    "herald-system/t of type kubernetes.io/basic-auth; create it with the "
+	    "password under the key \"password\"; q 10.0.0.253 as 64513 md5 y" },
 	{ "a profile that is not there: without BFD, and it is said",
 	    { PEER("p", "'peerAddress':'10.0.0.254','bfdProfile':'fast'") },
 	    "p 10.0.0.254 as 64513; warning BGPPeer herald-system/p: spec.bfdProfile: "
@@ -549,6 +548,8 @@ print_bgp(const struct plan *p)
 		    q->session.peer_as);
 		ck_assert_uint_eq(q->session.router_id, 0x0a000001);
 		ck_assert_uint_eq(q->session.families, 1u << BGP_IPV4_UNICAST);
+		if (q->fault != NULL)
+			fprintf(f, " refused: %s", q->fault);
 		if (q->auth == BGP_IO_AUTH_MD5)
 			fprintf(f, " md5 %s", q->password);
 		if (q->bfd.detect_mult > 0)
