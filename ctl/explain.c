@@ -60,7 +60,7 @@ explain_service(struct explaining *x)
 	const struct explain_input *in = x->in;
 	const struct kube_object *stub = kube_store_stub(in->store, KUBE_SERVICE, in->ns,
 	    in->name);
-	struct explain_list ports = { .n = 0 };
+	struct explain_list ports = { .n = 0 }, from = { .n = 0 };
 	const struct kube_service *s;
 
 	if (stub != NULL) {
@@ -86,9 +86,11 @@ explain_service(struct explaining *x)
 	for (size_t i = 0; i < s->nports; i++)
 		explain_list_add(&ports, "%u/%s", s->ports[i].port,
 		    kube_proto_name(s->ports[i].proto));
+	for (size_t i = 0; i < s->nsource_ranges; i++)
+		explain_list_add(&from, "%s", PREFIX_STR(&s->source_ranges[i]));
 	explain_add(x, EXPLAIN_OK, "service", "LoadBalancer, externalTrafficPolicy %s, "
-	    "ports %s", s->external_policy == KUBE_POLICY_LOCAL ? "Local" : "Cluster",
-	    ports.text);
+	    "ports %s%s%s", s->external_policy == KUBE_POLICY_LOCAL ? "Local" : "Cluster",
+	    ports.text, from.n > 0 ? ", to clients in " : "", from.text);
 	return true;
 }
 

@@ -33,6 +33,18 @@ struct explain_conflict {		/* somebody else uses the VIP */
 	const char *ifname, *mac;
 };
 
+struct explain_quorum {			/* of a port that has health checks */
+	const char *port;		/* "NS/NAME:PORT/PROTOCOL" */
+	unsigned nup, nneeded;		/* endpoints */
+	const char *served;		/* by "endpoints", "fallback" or "nobody" */
+};
+
+struct explain_check {			/* one that fails */
+	const char *ip;
+	unsigned port;
+	const char *error;		/* NULL not known */
+};
+
 struct explain_speaker {
 	const char *node;
 	const char *trouble;		/* why it could not be asked; NULL: it was */
@@ -42,6 +54,10 @@ struct explain_speaker {
 	size_t	nsessions;
 	struct explain_conflict *conflicts;
 	size_t	nconflicts;
+	struct explain_quorum *quorums;
+	size_t	nquorums;
+	struct explain_check *failing;	/* of endpoints that this node checks */
+	size_t	nfailing;
 };
 
 struct explain_input {

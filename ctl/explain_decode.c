@@ -1,5 +1,6 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <string.h>
 
 #include "ctl/explain_decode.h"
 
@@ -17,11 +18,19 @@ text(struct arena *a, const cJSON *o, const char *name)
 	return cJSON_IsString(v) ? arena_strdup(a, v->valuestring) : NULL;
 }
 
+static unsigned
+number(const cJSON *o, const char *name)
+{
+	const cJSON *v = field(o, name);
+
+	return cJSON_IsNumber(v) && v->valueint > 0 ? (unsigned)v->valueint : 0;
+}
+
 /* An item's VIP; false where it is none of the Service's. */
 static bool
-vip_of(const cJSON *o, const struct kube_object *svc, struct ip *ret)
+vip_of(const cJSON *o, const char *name, const struct kube_object *svc, struct ip *ret)
 {
-	const cJSON *v = field(o, "ip");
+	const cJSON *v = field(o, name);
 
 	if (!cJSON_IsString(v) || ip_parse(v->valuestring, ret) != 0)
 		return false;
@@ -48,7 +57,7 @@ read_vips(const cJSON *array, const struct kube_object *svc, struct arena *a,
 
 	s->views = arena_array(a, svc->service.ningress, sizeof(*s->views));
 	cJSON_ArrayForEach(o, array) {
-		if (s->nviews == svc->service.ningress || !vip_of(o, svc, &vip))
+		if (s->nviews == svc->service.ningress || !vip_of(o, "ip", svc, &vip))
 			continue;
 		s->views[s->nviews++] = (struct explain_view){ .vip = vip,
 		    .owner = text(a, o, "owner"), .reason = text(a, o, "reason"),
@@ -83,8 +92,50 @@ read_conflicts(const cJSON *array, const struct kube_object *svc, struct arena *
 		struct explain_conflict c = { .ifname = text(a, o, "interface"),
 			.mac = text(a, o, "mac") };
 
-		if (c.ifname != NULL && c.mac != NULL && vip_of(o, svc, &c.vip))
+		if (c.ifname != NULL && c.mac != NULL && vip_of(o, "ip", svc, &c.vip))
 			s->conflicts[s->nconflicts++] = c;
+	}
+}
+
+static void
+read_quorums(const cJSON *array, const struct kube_object *svc, struct arena *a,
+    struct explain_speaker *s)
+{
+	const cJSON *o;
+	struct ip vip;
+
+	s->quorums = room(a, array, sizeof(*s->quorums));
+	cJSON_ArrayForEach(o, array) {
+		struct explain_quorum q = { .nup = number(o, "up"),
+			.nneeded = number(o, "needed") };
+
+		if (!vip_of(o, "vip", svc, &vip))
+			continue;
+		q.port = text(a, o, "service");
+		q.served = text(a, o, "served");
+		if (q.port != NULL && q.served != NULL)
+			s->quorums[s->nquorums++] = q;
+	}
+}
+
+static void
+read_failing(const cJSON *array, const struct kube_object *svc, struct arena *a,
+    struct explain_speaker *s)
+{
+	const char *key = arena_printf(a, "%s/%s", svc->meta.ns, svc->meta.name), *of;
+	const cJSON *o;
+
+	s->failing = room(a, array, sizeof(*s->failing));
+	cJSON_ArrayForEach(o, array) {
+		struct explain_check c = { .port = number(o, "port") };
+
+		of = cJSON_GetStringValue(field(o, "service"));
+		if (of == NULL || strcmp(of, key) != 0 || !cJSON_IsFalse(field(o, "up")))
+			continue;
+		c.ip = text(a, o, "ip");
+		c.error = text(a, o, "error");
+		if (c.ip != NULL)
+			s->failing[s->nfailing++] = c;
 	}
 }
 
@@ -102,6 +153,8 @@ explain_decode(const char *json, const struct kube_object *svc, struct arena *a,
 	read_vips(field(top, "vips"), svc, a, &s);
 	read_sessions(field(top, "bgp"), a, &s);
 	read_conflicts(field(top, "conflicts"), svc, a, &s);
+	read_quorums(field(top, "quorums"), svc, a, &s);
+	read_failing(field(top, "checks"), svc, a, &s);
 	cJSON_Delete(top);
 	*ret = s;
 	return 0;

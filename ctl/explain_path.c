@@ -227,6 +227,56 @@ explain_forwarding(struct explaining *x, const struct ip *vip, const char *owner
 		    lacks.text);
 }
 
+/* The endpoints that fail their checks, as the nodes they are on find. */
+static void
+list_failing(const struct explain_input *in, struct explain_list *ret)
+{
+	for (size_t i = 0; i < in->nspeakers; i++) {
+		const struct explain_speaker *s = &in->speakers[i];
+
+		for (size_t j = 0; j < s->nfailing; j++)
+			explain_list_add(ret, "%s port %u%s%.80s", s->failing[j].ip,
+			    s->failing[j].port, s->failing[j].error != NULL ? ": " : "",
+			    s->failing[j].error != NULL ? s->failing[j].error : "");
+	}
+}
+
+/* Active checks, where a ForwardingProfile asks for them. */
+static void
+explain_health(struct explaining *x)
+{
+	const struct explain_quorum *worst = NULL;
+	struct explain_list failing = { .n = 0 };
+
+	for (size_t i = 0; i < x->in->nspeakers; i++) {
+		const struct explain_speaker *s = &x->in->speakers[i];
+
+		for (size_t j = 0; j < s->nquorums; j++) {
+			const struct explain_quorum *q = &s->quorums[j];
+
+			/* nobody is worse than fallback, and that than endpoints. */
+			if (worst == NULL || strcmp(q->served, "nobody") == 0 ||
+			    (strcmp(q->served, "fallback") == 0 &&
+			    strcmp(worst->served, "nobody") != 0))
+				worst = q;
+		}
+	}
+	if (worst == NULL)
+		return;
+	list_failing(x->in, &failing);
+	if (strcmp(worst->served, "endpoints") != 0)
+		explain_add(x, strcmp(worst->served, "nobody") == 0 ? EXPLAIN_STOP :
+		    EXPLAIN_WARN, "health", "%s: %u endpoints pass their checks, and %u "
+		    "are needed: served by %s; see the healthCheck of its "
+		    "ForwardingProfile%s%s", worst->port, worst->nup, worst->nneeded,
+		    worst->served, failing.n > 0 ? "; failing: " : "", failing.text);
+	else
+		explain_add(x, failing.n > 0 ? EXPLAIN_WARN : EXPLAIN_OK, "health", "%s: %u "
+		    "endpoints pass their checks, and %u are needed%s%s", worst->port,
+		    worst->nup, worst->nneeded, failing.n > 0 ? "; failing: " : "",
+		    failing.text);
+}
+
 static void
 explain_duplicates(struct explaining *x)
 {
@@ -294,5 +344,6 @@ explain_path(struct explaining *x)
 			has_owner |= explain_vip(x, &s->ingress[i].ip);
 	}
 	explain_bgp(x, has_owner);
+	explain_health(x);
 	explain_duplicates(x);
 }

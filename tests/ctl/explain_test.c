@@ -50,6 +50,14 @@ static const char *const world[] = {
 	"'announced':false}", "")
 #define SESSION(state) STATUS("{'ip':'10.0.9.3','reason':'no L2','programmed':true}", \
 	",'bgp':[{'name':'tor','state':'" state "','reason':'Connection refused'}]")
+#define CHECKED(served, up, failing) STATUS("{'ip':'10.0.9.3','owner':'n2','programmed':" \
+	"true,'announced':true}", ",'quorums':[{'service':'d/x:1/TCP','vip':'10.0.9.9','up':0," \
+	"'needed':1,'served':'nobody'},{'service':'d/web:80/TCP','vip':'10.0.9.3','up':" up \
+	",'needed':1,'served':'" served "'}],'checks':[{'service':'d/x','ip':'10.1.9.9'," \
+	"'port':1,'up':false},{'service':'d/web','ip':'10.1.0.2','port':8080,'up':true}" \
+	failing "]")
+#define FAILING ",{'service':'d/web','ip':'10.1.0.1','port':8080,'up':false," \
+	"'error':'HTTP 503'}"
 
 static const struct {
 	const char *why;
@@ -70,6 +78,24 @@ static const struct {
 	    "ok   endpoints   2 of 2 are ready", "nothing stops traffic" },
 	{ "forwarding", { NULL }, NULL, { NULL },
 	    "ok   forwarding  10.0.9.3 is programmed on 3 of 3 nodes asked",
+	    "nothing stops traffic" },
+	{ "who is let in", { SERVICE(LB ",'loadBalancerSourceRanges':['192.0.2.0/24']", VIP) },
+	    NULL, { NULL }, "ok   service     LoadBalancer, externalTrafficPolicy Cluster, "
+	    "ports 80/TCP, to clients in 192.0.2.0/24", "nothing stops traffic" },
+	{ "checks pass", { NULL }, NULL, { NULL, CHECKED("endpoints", "2", "") },
+	    "ok   health      d/web:80/TCP: 2 endpoints pass their checks, and 1 are needed",
+	    "nothing stops traffic" },
+	{ "one fails, and others do", { NULL }, NULL, { NULL, CHECKED("endpoints", "1",
+	      FAILING) }, "warn health      d/web:80/TCP: 1 endpoints pass their checks, and "
+	    "1 are needed; failing: 10.1.0.1 port 8080: HTTP 503", "nothing stops traffic" },
+	{ "all fail", { NULL }, NULL, { CHECKED("fallback", "0", ""), CHECKED("nobody", "0",
+	      FAILING), CHECKED("fallback", "0", "") }, "STOP health      d/web:80/TCP: 0 "
+	    "endpoints pass their checks, and 1 are needed: served by nobody; see the "
+	    "healthCheck of its ForwardingProfile; failing: 10.1.0.1 port 8080: HTTP 503",
+	    "traffic stops at: health" },
+	{ "the sorry server answers", { NULL }, NULL, { NULL, CHECKED("fallback", "0", "") },
+	    "warn health      d/web:80/TCP: 0 endpoints pass their checks, and 1 are needed: "
+	    "served by fallback; see the healthCheck of its ForwardingProfile",
 	    "nothing stops traffic" },
 	{ "no such Service", { NULL }, "Service/web", { NULL },
 	    "STOP service     there is no Service d/web; see kubectl get services -A",
