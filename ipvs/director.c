@@ -75,6 +75,8 @@ director_open(const struct director_conf *conf, struct director **ret,
 	d->conf.host_if = d->host_if = mem_strdup(conf->host_if);
 	r = net_open(&d->net, &d->conf, ret_err);
 	if (r == 0)
+		r = director_choose_mark(d, ret_err);
+	if (r == 0)
 		r = net_ensure(&d->net, &d->conf, &nmade, ret_err);
 	if (r == 0)
 		r = director_open_ipvs(d, ret_err);

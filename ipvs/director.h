@@ -77,7 +77,7 @@ struct director_want {
 struct director_conf {
 	const char *name;	/* netns name under /run/netns, e.g. "herald" */
 	const char *host_if;	/* veth on the host, e.g. "herald0" */
-	uint32_t fwmark;	/* one bit, e.g. 0x10 */
+	uint32_t fwmark;	/* one bit, e.g. 0x10; 0: one that nobody tests */
 	uint32_t table;		/* routing table, e.g. 7777 */
 	uint32_t rule_pref;	/* e.g. 77 */
 	bool	drops_unknown;	/* a port of a VIP that no service has: silence, in
@@ -123,6 +123,14 @@ int director_destroy(const struct director_conf *conf,
 int director_sync(struct director *d, const struct director_want *want,
     struct director_changes *ret_changes,
     void (*fail)(void *arg, const struct director_error *err), void *arg);
+
+/*
+ * Look for what of this host keeps VIP traffic from passing, or somebody else's from
+ * working, and cannot be mended by us: each with its remedy is told to fn. Nothing
+ * is changed. For once a minute or so.
+ */
+void director_advise(struct director *d, const struct director_want *want,
+    void (*fn)(void *arg, const struct director_error *advice), void *arg);
 
 /*
  * Forget what the kernel was found or left to hold, so that the next sync looks

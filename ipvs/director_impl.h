@@ -3,6 +3,7 @@
  *
  *	director.c	open, and a sync in its order
  *	director_table.c	the IPVS part: know the table, change it, say what failed
+ *	director_advise_io.c	what of the host is in the way
  *	director_look.c	what others have changed, and the counters, bit by bit
  */
 #ifndef HERALD_IPVS_DIRECTOR_IMPL_H
@@ -56,6 +57,9 @@ struct director_run {
 	void	*arg;
 	bool	has_failed;
 };
+
+/* With conf.fwmark 0: choose one; director_advise_io.c. */
+int director_choose_mark(struct director *d, struct director_error *ret_err);
 
 /* Hand err to the caller's fail(). */
 void director_report(struct director_run *s, const struct director_error *err);

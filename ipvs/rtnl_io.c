@@ -355,7 +355,7 @@ got_addr(struct nlmsghdr *hdr, void *arg)
 
 	if (hdr->nlmsg_type != RTM_NEWADDR ||
 	    nlmsg_parse(hdr, sizeof(*ifa), tb, IFA_MAX, NULL) < 0 ||
-	    (int)ifa->ifa_index != e->index)
+	    (e->index != 0 && (int)ifa->ifa_index != e->index))
 		return;
 	a = tb[IFA_LOCAL] != NULL ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
 	ip.family = ifa->ifa_family == AF_INET ? IP_V4 :
@@ -420,8 +420,10 @@ rule_request(struct rtnl *r, int type, int flags, uint8_t family, uint32_t pref,
 	struct nl_msg *msg = new_msg(type, flags, &frh, sizeof(frh));
 
 	put_u32(msg, FRA_PRIORITY, pref);
-	put_u32(msg, FRA_FWMARK, mark);
-	put_u32(msg, FRA_FWMASK, mark);
+	if (mark != 0) {
+		put_u32(msg, FRA_FWMARK, mark);
+		put_u32(msg, FRA_FWMASK, mark);
+	}
 	put_u32(msg, FRA_TABLE, table);
 	return request(r, msg);
 }
@@ -438,4 +440,57 @@ rtnl_rule_delete(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
     uint32_t table)
 {
 	return rule_request(r, RTM_DELRULE, 0, family, pref, mark, table);
+}
+
+struct each_rule {
+	void	(*fn)(void *arg, const struct rtnl_rule *rule);
+	void	*arg;
+};
+
+static uint32_t
+get_u32(struct nlattr *a, uint32_t otherwise)
+{
+	return a != NULL && nla_len(a) == sizeof(uint32_t) ? nla_get_u32(a) : otherwise;
+}
+
+static void
+got_rule(struct nlmsghdr *hdr, void *arg)
+{
+	struct each_rule *e = arg;
+	struct nlattr *tb[FRA_MAX + 1];
+	const struct fib_rule_hdr *frh = nlmsg_data(hdr);
+	struct rtnl_rule rule;
+
+	if (hdr->nlmsg_type != RTM_NEWRULE ||
+	    nlmsg_parse(hdr, sizeof(*frh), tb, FRA_MAX, NULL) < 0 ||
+	    tb[FRA_FWMARK] == NULL)
+		return;
+	rule = (struct rtnl_rule){
+		.pref = get_u32(tb[FRA_PRIORITY], 0),
+		.mark = get_u32(tb[FRA_FWMARK], 0),
+		.mask = get_u32(tb[FRA_FWMASK], UINT32_MAX),
+		.table = get_u32(tb[FRA_TABLE], frh->table),
+	};
+	e->fn(e->arg, &rule);
+}
+
+int
+rtnl_rule_each(struct rtnl *r,
+    void (*fn)(void *arg, const struct rtnl_rule *rule), void *arg)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct each_rule e = { fn, arg };
+	int error = 0;
+
+	r->got = got_rule;
+	r->arg = &e;
+	for (size_t i = 0; error == 0 && i < nitems(families); i++) {
+		struct fib_rule_hdr frh = { .family = families[i] };
+
+		error = request(r, new_msg(RTM_GETRULE, NLM_F_DUMP, &frh, sizeof(frh)));
+		if (error == -EAFNOSUPPORT)
+			error = 0;
+	}
+	r->got = NULL;
+	return error;
 }

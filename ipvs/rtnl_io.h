@@ -47,6 +47,7 @@ int rtnl_link_delete(struct rtnl *r, int index);
 /* Addresses are usable at once: no duplicate address detection. */
 int rtnl_addr_add(struct rtnl *r, int index, const struct ip *a, unsigned len);
 int rtnl_addr_delete(struct rtnl *r, int index, const struct ip *a, unsigned len);
+/* Each address of a link, of all links with index 0. */
 int rtnl_addr_each(struct rtnl *r, int index,
     void (*fn)(void *arg, const struct ip *a, unsigned len), void *arg);
 
@@ -55,10 +56,22 @@ int rtnl_default_add(struct rtnl *r, uint32_t table, int index, const struct ip 
 int rtnl_default_delete(struct rtnl *r, uint32_t table, int index,
     const struct ip *via);
 
-/* Rule: packets with all bits of mark look into table. */
+/*
+ * Rule: packets with all bits of mark look into table. To delete one with mark 0:
+ * whatever its mark.
+ */
 int rtnl_rule_add(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
     uint32_t table);
 int rtnl_rule_delete(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
     uint32_t table);
+
+/* A rule that looks at packets' marks. */
+struct rtnl_rule {
+	uint32_t pref, mark, mask, table;
+};
+
+/* Each rule of both families that has a mark. */
+int rtnl_rule_each(struct rtnl *r,
+    void (*fn)(void *arg, const struct rtnl_rule *rule), void *arg);
 
 #endif

@@ -13,6 +13,9 @@ static const struct metric m_changes = { "herald_director_changes_total",
 	"Changes made to the data plane, by kind.", METRIC_COUNTER };
 static const struct metric m_errors = { "herald_director_errors_total",
 	"Objects that could not be programmed.", METRIC_COUNTER };
+static const struct metric m_obstacles = { "herald_host_obstacles",
+	"Things on this host that are in the way of VIP traffic; the log names them.",
+	METRIC_GAUGE };
 static const struct metric m_announced = { "herald_vips_announced",
 	"VIPs this node announces.", METRIC_GAUGE };
 static const struct metric m_yielding = { "herald_vips_yielding",
@@ -319,12 +322,38 @@ apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now
 	a->changes = (struct director_changes){ 0 };
 }
 
+/* On the worker's thread, likewise. */
+static void
+advised(void *arg, const struct director_error *advice)
+{
+	struct apply *a = arg;
+
+	if (a->nadvice < APPLY_MAX_ADVICE)
+		a->advice[a->nadvice++] = *advice;
+}
+
 void
 apply_program(struct apply *a)
 {
 	if (a->is_recheck)
 		director_recheck(a->director);
 	a->rc = director_sync(a->director, &a->plan->want, &a->changes, failed, a);
+	if (!a->is_recheck && a->has_applied)
+		return;
+	a->nadvice = 0;
+	a->has_new_advice = true;
+	director_advise(a->director, &a->plan->want, advised, a);
+}
+
+static void
+report_advice(struct apply *a)
+{
+	if (!a->has_new_advice)
+		return;
+	a->has_new_advice = false;
+	metrics_set(&m_obstacles, NULL, (double)a->nadvice);
+	for (size_t i = 0; i < a->nadvice; i++)
+		log_warn(LOG_NONE, "%s", a->advice[i].text);
 }
 
 int
@@ -333,6 +362,7 @@ apply_finish(struct apply *a, struct mono now)
 	const struct plan *p = a->plan;
 
 	report_errors(a);
+	report_advice(a);
 	report(&a->changes);
 	set_replace(&a->programmed, programmed_vips(a, p));
 	/* Whether a VIP is new is judged by the plan before this one. */

@@ -23,6 +23,7 @@
 
 enum {
 	APPLY_MAX_ERRORS = 32,		/* a sync's further ones are only counted */
+	APPLY_MAX_ADVICE = 8,		/* likewise */
 	/* The next owner may see the API's news later than we do. */
 	APPLY_YIELD_MS = 3000,
 };
@@ -72,6 +73,10 @@ struct apply {
 	struct director_changes changes;
 	struct director_error errors[APPLY_MAX_ERRORS];
 	size_t	nerrors;
+	/* What of the host is in the way, as of the last look at all of it. */
+	struct director_error advice[APPLY_MAX_ADVICE];
+	size_t	nadvice;
+	bool	has_new_advice;
 };
 
 /* director, arp and loop stay the caller's. */

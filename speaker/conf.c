@@ -100,7 +100,8 @@ static const char usage[] =
 "  --log-json               log JSON objects, one a line\n"
 "  --director-name NAME     network namespace of the data plane (herald)\n"
 "  --director-link IFNAME   the host's link into it (herald0)\n"
-"  --fwmark BIT             the one packet mark bit Herald uses (0x10)\n"
+"  --fwmark BIT             the one packet mark bit Herald uses (one that\n"
+"                           no ip rule of others tests, from 0x10 up)\n"
 "  --unknown-port reject|drop\n"
 "                           what to do with a VIP's port that no Service has (reject)\n"
 "  --table N                the routing table it uses (7777)\n"
@@ -316,7 +317,7 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		.ns = "herald-system",
 		.log_level = LOG_LEVEL_INFO,
 		.director = { .name = "herald", .host_if = "herald0",
-		    .fwmark = 0x10, .table = 7777, .rule_pref = 77 },
+		    .table = 7777, .rule_pref = 77 },
 		.bgp_drain_sec = 3,
 		.mrt_max_mb = 64,
 		.liveness_port = 7847,

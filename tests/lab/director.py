@@ -42,6 +42,10 @@ class Ctl:
         self._write([verb])
         return self.process.stdout.readline().strip()
 
+    def advice(self):
+        self._write(["advise"])
+        return "\n".join(iter(lambda: self.process.stdout.readline().strip(), "."))
+
     def look(self):
         """(has something changed?, {(service, family, tier, endpoint): counters})"""
         self._write(["look"])
@@ -583,6 +587,60 @@ def meddling_is_repaired_and_counted(lab):
         expect(changes["repairs"] == "0", f"{command}: a second look: {changes}")
 
 
+def what_is_in_the_way_is_said(lab):
+    node, ctl = lab.nodes[0], lab.ctls[0]
+    lab.want(Svc(lab.endpoints(), VIP))
+    lab.owner(node)
+    expect(ctl.advice() == "", f"nothing, to begin with: {ctl.advice()}")
+
+    def is_answered():
+        try:
+            dial(VIP, timeout=0.7)[0].close()
+            return True
+        except OSError:
+            return False
+    for word, breaks, spoils, mends in (
+            ("--fwmark 0x20", False, ("ip", "rule", "add", "pref", "50", "fwmark", "0x10/0x10",
+                                      "lookup", "253"), ("ip", "rule", "del", "pref", "50")),
+            ("policy drop", True,
+             ("nft", "add table ip fw; add chain ip fw f "
+              "{ type filter hook forward priority 0; policy drop; }"),
+             ("nft", "delete table ip fw")),
+            ("kube-proxy in ipvs mode", True,
+             ("sh", "-c", f"ip link add kube-ipvs0 type dummy; ip addr add {VIP}/32 dev "
+              "kube-ipvs0"), ("ip", "link", "del", "kube-ipvs0")),
+            ("strict check", True, ("sysctl", "-w", "net.ipv4.conf.all.src_valid_mark=1"),
+             ("sysctl", "-w", "net.ipv4.conf.all.src_valid_mark=0"))):
+        said = output(node.name, *spoils)
+        advice = ctl.advice()
+        expect(word in advice and len(advice.splitlines()) == 1, f"{word}: {said}{advice}")
+        expect(is_answered() != breaks, f"{word}: in the way?")
+        said = output(node.name, *mends)
+        expect(ctl.advice() == "" and is_answered(), f"{word}, mended: {said}{ctl.advice()}")
+
+
+def a_mark_in_use_is_avoided(lab):
+    node, ctl = lab.nodes[0], lab.ctls[0]
+    lab.want(Svc(lab.endpoints(), VIP))
+    lab.owner(node)
+    output(node.name, "ip", "rule", "add", "pref", "50", "fwmark", "0x10/0x10", "lookup", "253")
+    try:
+        ctl.ask("close")
+        ctl.configure("auto")
+        ctl.sync()
+        rules = output(node.name, "ip", "rule")
+        expect("fwmark 0x20/0x20 lookup 7777" in rules and
+               "fwmark 0x10/0x10 lookup 7777" not in rules, rules)
+        expect(ctl.advice() == "", ctl.advice())
+        expect(len(dial_many(6, VIP)) == 6, "by another mark")
+        ctl.ask("close")
+        expect(ctl.sync()["repairs"] == "0", "the next start keeps it")
+    finally:
+        ctl.ask("destroy")
+        output(node.name, "ip", "rule", "del", "pref", "50")
+        ctl.configure("")
+
+
 def destroying_leaves_nothing(lab):
     lab.want(Svc(lab.endpoints(), VIP), Svc(lab.endpoints(VIP6), VIP6))
     before = output("n1", "nft", "list", "table", "ip", "hostile")
@@ -610,7 +668,7 @@ TESTS = [
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
     drained_endpoints_keep_their_connections, local_policy_serves_from_here,
     host_network_endpoints, reopening_changes_nothing, meddling_is_repaired_and_counted,
-    destroying_leaves_nothing,
+    what_is_in_the_way_is_said, a_mark_in_use_is_avoided, destroying_leaves_nothing,
 ]
 
 

@@ -5,7 +5,8 @@
  * nsenter, for `ip netns exec` has a mount namespace of its own, in which the
  * director's name would be gone with it. A want is described by lines:
  *
- *	director NAME HOST_IF [drop]	(first, or while closed; drop: unknown ports)
+ *	director NAME HOST_IF [drop|auto|BIT]	(first, or while closed: unknown ports;
+ *					the mark bit, auto: one that is free)
  *	node IP | peer IP | client IP | vip IP
  *	svc NAME VIP PROTO PORT SCHED AFFINITY_SEC cluster|local
  *	range PREFIX			(of the svc above it)
@@ -17,6 +18,7 @@
  *	clear		forget the want
  *	recheck		director_recheck()
  *	look		director_look(): lines of counters, then "changed=0" or 1
+ *	advise		lines of director_advise(), then "."
  *	close | destroy
  */
 #include <err.h>
@@ -149,16 +151,22 @@ print_fail(void *arg, const struct director_error *e)
 	fprintf(stderr, "directorctl: %s\n", e->text);
 }
 
-static void
-sync_one(struct desc *d)
+static struct director_want
+want_of(const struct desc *d)
 {
-	struct director_want w = {
+	return (struct director_want){
 		.services = d->svc.items, .nservices = d->svc.n,
 		.vips = d->vip.items, .nvips = d->vip.n,
 		.node_ips = d->node.items, .nnode_ips = d->node.n,
 		.peers = d->peer.items, .npeers = d->peer.n,
 		.local_clients = d->client.items, .nlocal_clients = d->client.n,
 	};
+}
+
+static void
+sync_one(struct desc *d)
+{
+	struct director_want w = want_of(d);
 	struct director_changes c;
 	struct timespec t0, t1;
 	int r;
@@ -186,6 +194,13 @@ print_stat(void *arg, const struct director_stat *row)
 	    (unsigned long long)c->conns, (unsigned long long)c->in_packets,
 	    (unsigned long long)c->in_bytes, (unsigned long long)c->out_packets,
 	    c->active, c->inactive);
+}
+
+static void
+print_advice(void *arg, const struct director_error *e)
+{
+	(void)arg;
+	printf("%s\n", e->text);
 }
 
 static void
@@ -218,6 +233,14 @@ act(struct desc *d, const char *verb)
 		printf("changed=%d\n", director_look(d->dir, print_stat, NULL));
 		return;
 	}
+	if (strcmp(verb, "advise") == 0) {
+		struct director_want w = want_of(d);
+
+		open_director(d);
+		director_advise(d->dir, &w, print_advice, NULL);
+		puts(".");
+		return;
+	}
 	if (strcmp(verb, "clear") == 0) {
 		clear(d);
 	} else if (strcmp(verb, "recheck") == 0) {
@@ -236,14 +259,17 @@ act(struct desc *d, const char *verb)
 static void
 read_line(struct desc *d, char *line)
 {
-	const char *first = strtok(line, " \t\n");
+	const char *first = strtok(line, " \t\n"), *how;
 
 	if (first == NULL || first[0] == '#')
 		return;
 	if (strcmp(first, "director") == 0) {
 		d->conf.name = mem_strdup(word());
 		d->conf.host_if = mem_strdup(word());
-		d->conf.drops_unknown = word() != NULL;
+		how = word();
+		d->conf.drops_unknown = how != NULL && strcmp(how, "drop") == 0;
+		d->conf.fwmark = how == NULL || how[0] == 'd' ? 0x10 :
+		    (uint32_t)strtoul(how, NULL, 0);
 	} else if (strcmp(first, "node") == 0) {
 		*(struct ip *)list_add(&d->node, sizeof(struct ip)) = ip_of(word());
 	} else if (strcmp(first, "peer") == 0) {
