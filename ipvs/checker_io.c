@@ -51,6 +51,7 @@ struct checker {
 	struct prober *prober;
 	struct target **targets;	/* sorted by id */
 	size_t	ntargets;
+	size_t	nunsure;		/* of them, not told yet */
 	struct order *order;		/* in force: owns the targets' confs */
 	ev_async wake;			/* from the caller */
 	ev_check woken;
@@ -133,6 +134,7 @@ publish(struct target *t, bool is_news, const char *why)
 	pthread_mutex_lock(&c->lock);
 	v = &c->views[t->view];
 	v->is_up = t->health.is_up;
+	v->is_sure = t->health.is_sure;
 	v->ntransitions += is_news;
 	if (why != NULL)
 		snprintf(v->why, sizeof(v->why), "%s", why);
@@ -153,16 +155,26 @@ schedule(struct target *t)
 	ev_timer_start(c->loop, &t->timer);
 }
 
+/* It may have become sure; the last one to do so is news. */
+static bool
+count_sure(struct target *t, bool was_sure)
+{
+	return !was_sure && t->health.is_sure && --t->checker->nunsure == 0;
+}
+
 static void
 on_probe_done(void *arg, enum health_answer answer, const char *why)
 {
 	struct target *t = arg;
+	bool was_sure = t->health.is_sure;
 	unsigned todo;
 
 	t->probe = NULL;
 	todo = health_result(&t->health, &t->at.conf->health, answer, clock_random());
-	if (answer != HEALTH_GOOD || todo & HEALTH_DO_TELL)
+	if (answer != HEALTH_GOOD || todo & HEALTH_DO_TELL || !was_sure)
 		publish(t, todo & HEALTH_DO_TELL, answer != HEALTH_GOOD ? why : NULL);
+	if (count_sure(t, was_sure))
+		ev_async_send(t->checker->outer, &t->checker->news);
 	schedule(t);
 }
 
@@ -171,6 +183,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct target *t = w->data;
 	const struct health_conf *conf = &t->at.conf->health;
+	bool was_sure = t->health.is_sure;
 	unsigned todo = health_tick(&t->health, conf, clock_mono(), clock_random());
 	char why[PROBE_WHY_MAX];
 
@@ -182,6 +195,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		t->probe = NULL;
 		snprintf(why, sizeof(why), "no answer within %u ms", conf->timeout_ms);
 		publish(t, todo & HEALTH_DO_TELL, why);
+		if (count_sure(t, was_sure))
+			ev_async_send(t->checker->outer, &t->checker->news);
 	}
 	/* Before the probe: its end, which may come at once, has a time of its own. */
 	schedule(t);
@@ -225,15 +240,17 @@ static void
 target_keep(struct target *t, const struct check_want *w)
 {
 	bool is_same = probe_conf_hash(t->at.conf) == probe_conf_hash(w->conf);
-	bool was_up = t->health.is_up;
+	bool was_up = t->health.is_up, is_sure;
 
 	if (!is_same)
 		target_stop(t);
 	t->at.conf = w->conf;
 	if (is_same)
 		return;
+	is_sure = t->health.is_sure;
 	health_init(&t->health, &w->conf->health, clock_mono(), clock_random());
 	t->health.is_up = was_up;
+	t->health.is_sure = is_sure;
 	schedule(t);
 }
 
@@ -249,7 +266,7 @@ adopt(struct checker *c, struct order *o)
 {
 	struct target **fresh = mem_zalloc((o->nwants + 1) * sizeof(fresh[0]));
 	struct check_view *views = mem_zalloc((o->nwants + 1) * sizeof(views[0]));
-	size_t old = 0;
+	size_t old = 0, nunsure = 0;
 
 	for (size_t i = 0; i < o->nwants; i++) {
 		const struct check_want *w = &o->wants[i];
@@ -269,6 +286,7 @@ adopt(struct checker *c, struct order *o)
 		fresh[i]->view = i;
 		views[i].id = w->id;
 		views[i].is_up = fresh[i]->health.is_up;
+		nunsure += !fresh[i]->health.is_sure;
 	}
 	for (; old < c->ntargets; old++) {
 		target_stop(c->targets[old]);
@@ -277,6 +295,7 @@ adopt(struct checker *c, struct order *o)
 	free(c->targets);
 	c->targets = fresh;
 	c->ntargets = o->nwants;
+	c->nunsure = nunsure;
 	order_free(c->order);
 	c->order = o;
 	pthread_mutex_lock(&c->lock);

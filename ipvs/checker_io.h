@@ -29,15 +29,16 @@ struct check_want {
 
 struct check_view {
 	uint64_t id;
-	bool	is_up;			/* to begin with as conf says */
+	bool	is_up;			/* to begin with as conf says ... */
+	bool	is_sure;		/* ... until there are answers */
 	unsigned ntransitions;		/* times is_up has changed */
 	char	why[PROBE_WHY_MAX];	/* of the last probe that failed; "" none has */
 };
 
 /*
  * Start the thread in the namespace of that name (/run/netns; NULL: the
- * caller's own). changed: something's is_up is another now; runs from loop.
- * Returns NULL with what is wrong and the remedy in err.
+ * caller's own). changed: something's is_up is another now, or all that was
+ * unsure has become sure; runs from loop. Returns NULL with what is wrong and the remedy in err.
  */
 struct checker *checker_new(struct ev_loop *loop, const char *netns,
     void (*changed)(void *arg), void *arg, char err[256]);

@@ -42,6 +42,7 @@ take(struct health *h, const struct health_conf *c, enum health_answer answer,
 		h->is_up = !h->is_up;
 		h->run = 0;
 	}
+	h->is_sure |= answer != HEALTH_NO_ANSWER && h->run == 0;
 	h->due = mono_add_ns(h->began, period_ns(h, c, random));
 	return is_news ? HEALTH_DO_TELL : 0;
 }

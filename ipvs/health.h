@@ -31,6 +31,7 @@ struct health_conf {
 
 struct health {
 	bool	is_up;
+	bool	is_sure;		/* is_up comes of answers, not of conf */
 	bool	is_probing;		/* a probe is under way */
 	uint8_t	run;			/* results in a row that speak against is_up */
 	struct mono began;		/* the last probe did */

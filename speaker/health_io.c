@@ -15,6 +15,9 @@
 #include "speaker/health_io.h"
 
 enum {
+	/* Checks that take longer than this to come to a verdict after a start are
+	   not waited for with the others'. */
+	BEGIN_SEC = 10,
 	LOG_MAX = 20,		/* lines of one change; a dead node has hundreds */
 	DATAGRAMS_MAX = 64,	/* read in one go */
 };
@@ -45,6 +48,8 @@ struct health_io {
 	struct ip self[2];		/* IPv4 first */
 	struct sock socks[2];
 	ev_timer timer;			/* vouch_deadline() */
+	ev_timer begin;			/* vouch_begin(), sure or not */
+	bool	has_checks;		/* a plan has said what to check */
 	struct shown *shown;		/* sorted by id */
 	size_t	nshown;
 	bool	was_too_many;
@@ -100,6 +105,17 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	if (vouch_tick(&h->vouch, clock_mono()))
 		h->changed(h->arg);
+	flush(h);
+}
+
+static void
+on_begin(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct health_io *h = w->data;
+
+	(void)loop;
+	(void)revents;
+	vouch_begin(&h->vouch, clock_mono());
 	flush(h);
 }
 
@@ -243,12 +259,13 @@ on_checker(void *arg)
 	const struct check_view *views = checker_views(h->checker, &n);
 	uint64_t *down = mem_zalloc((n + 1) * sizeof(*down));
 	unsigned nlogged = 0;
-	uint32_t seq = h->vouch.seq;
-	bool is_all;
+	const struct vouch_list *old = &h->vouch.down;
+	bool is_all, is_news, is_sure = true;
 
 	for (size_t i = 0; i < n; i++) {
 		if (!views[i].is_up)
 			down[ndown++] = views[i].id;
+		is_sure &= views[i].is_sure;
 		while (at < h->nshown && h->shown[at].id < views[i].id)
 			at++;
 		/* The thread may be behind the plan, which has dropped this one. */
@@ -260,6 +277,11 @@ on_checker(void *arg)
 	if (nlogged > LOG_MAX)
 		log_warn(LOG_NONE, "%u further endpoints came up or went down; see "
 		    "/status", nlogged - LOG_MAX);
+	/* Before that the thread may not have taken up what there is to check. */
+	if (is_sure && n > 0)
+		vouch_begin(&h->vouch, clock_mono());
+	is_news = ndown != old->n || (ndown > 0 &&
+	    memcmp(down, old->ids, ndown * sizeof(*down)) != 0);
 	is_all = vouch_say(&h->vouch, down, ndown, clock_mono());
 	if (!is_all && !h->was_too_many)
 		log_warn(LOG_NONE, "%zu endpoints of this node are down; the other nodes "
@@ -267,7 +289,7 @@ on_checker(void *arg)
 	h->was_too_many = !is_all;
 	free(down);
 	flush(h);
-	if (h->vouch.seq != seq)
+	if (is_news)
 		h->changed(h->arg);
 }
 
@@ -299,6 +321,14 @@ health_io_set_checks(struct health_io *h, const struct plan *p)
 	h->nshown = p->nchecks;
 	checker_set(h->checker, wants, p->nchecks);
 	free(wants);
+	if (h->has_checks)
+		return;
+	h->has_checks = true;
+	if (p->nchecks == 0)
+		vouch_begin(&h->vouch, clock_mono());
+	else
+		ev_timer_start(h->loop, &h->begin);
+	flush(h);
 }
 
 void
@@ -355,7 +385,8 @@ health_io_new(struct ev_loop *loop, const struct health_io_conf *conf,
 	h->socks[0].fd = h->socks[1].fd = -1;
 	vouch_init(&h->vouch, (uint64_t)clock_wall_ns(), conf->keys);
 	ev_timer_init(&h->timer, on_timer, 0., 0.);
-	h->timer.data = h;
+	ev_timer_init(&h->begin, on_begin, BEGIN_SEC, 0.);
+	h->timer.data = h->begin.data = h;
 	if (open_sock(h, 0, err) == 0 && open_sock(h, 1, err) == 0)
 		h->checker = checker_new(loop, conf->netns, on_checker, h, err);
 	if (h->checker != NULL)
@@ -371,6 +402,7 @@ health_io_free(struct health_io *h)
 		return;
 	checker_free(h->checker);
 	ev_timer_stop(h->loop, &h->timer);
+	ev_timer_stop(h->loop, &h->begin);
 	for (int i = 0; i < 2; i++) {
 		if (h->socks[i].fd < 0)
 			continue;

@@ -53,7 +53,7 @@ vouch_id(uint64_t service, const struct ip *ip, uint16_t port)
 void
 vouch_init(struct vouch *v, uint64_t epoch, const struct keys *keys)
 {
-	*v = (struct vouch){ .epoch = epoch, .seq = 1, .keys = keys };
+	*v = (struct vouch){ .epoch = epoch, .keys = keys };
 }
 
 static void
@@ -213,14 +213,26 @@ vouch_is_down(const struct vouch *v, const char *node, uint64_t id)
 	return is_found && list_has(&v->peers[i].down, id);
 }
 
+static void
+state_anew(struct vouch *v, struct mono now)
+{
+	v->seq++;
+	for (size_t i = 0; i < v->n; i++)
+		send_anew(&v->peers[i], now);
+}
+
+void
+vouch_begin(struct vouch *v, struct mono now)
+{
+	if (v->seq == 0)
+		state_anew(v, now);
+}
+
 bool
 vouch_say(struct vouch *v, const uint64_t *ids, size_t n, struct mono now)
 {
-	if (list_set(&v->down, ids, n)) {
-		v->seq++;
-		for (size_t i = 0; i < v->n; i++)
-			send_anew(&v->peers[i], now);
-	}
+	if (list_set(&v->down, ids, n) && v->seq > 0)
+		state_anew(v, now);
 	return n <= VOUCH_DOWN_MAX;
 }
 
@@ -313,7 +325,8 @@ vouch_next(struct vouch *v, const struct ip self[2], struct mono now, uint8_t *b
 			p->send = mono_add_ms(now, p->backoff_ms);
 			p->backoff_ms = p->backoff_ms * 2 < VOUCH_RESEND_MAX_MS ?
 			    p->backoff_ms * 2 : VOUCH_RESEND_MAX_MS;
-			return put(v, from, TYPE_STATE, v->epoch, v->seq, &v->down, buf);
+			return put(v, from, TYPE_STATE, v->epoch, v->seq,
+			    v->seq > 0 ? &v->down : &nothing, buf);
 		}
 	}
 	return 0;
@@ -333,6 +346,8 @@ hear_state(struct vouch_peer *p, uint64_t epoch, uint32_t seq, const uint64_t *i
 		send_anew(p, now);
 	p->epoch = epoch;
 	p->seq = seq;
+	if (seq == 0)
+		return VOUCH_OLD;
 	return list_set(&p->down, ids, n) ? VOUCH_NEWS : VOUCH_OLD;
 }
 

@@ -16,8 +16,9 @@
  * it all. It goes to every other node whenever it changes, and again with
  * back-off to those that have not acknowledged it. Nothing is sent while
  * nothing changes. A speaker that starts has an epoch of its own, by which the
- * others see that it knows nothing: they send it their statements, as it sends
- * them its first.
+ * others see that it knows nothing, and send it their statements. Until its
+ * checks have come to their first verdicts it makes none itself (sequence number
+ * 0), so that the others go on by what it said before.
  *
  * Statements of a node that falls silent stand for VOUCH_TRUST_SEC: its speaker
  * may only be restarting. After that readiness alone counts, until it is heard.
@@ -73,7 +74,7 @@ struct vouch_peer {
 
 struct vouch {
 	uint64_t epoch;
-	uint32_t seq;
+	uint32_t seq;			/* 0: vouch_begin() is to come */
 	struct vouch_list down;		/* ours */
 	struct vouch_peer *peers;	/* sorted by name */
 	size_t	n, cap;
@@ -97,9 +98,11 @@ void vouch_end_peers(struct vouch *v);
 void vouch_set_up(struct vouch *v, const struct ip *ip, bool is_up, struct mono now);
 
 /*
- * Say what is down of ours from now on; ids sorted, copied. More than
- * VOUCH_DOWN_MAX are not told to the others: returns false then.
+ * Say what is down of ours from now on, to this node itself at once and to the
+ * others from vouch_begin() on; ids sorted, copied. More than VOUCH_DOWN_MAX are
+ * not told to the others: returns false then.
  */
+void vouch_begin(struct vouch *v, struct mono now);
 bool vouch_say(struct vouch *v, const uint64_t *ids, size_t n, struct mono now);
 
 /* A datagram from ip. */

@@ -142,6 +142,32 @@ START_TEST(jitter)
 }
 END_TEST
 
+/* What nobody has asked yet is no verdict; nor are failures short of fall. */
+START_TEST(sure)
+{
+	struct health_conf c = { 100, 50, 2, 3, 0, false };
+	struct health h;
+
+	for (int down = 0; down < 2; down++) {
+		c.starts_down = down;
+		for (int good = 0; good < 2; good++) {
+			int nneeded = good != down ? 1 : down ? c.rise : c.fall;
+
+			health_init(&h, &c, T0, 0);
+			for (int n = 0; n < nneeded; n++) {
+				ck_assert(!h.is_sure);
+				health_tick(&h, &c, health_deadline(&h), 0);
+				health_result(&h, &c, HEALTH_NO_ANSWER, 0);
+				ck_assert(!h.is_sure);
+				health_tick(&h, &c, health_deadline(&h), 0);
+				health_result(&h, &c, good ? HEALTH_GOOD : HEALTH_BAD, 0);
+			}
+			ck_assert(h.is_sure && h.is_up == good);
+		}
+	}
+}
+END_TEST
+
 START_TEST(before_its_time)
 {
 	const struct health_conf c = { 100, 50, 2, 3, 0, false };
@@ -217,6 +243,7 @@ fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, timeline, 0, nitems(rows));
 	tcase_add_test(tc, jitter);
+	tcase_add_test(tc, sure);
 	tcase_add_test(tc, before_its_time);
 	tcase_add_loop_test(tc, quorum, 0, nitems(quorums));
 	tcase_add_test(tc, conf_hash);

@@ -7,6 +7,7 @@ import time
 
 import echo
 import objects
+import sickness
 import topology
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
@@ -159,3 +160,81 @@ def fallback(svc):
         if "far" in conns.by_pod() or len(conns.socks) != 10:
             raise Failed("connections to the endpoints again", f"{conns.by_pod()}", c.owner)
         return f"serves {ms(took)} after the last endpoint of the quorum died"
+
+
+@scenario
+def checker_restart(svc):
+    """A speaker is killed and started while a pod of its node is dead: nobody else
+    believes it alive meanwhile."""
+    with Checked(svc) as c:
+        node = next(n for n in svc.lab.nodes if n is not c.owner)
+        others = [n for n in svc.lab.nodes if n is not node]
+        pod, speaker = f"{node.name}-a", svc.lab.speakers[node.name]
+        ip = svc.pod_ip(pod)
+        c.until_weight(pod, 0, set_pod(pod, False))
+        speaker.kill()
+        speaker.start()
+        since = time.monotonic()
+
+        def is_sure():
+            for other in others:
+                if (ip, 0) not in c.weights(other):
+                    raise Failed(f"{other.name} to keep {pod} at weight 0",
+                                 f"{time.monotonic() - since:.3f} s after the start it has "
+                                 f"{c.weights(other)}", other)
+            checks = c.checks(node)
+            return (ip in checks and not checks[ip]["up"] and (ip, 0) in c.weights(node)
+                    ) or Not(f"{checks}")
+        until(f"{node.name}'s new speaker to find {pod} dead", is_sure, 10)
+        took = time.monotonic() - since
+        up = c.until_weight(pod, 1, set_pod(pod, True))
+        return (f"at weight 0 on the others throughout; known again {ms(took)} after the "
+                f"start; back everywhere {ms(max(up.values()))} after it lives")
+
+
+@scenario
+def sick(svc):
+    """An application that accepts connections and answers 500 leaves the tables."""
+    sickness.serve(svc.members)
+    check = {"type": "http", "port": sickness.PORT, "http": {
+        "path": "/healthz", "statuses": ["200"], "bodyRegex": "^well"}}
+    with Checked(svc, healthCheck={**profile()["spec"]["healthCheck"], **check,
+                                   "timeoutMilliseconds": 100}) as c:
+        pod = "n3-b"
+        took = c.until_weight(pod, 0, sickness.set_sick(pod, True))
+        why = c.checks(svc.lab.by_name["n3"])[svc.pod_ip(pod)]["error"]
+        if why != "answers with status 500":
+            raise Failed("the reason in /status", why)
+        conns = Connections("client", c.vip, TCP_PORT, 20)
+        conns.close()
+        if len(conns.socks) != 20 or pod in conns.by_pod():
+            raise Failed(f"20 connections, none to {pod}", f"{conns.by_pod()}", c.owner)
+        up = c.until_weight(pod, 1, sickness.set_sick(pod, False))
+        return f"out after {ms(max(took.values()))}, back after {ms(max(up.values()))}"
+
+
+@scenario
+def local_policy(svc):
+    """externalTrafficPolicy Local: a node whose endpoints are all down hands over."""
+    with Checked(svc) as c:
+        changed = objects.service(svc.name, [svc.family])
+        changed["spec"]["externalTrafficPolicy"] = "Local"
+        svc.lab.objects.put(changed)
+        try:
+            owner = until("all speakers to agree", lambda: svc.agreed_owner(c.vip), 10)
+            own = [p for p in svc.members if p[:2] == owner.name]
+            for pod in own:
+                since = set_pod(pod, False)
+            new = until("another owner", lambda: [o for o in svc.owners(c.vip, 0.1)
+                                                  if o != owner.name], 5)[0]
+            took = time.monotonic() - since
+            conns = Connections("client", c.vip, TCP_PORT, 10)
+            conns.close()
+            if {p[:2] for p in conns.by_pod()} != {new} or len(conns.socks) != 10:
+                raise Failed(f"10 connections to the pods of {new}",
+                             f"{conns.by_pod()} {conns.errors}", svc.lab.by_name[new])
+            for pod in own:
+                set_pod(pod, True)
+        finally:
+            svc.write()
+        return f"from {owner.name} to {new} {ms(took)} after its last pod died"

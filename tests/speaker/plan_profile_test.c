@@ -169,6 +169,7 @@ make_vouch(struct vouch *v, const char *n1, const char *n2)
 	vouch_say(v, ids, n, T0);
 	vouch_init(&other, 1, &no_keys);
 	vouch_put_peer(&other, "n1", &ip1, T0);
+	vouch_begin(&other, T0);
 	n = parse_down(n2, ids);
 	vouch_say(&other, ids, n, T0);
 	len = vouch_next(&other, self, T0, buf, &to);

@@ -24,9 +24,9 @@ ip_of(unsigned node)
 
 static const char *const names[] = { "n0", "n1", "n2", "n3", "n4" };
 
-/* Node i of n, which knows the others. */
+/* Node i of n, which knows the others and has nothing to say of itself yet. */
 static void
-make(struct vouch *v, unsigned i, unsigned n, uint64_t epoch, struct mono now)
+make_mute(struct vouch *v, unsigned i, unsigned n, uint64_t epoch, struct mono now)
 {
 	vouch_init(v, epoch, &ours);
 	vouch_begin_peers(v);
@@ -37,6 +37,13 @@ make(struct vouch *v, unsigned i, unsigned n, uint64_t epoch, struct mono now)
 			vouch_put_peer(v, names[j], &ip, now);
 	}
 	vouch_end_peers(v);
+}
+
+static void
+make(struct vouch *v, unsigned i, unsigned n, uint64_t epoch, struct mono now)
+{
+	make_mute(v, i, n, epoch, now);
+	vouch_begin(v, now);
 }
 
 /* Carry what from has to send to the others until nothing is left; how much. */
@@ -116,7 +123,7 @@ END_TEST
 /* A speaker starts anew: it learns what the others say, they forget what it said. */
 START_TEST(restart)
 {
-	const uint64_t down[] = { 7 };
+	const uint64_t down[] = { 7 }, other[] = { 8 };
 	struct vouch a, b;
 
 	make(&a, 0, 2, 100, T0);
@@ -125,9 +132,18 @@ START_TEST(restart)
 	vouch_say(&b, down, 1, T0);
 	settle(&a, &b, T0);
 	vouch_fini(&a);
-	make(&a, 0, 2, 101, T0);
+	make_mute(&a, 0, 2, 101, T0);
 	settle(&a, &b, T0);
-	ck_assert(vouch_is_down(&a, "n1", 7) && !vouch_is_down(&b, "n0", 7));
+	ck_assert(vouch_is_down(&a, "n1", 7));
+	ck_assert_msg(vouch_is_down(&b, "n0", 7), "a says nothing before it is sure");
+	vouch_say(&a, other, 1, T0);
+	ck_assert_msg(vouch_is_down(&a, NULL, 8), "but to itself");
+	settle(&a, &b, T0);
+	ck_assert(vouch_is_down(&b, "n0", 7) && !vouch_is_down(&b, "n0", 8));
+	vouch_begin(&a, T0);
+	vouch_begin(&a, T0);
+	settle(&a, &b, T0);
+	ck_assert(!vouch_is_down(&b, "n0", 7) && vouch_is_down(&b, "n0", 8));
 	vouch_fini(&a);
 	vouch_fini(&b);
 }
