@@ -7,6 +7,7 @@ A process of its own, so that its work does not hold the interpreter lock of the
 process that measures.
 """
 import os
+import resource
 import selectors
 import socket
 
@@ -88,6 +89,8 @@ def start(pods, ip="::"):
             key.fileobj.close()
         return
     go_realtime()
+    # Connections whose client is cut off stay here for ever.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
     while True:
         for key, _events in sel.select():
             key.data(sel, key.fileobj)

@@ -75,8 +75,9 @@ def service(name, families):
                        "targetPort": echo.UDP_PORT}]}}
 
 
-def endpoint_slice(name, family, endpoints):
-    """endpoints: (address, name of its node) of each, all ready."""
+def endpoint_slice(name, family, endpoints, draining=()):
+    """endpoints: (address, name of its node) of each, all ready but the addresses in
+    draining, which only serve what they have."""
     return {
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"name": f"{name}-{family.lower()}", "namespace": "default",
@@ -85,7 +86,8 @@ def endpoint_slice(name, family, endpoints):
         "ports": [{"name": "tcp", "protocol": "TCP", "port": echo.TCP_PORT},
                   {"name": "udp", "protocol": "UDP", "port": echo.UDP_PORT}],
         "endpoints": [{"addresses": [ip], "nodeName": on,
-                       "conditions": {"ready": True, "serving": True, "terminating": False}}
+                       "conditions": {"ready": ip not in draining, "serving": True,
+                                      "terminating": ip in draining}}
                       for ip, on in endpoints]}
 
 

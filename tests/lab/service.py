@@ -35,11 +35,12 @@ class Service:
     def write(self):
         return self.lab.objects.put(objects.service(self.name, [self.family]))
 
-    def write_slice(self, members=None):
+    def write_slice(self, members=None, draining=()):
+        """Pods in the slice (as they were), and those of them that are to go."""
         if members is not None:
             self.members = list(members)
         return self.lab.objects.put(objects.endpoint_slice(
-            self.name, self.family, self.endpoints()))
+            self.name, self.family, self.endpoints(), {self.pod_ip(p) for p in draining}))
 
     def delete(self):
         return self.lab.objects.remove(objects.service(self.name, [self.family]))
