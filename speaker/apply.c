@@ -316,6 +316,7 @@ apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now
 	log_warnings(a, p);
 	apply_bgp_withdraw(a, p, now);
 	announce(a, p, (how & APPLY_TAKEOVER) != 0 ? TAKING_OVER : BEFORE_SYNC, now);
+	a->is_outdated = false;
 	a->plan = p;
 	a->is_recheck = (how & APPLY_RECHECK) != 0;
 	a->nerrors = 0;
@@ -330,6 +331,13 @@ advised(void *arg, const struct director_error *advice)
 
 	if (a->nadvice < APPLY_MAX_ADVICE)
 		a->advice[a->nadvice++] = *advice;
+}
+
+void
+apply_take_over(struct apply *a, const struct plan *p, struct mono now)
+{
+	announce(a, p, TAKING_OVER, now);
+	a->is_outdated = true;
 }
 
 void
@@ -366,7 +374,8 @@ apply_finish(struct apply *a, struct mono now)
 	report(&a->changes);
 	set_replace(&a->programmed, programmed_vips(a, p));
 	/* Whether a VIP is new is judged by the plan before this one. */
-	announce(a, p, AFTER_SYNC, now);
+	if (!a->is_outdated)
+		announce(a, p, AFTER_SYNC, now);
 	apply_bgp_announce(a, p);
 	set_replace(&a->known, all_vips(p));
 	a->has_applied = true;

@@ -64,6 +64,7 @@ struct apply {
 	struct vip_set known;		/* VIPs of the last plan */
 	struct vip_set programmed;	/* by the last sync */
 	bool	has_applied;		/* known is that of a plan */
+	bool	is_outdated;		/* apply_take_over() since apply_begin() */
 	uint64_t *said;			/* hashes of the last plan's warnings */
 	size_t	nsaid;
 	/* Of the sync under way or last done; apply_program() alone writes them. */
@@ -99,6 +100,13 @@ enum apply_how {
 /* Begin with p, which must stay as it is until apply_finish(). */
 void apply_begin(struct apply *a, const struct plan *p, unsigned how,
     struct mono now);
+
+/*
+ * While apply_program() is at work with an older plan: announce what p, of which
+ * nothing is kept, has come to this node. What it was at is carried through, and
+ * apply_finish() announces nothing: p's like is to be applied next.
+ */
+void apply_take_over(struct apply *a, const struct plan *p, struct mono now);
 
 /*
  * Program the kernel. The only step that may run on another thread: it touches

@@ -186,25 +186,47 @@ update_lacks(struct speaker *s)
 	s->is_dirty = true;
 }
 
-static void
-begin_plan(struct speaker *s)
+static struct plan_input
+input_of(const struct speaker *s, struct mono now)
 {
-	struct plan_input in = {
+	return (struct plan_input){
 		.store = s->store,
 		.self = s->conf->node_name,
 		.alive = &s->mesh.alive,
-		.now = clock_mono(),
+		.now = now,
 		.vouch = health_io_vouch(s->health),
 		.before = &s->plan,
+		.self_lacks = s->self_lacks,
+		.self_state = s->self_state,
+		.yields_on_cordon = s->conf->yields_on_cordon,
 	};
+}
+
+/*
+ * A speaker has gone while the worker is at work, be it for a second: what it leaves
+ * to us is announced now, the rest of what follows from its death waits.
+ */
+static void
+take_over(struct speaker *s)
+{
+	struct plan_input in = input_of(s, clock_mono());
+	struct plan plan;
+
+	s->mesh.is_bereft = false;
+	plan_build(&in, &plan);
+	apply_take_over(&s->apply, &plan, in.now);
+	plan_fini(&plan);
+}
+
+static void
+begin_plan(struct speaker *s)
+{
+	struct plan_input in = { .now = clock_mono() };
 	struct plan fresh;
 	unsigned how = s->mesh.is_bereft ? APPLY_TAKEOVER : 0;
 
 	update_lacks(s);
 	update_self_state(s, in.now);
-	in.self_lacks = s->self_lacks;
-	in.self_state = s->self_state;
-	in.yields_on_cordon = s->conf->yields_on_cordon;
 	if (mono_reached(in.now, s->recheck)) {
 		how |= APPLY_RECHECK;
 		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
@@ -215,6 +237,7 @@ begin_plan(struct speaker *s)
 	}
 	s->is_dirty = s->are_nodes_dirty = s->mesh.is_bereft = false;
 	s->began = in.now;
+	in = input_of(s, in.now);
 	/* Two plans at a time only where the old one is asked for. */
 	if (s->plan.nquorums == 0)
 		plan_fini(&s->plan);
@@ -223,6 +246,8 @@ begin_plan(struct speaker *s)
 	plan_fini(&s->plan);
 	s->plan = fresh;
 	health_io_set_checks(s->health, &s->plan);
+	/* What was taken over is told of as the new plan has it. */
+	s->has_announced_news |= s->apply.is_outdated;
 	apply_begin(&s->apply, &s->plan, how, in.now);
 	worker_start(s->worker);
 }
@@ -298,9 +323,13 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 		reporter_mark(&s->reporter);
 	}
 	/* Half a world would take down what is there. */
-	if (s->is_leaving || worker_is_busy(s->worker) ||
-	    !kube_source_is_synced(s->source))
+	if (s->is_leaving || !kube_source_is_synced(s->source))
 		return;
+	if (worker_is_busy(s->worker)) {
+		if (s->is_dirty && s->mesh.is_bereft)
+			take_over(s);
+		return;
+	}
 	if (s->is_dirty) {
 		begin_plan(s);
 		return;
