@@ -1,5 +1,5 @@
-"""load_scenarios.py - floods, and an upgrade under traffic. They leave the lab as they
-found it.
+"""load_scenarios.py - floods, an upgrade under traffic, a death at the wrong moment. They
+leave the lab as they found it.
 """
 import collections
 import signal
@@ -8,12 +8,14 @@ import struct
 import threading
 import time
 
+import objects
 from l2_scenarios import STRANGER_MAC, Stranger
-from measure import Failed, Not, family, pods_reached, until
+from measure import Failed, Not, Prober, family, pods_reached, until
 from neighbour import solicitation
 from netns import inside
 from objects import TCP_PORT, UDP_PORT
-from scenarios import ms, scenario_adder
+from scale_scenarios import POOL, one_service, owned
+from scenarios import bring_back, cut_off, ms, scenario_adder
 
 SCENARIOS = []      # as in scenarios.py
 scenario = scenario_adder(SCENARIOS)
@@ -210,3 +212,48 @@ def rolling_upgrade(svc):
                      f"{done} in {lasted:.1f} s by {dict(requests.pods)}")
     return (f"0 of {done} requests failed in {lasted:.1f} s; owners {' -> '.join(owners)}; "
             f"{ms(took[done // 2])} median, {ms(took[-1])} longest")
+
+
+# --- a death at the wrong moment ----------------------------------------------------
+
+NMANY = 300
+
+
+@scenario(4)
+def takeover_while_busy(svc):
+    """The owner dies while the other nodes are programming 300 Services that have just
+    been made: its VIP does not wait for that."""
+    lab = svc.lab
+    vip, owner = svc.settle()
+    others = [lab.speakers[n.name] for n in lab.nodes if n is not owner]
+    pool = objects.pool([POOL], "many")
+    pool["spec"]["autoAssign"] = False
+    services = {"apiVersion": "v1", "kind": "List", "metadata": {"name": "many"},
+                "items": [one_service(i) for i in range(NMANY)]}
+    prober = Prober("client", vip, UDP_PORT, 24)
+    prober.drop_flows_to(owner.pods)
+    lab.objects.put(pool)
+    try:
+        with prober:
+            until("probes to be answered", lambda: len(prober.answered) > 20, 5)
+            lab.objects.put(services)
+            until("the others to be at work", lambda: all(
+                owned(lab, s).total() > NMANY / 20 for s in others), 30)
+            since = cut_off(lab, owner)
+            until(f"{vip} to answer after {owner.name} has died",
+                  lambda: prober.answered_since(since) > 20, 20)
+            done = [owned(lab, s).total() for s in others]
+        outage = prober.outage_sec(since)
+        if max(done) >= NMANY:
+            raise Failed("the others still to be at work then", f"they had {done} VIPs", owner)
+        if outage > 0.6:
+            raise Failed(f"{vip} to answer within 600 ms", f"it took {ms(outage)}", owner)
+    finally:
+        bring_back(lab, owner)
+        lab.objects.remove(services)
+        lab.objects.remove(pool)
+        until("the Services to be gone", lambda: not any(
+            owned(lab, s).total() for s in lab.speakers.values()), 60, 0.2)
+    svc.settle(30)
+    return (f"VIP answers again after {ms(outage)}, with {done[0]} and {done[1]} of {NMANY} "
+            "Services programmed")
