@@ -63,6 +63,12 @@ on_notify(struct ev_loop *loop, ev_timer *w, int revents)
 	if (b->is_leaving && !ev_is_active(&b->drain) && b->linger.n == 0 &&
 	    !b->has_stopped) {
 		b->has_stopped = true;
+		/*
+		 * Only now that peers know of the end: they may take even this for
+		 * a failure of the path (though RFC 5882, 4.2 has them not), and drop
+		 * routes that they were to keep or still to see marked.
+		 */
+		bgp_bfd_admin_down(&b->bfd);
 		if (b->handler.stopped != NULL)
 			b->handler.stopped(b->handler.arg);
 	}

@@ -61,8 +61,6 @@ bgp_io_shutdown(struct bgp_io *b, enum bgp_io_exit how, unsigned drain_ms,
 	b->is_leaving = true;
 	b->exit_how = how;
 	snprintf(b->exit_text, sizeof(b->exit_text), "%s", text != NULL ? text : "");
-	/* What follows is no failure of the path (RFC 5882, 4.2). */
-	bgp_bfd_admin_down(&b->bfd);
 	DL_FOREACH(b->nbrs, n) {
 		if (drain_ms == 0 || !loses_routes(n, how))
 			continue;

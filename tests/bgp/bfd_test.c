@@ -224,11 +224,11 @@ static const struct {
 	int64_t	low_us, high_us;
 	uint32_t slow_us;
 } intervals[] = {
-	{ "75 to 100 %", BFD_UP, 100000, 100000, 3, 75000, 100000 },
-	{ "75 to 90 % with multiplier 1", BFD_UP, 100000, 100000, 1, 75000, 90000 },
-	{ "not faster than they can bear", BFD_UP, 10000, 200000, 3, 150000, 200000 },
-	{ "not faster than we want", BFD_UP, 300000, 1, 3, 225000, 300000 },
-	{ "a second while not up", BFD_INIT, 10000, 10000, 3, 750000, 1000000 },
+	{ "75 to 100 %", BFD_UP, 100000, 100000, 3, 75000, 100000, 0 },
+	{ "75 to 90 % with multiplier 1", BFD_UP, 100000, 100000, 1, 75000, 90000, 0 },
+	{ "not faster than they can bear", BFD_UP, 10000, 200000, 3, 150000, 200000, 0 },
+	{ "not faster than we want", BFD_UP, 300000, 1, 3, 225000, 300000, 0 },
+	{ "a second while not up", BFD_INIT, 10000, 10000, 3, 750000, 1000000, 0 },
 	{ "or as configured", BFD_INIT, 10000, 10000, 3, 150000, 200000, 200000 },
 	{ "which is no speed-up", BFD_INIT, 300000, 10000, 3, 225000, 300000, 200000 },
 };

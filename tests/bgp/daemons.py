@@ -179,7 +179,7 @@ class Bird(Daemon):
         if o["password"]:
             session += f'password "{o["password"]}";'
         if o["bfd"]:
-            session += "bfd on;"
+            session += "bfd graceful;" if o["gr"] else "bfd on;"
         if o["role"]:
             session += f'local role {o["role"]}; require roles on;'
         conf = self.write("conf", f"""

@@ -338,6 +338,7 @@ ROWS = [
     ("roles that do not fit", row_wrong_role, {"role": "customer"}, {"role": 3}),
     ("MRT dump", row_mrt, {}, {}),
     ("graceful restart", row_restart, {"gr": True}, {}),
+    ("graceful restart beside BFD", row_restart, {"gr": True, "bfd": True}, {}),
     ("graceful shutdown", row_drain, {}, {}),
     ("BFD", row_bfd, {"bfd": True}, {}),
     ("BFD over IPv6", row_bfd, dict(V6, bfd=True), {}),

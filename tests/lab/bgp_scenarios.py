@@ -56,14 +56,16 @@ template bgp node {{
 class Bird:
     """The router daemon, ended by its pid."""
 
-    def __init__(self, lab, more=""):
-        """more: configuration to add."""
+    def __init__(self, lab, more="", is_graceful=False):
+        """more: configuration to add; is_graceful: routes outlive a restart."""
         where = os.environ["LAB_BIRD"]
         text = CONFIG.format(router=topology.ROUTER_IP, asn=ROUTER_ASN, password=PASSWORD)
         for n in lab.nodes:
             text += (f"protocol bgp {n.name} from node "
                      f"{{ neighbor {n.ip} as {NODE_ASN}; }}\n")
         text += more
+        if is_graceful:
+            text = text.replace("bfd on;", "bfd graceful; graceful restart on;")
         with open("/run/lab/bird.conf", "w") as f:
             f.write(text)
         libs = [root for root, _dirs, files in os.walk(where)
@@ -304,6 +306,64 @@ def bgp_withdraw(svc):
     return f"withdrawn {ms(median(took))} after the change, worst {ms(max(took))}"
 
 
+class RouteWatch:
+    """What becomes of the router's route to vip, told by the kernel as it happens."""
+
+    def __init__(self, vip):
+        self.vip, self.changes = vip, []
+
+    def __enter__(self):
+        with inside("router"):
+            self.popen = subprocess.Popen(["ip", "-o", "monitor", "route"], text=True,
+                                          stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(self, *_exc):
+        self.popen.terminate()
+        self.changes = [line for line in self.popen.stdout.read().splitlines()
+                        if self.vip in line]
+        self.popen.wait()
+
+
+def bgp_restart(svc):
+    """A speaker ends and comes back, with graceful restart: no route is touched."""
+    svc.settle()
+    lab, restarter = svc.lab, svc.lab.by_name["n2"]
+    speaker = lab.speakers[restarter.name]
+    objs = bgp_objects()
+    objs[3]["spec"]["enableGracefulRestart"] = True
+    with Bird(lab, is_graceful=True) as bird:
+        for obj in objs:
+            lab.objects.put(obj)
+        obj, vip = put_service(svc)
+        wait_route(vip, lab.nodes)
+        conns = open_all(svc, vip, 60)
+        with RouteWatch(vip) as watch, Prober("far", vip, objects.UDP_PORT, 24,
+                                              spacing_sec=0.005) as prober:
+            time.sleep(0.2)
+            speaker.signal(signal.SIGTERM)
+            until("the speaker to end", lambda: not speaker.is_running(), 5, node=restarter)
+            time.sleep(1)       # longer than BFD's detection
+            speaker.start()
+            until("a session again", lambda: re.search(
+                rf"{restarter.name} .*Established", bird.ask("show protocols")) or Not(
+                    bird.ask("show protocols")), 15, node=restarter)
+            time.sleep(1)       # End-of-RIB, and what comes of it
+        conns.say(b"still there?")
+        alive = conns.hear(b"still there?", 6)
+        conns.close()
+        for o in (obj, *objs[1:]):
+            lab.objects.remove(o)
+        wait_route(vip, [])
+    if watch.changes or prober.lost() or len(alive) < len(conns.socks):
+        raise Failed("the route untouched, no packet lost and 60 connections alive",
+                     f"{watch.changes}, {len(prober.lost())} of {len(prober.sent)} lost, "
+                     f"{len(alive)} alive", restarter)
+    svc.settle()
+    return (f"route untouched, 0 of {len(prober.sent)} packets lost, "
+            f"{len(alive)} connections alive")
+
+
 VRF_BIRD = f"""
 protocol bgp red from node {{
 	local 172.31.0.254 as {ROUTER_ASN};
@@ -354,6 +414,7 @@ def bgp_vrf(svc):
 
 
 SCENARIOS.append(("bgp_ecmp", bgp_ecmp, 4))
+SCENARIOS.append(("bgp_restart", bgp_restart, 4))
 SCENARIOS.append(("bgp_vrf", bgp_vrf, 4))
 SCENARIOS.append(("bgp_withdraw", bgp_withdraw, 4))
 SCENARIOS.append(("bgp_handover", bgp_handover, 4))
