@@ -94,8 +94,8 @@ bool plan_is_down(const struct plan_ctx *ctx, const struct plan_choice *c,
     const struct kube_endpoint *ep, uint16_t number);
 
 /*
- * nup of the service's endpoints could serve: without a quorum of them,
- * take them all out and put the fallback in. *n endpoints are in eps, which has
+ * nup of the service's endpoints could serve: without the quorum that its profile
+ * wants, take them all out and put the fallback in. *n endpoints are in eps, which has
  * room for the fallback; true where it is to be sorted again.
  */
 bool plan_apply_quorum(struct plan_ctx *ctx, struct plan_choice *c,

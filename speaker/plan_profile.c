@@ -307,6 +307,11 @@ plan_apply_quorum(struct plan_ctx *ctx, struct plan_choice *c,
 	};
 	size_t nadded = 0, f = ip_is_v4(&s->vip) ? 0 : 1;
 
+	/* A profile that is about other things leaves a Service to readiness. */
+	if (c->conf == NULL && p->quorum_up == 0 && p->nfallback == 0) {
+		c->is_served[f] = true;
+		return false;
+	}
 	q.is_there = health_has_quorum(had_quorum(ctx, q.id), nup, q.nneeded,
 	    p->quorum_hysteresis);
 	if (!q.is_there) {

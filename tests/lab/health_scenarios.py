@@ -2,6 +2,7 @@
 
 A pod dies silently here: its link is cut and no object says so.
 """
+import json
 import statistics
 import time
 
@@ -14,6 +15,7 @@ from measure import Connections, Failed, Not, until
 from netns import inside, set_link
 from objects import TCP_PORT, UDP_PORT
 
+SOURCE = "/run/lab/source"
 SCENARIOS = []      # (name, function, 4 or 6), as in scenarios.py
 INTERVAL_MS, TIMEOUT_MS, FALL, RISE = 200, 50, 3, 2
 LIMIT_MS = INTERVAL_MS * FALL + 50
@@ -30,6 +32,14 @@ def profile(**spec):
             "spec": {"namespaces": ["default"], "healthCheck": {
                 "type": "tcp", "port": echo.TCP_PORT, "intervalMilliseconds": INTERVAL_MS,
                 "timeoutMilliseconds": TIMEOUT_MS, "fall": FALL, "rise": RISE}, **spec}}
+
+
+def events(reason, vip):
+    """The messages of all such Events so far that name the VIP."""
+    with open(f"{SOURCE}/.status/events.jsonl") as f:
+        found = [json.loads(line) for line in f]
+    return [e["message"] for e in found if e["reason"] == reason
+            and f" {vip}:" in e["message"]]
 
 
 def set_pod(pod, is_up):
@@ -134,6 +144,7 @@ def fallback(svc):
     """No quorum: the fallback serves, and stops when the endpoints are back."""
     with Checked(svc, quorum={"up": 3, "hysteresis": 1}, fallback=[
             {"address": svc.far_ip, "port": echo.TCP_PORT}]) as c:
+        before = {why: len(events(why, c.vip)) for why in ("EndpointsLost", "EndpointsBack")}
         for pod in svc.members[:4]:
             set_pod(pod, False)
         until("2 of 6 to serve still, within the hysteresis", lambda: all(
@@ -151,6 +162,9 @@ def fallback(svc):
         q = [q for q in svc.lab.speakers["n1"].status()["quorums"] if q["vip"] == c.vip]
         if [(x["up"], x["needed"], x["served"]) for x in q] != [(1, 3, "fallback")] * 2:
             raise Failed("/status to tell of both ports", str(q))
+        lost = events("EndpointsLost", c.vip)[before["EndpointsLost"]:]
+        if len(lost) != 2 or "the fallback serves" not in lost[0]:
+            raise Failed("one Event EndpointsLost for each port", f"{lost}")
         for pod in svc.members[:2]:
             set_pod(pod, True)
         until("the endpoints alone in every table", lambda: all(
@@ -159,6 +173,9 @@ def fallback(svc):
         conns.close()
         if "far" in conns.by_pod() or len(conns.socks) != 10:
             raise Failed("connections to the endpoints again", f"{conns.by_pod()}", c.owner)
+        back = events("EndpointsBack", c.vip)[before["EndpointsBack"]:]
+        if len(back) != 2:
+            raise Failed("one Event EndpointsBack for each port", f"{back}")
         return f"serves {ms(took)} after the last endpoint of the quorum died"
 
 

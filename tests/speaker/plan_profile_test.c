@@ -274,6 +274,10 @@ START_TEST(table)
 		in.before = &before;
 	}
 	plan_build(&in, &plan);
+	if (rows[_i].changed[0] == NULL || (strstr(rows[_i].changed[0], "Check") == NULL &&
+	    strstr(rows[_i].changed[0], "quorum") == NULL))
+		ck_assert_msg(plan.nquorums == 0, "%s: nobody asked for a quorum",
+		    rows[_i].why);
 	got = print_plan(&plan);
 	ck_assert_msg(strcmp(got, rows[_i].expect) == 0, "%s\n got %s\nwant %s",
 	    rows[_i].why, got, rows[_i].expect);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kube/source_impl.h"
+#include "lib/clock.h"
 #include "speaker/tell_io.h"
 #include "tests/check.h"
 
@@ -72,9 +73,61 @@ START_TEST(storm)
 }
 END_TEST
 
+static const struct quorum_row {
+	const char *why;
+	bool	was_known, was_there, is_there, has_fallback;
+	const char *owner;		/* of the VIP; NULL: BGP alone announces it */
+	const char *node;		/* whose speaker this is; "a" is alive, too */
+	const char *says;		/* "" nothing */
+} quorum_rows[] = {
+	{ "lost", true, true, false, false, "n1", "n1", "Warning d/a EndpointsLost: "
+	    "d/a:80/TCP at 10.0.9.1: 1 endpoints are up, and it takes 2: nobody serves; "
+	    "`heraldctl status` says why they are down" },
+	{ "lost, with a fallback", true, true, false, true, "n1", "n1", "Warning d/a "
+	    "EndpointsLost: d/a:80/TCP at 10.0.9.1: 1 endpoints are up, and it takes 2: "
+	    "the fallback serves; `heraldctl status` says why they are down" },
+	{ "back", true, false, true, false, "n1", "n1", "Normal d/a EndpointsBack: "
+	    "d/a:80/TCP at 10.0.9.1: 1 endpoints are up, 2 are enough: they serve again" },
+	{ "no change", true, false, false, false, "n1", "n1", "" },
+	{ "not known before, as at the start", false, false, false, false, "n1", "n1", "" },
+	{ "the owner tells, not we", true, true, false, false, "n2", "n1", "" },
+	{ "no owner: the first by name, not we", true, true, false, false, NULL, "n1", "" },
+	{ "no owner: the first by name, we", true, true, false, false, NULL, "0", "Warning "
+	    "d/a EndpointsLost: d/a:80/TCP at 10.0.9.1: 1 endpoints are up, and it takes "
+	    "2: nobody serves; `heraldctl status` says why they are down" },
+};
+
+START_TEST(quorums)
+{
+	const struct quorum_row *r = &quorum_rows[_i];
+	struct ip ip = ip_from_v4(0x0a000901), peer = ip_from_v4(0x0a000002);
+	struct plan_vip vip = { .ip = ip, .owner = r->owner,
+		.is_mine = r->owner != NULL && strcmp(r->owner, r->node) == 0 };
+	struct plan_quorum was = { .id = r->was_known ? 7 : 6, .is_there = r->was_there };
+	struct plan_quorum is = { .id = 7, .ns = "d", .service = "a", .uid = "1",
+		.name = "d/a:80/TCP", .vip = ip, .nup = 1, .nneeded = 2,
+		.is_there = r->is_there, .has_fallback = r->has_fallback };
+	struct plan before = { .quorums = &was, .nquorums = 1 };
+	struct plan fresh = { .quorums = &is, .nquorums = 1, .vips = &vip, .nvips = 1 };
+	struct alive alive;
+	struct tell t;
+
+	alive_init(&alive);
+	alive_put_node(&alive, "a", &peer, true, clock_mono());
+	alive_report(&alive, &peer, ALIVE_HEARD_UP, clock_mono());
+	last[0] = '\0';
+	tell_init(&t, &source, r->node, &before, &alive);
+	tell_quorums(&t, &fresh);
+	ck_assert_msg(strcmp(last, r->says) == 0, "%s: \"%s\"", r->why, last);
+	tell_fini(&t);
+	alive_fini(&alive);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
+	tcase_add_loop_test(tc, quorums, 0, nitems(quorum_rows));
 	tcase_add_test(tc, stranger);
 	tcase_add_test(tc, storm);
 }
