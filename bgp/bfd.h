@@ -150,8 +150,9 @@ void bfd_set_path(struct bfd *s, enum bfd_diag diag);
 /*
  * Tell the peer a word of the caller's, in every packet, authenticated as the
  * rest; detect_mult packets go out at once. It stands in Required Min Echo RX
- * Interval: only for a peer of our own kind, for others take it as an offer to
- * return Echo packets, which nobody here does. 0, to begin with, is no offer.
+ * Interval, and only a peer of our own kind takes it for a word. To others it is
+ * an offer to return Echo packets that come no more often than every so many
+ * microseconds (6.4); 0, to begin with, is no offer.
  */
 void bfd_set_note(struct bfd *s, uint32_t note);
 

@@ -96,6 +96,12 @@ struct bfd_io_peer {
 	uint8_t	detect_mult;		/* 0: as for all */
 	uint8_t	min_ttl;		/* in place of the instance's */
 	bool	is_passive;		/* silent until the peer is heard */
+	/*
+	 * How often it may send echo packets (RFC 5880, 6.4), 0 never; on the link
+	 * only, and not where has_path. It is the kernel's forwarding that sends
+	 * them back: that is what they are to test.
+	 */
+	uint32_t echo_rx_us;
 };
 
 /* As bfd_io_set_peers(); what changed of a peer takes effect in its session. */

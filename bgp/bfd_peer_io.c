@@ -270,6 +270,8 @@ bfd_peer_add(struct bfd_io *b, const struct bfd_io_peer *c)
 	conf.min_rx_us = p->conf.min_rx_us;
 	conf.detect_mult = p->conf.detect_mult;
 	conf.is_passive = p->conf.is_passive;
+	if (!b->conf.has_path)
+		conf.note = p->conf.echo_rx_us;
 	conf.local_discr = new_discr(b);
 	conf.seq_first = bfd_seq_of_wall(clock_wall_ns());
 	conf.random = clock_random();
@@ -291,6 +293,8 @@ bfd_peer_change(struct bfd_peer *p, const struct bfd_io_peer *c)
 		bfd_set_intervals(&p->bfd, full.min_tx_us, full.min_rx_us);
 	p->bfd.conf.detect_mult = full.detect_mult;
 	p->bfd.conf.is_passive = full.is_passive;
+	if (!p->io->conf.has_path)
+		bfd_set_note(&p->bfd, full.echo_rx_us);
 	p->conf = full;
 	p->is_wanted = true;
 	bfd_peer_settle(p, clock_mono());

@@ -202,7 +202,8 @@ follow_nbrs(struct bgp_io *b)
 			    .source = n->conf.source, .min_tx_us = c->min_tx_us,
 			    .min_rx_us = c->min_rx_us, .detect_mult = c->detect_mult,
 			    .min_ttl = is_multihop ? c->min_ttl : 255,
-			    .is_passive = c->is_passive },
+			    .is_passive = c->is_passive,
+			    .echo_rx_us = is_multihop ? 0 : c->echo_rx_us },
 		};
 	}
 	bgp_listen_set(&b->listen, calls, ncalls);

@@ -51,6 +51,8 @@ struct bgp_io_bfd {
 	uint8_t	min_ttl;		/* where hops > 1: least TTL accepted, 0 any;
 					   on the link it is 255 */
 	bool	is_passive;
+	uint32_t echo_rx_us;		/* the peer may send echo packets so often, on the
+					   link; 0 never */
 };
 
 enum bgp_io_auth {

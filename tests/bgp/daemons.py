@@ -28,7 +28,7 @@ DEFAULTS = {
     "families": (4, 6), "password": None, "gr": False, "passive": True,
     "extended_next_hop": False, "bfd": False, "gtsm": False, "dev": "it-b",
     "unnumbered": False, "peer_port": 179, "role": None,
-    "multihop": False,
+    "multihop": False, "echo": False,
 }
 WAIT_SEC = 40
 WELL_KNOWN = {"no_export": (65535, 65281), "noexport": (65535, 65281),
@@ -165,7 +165,7 @@ class Daemon:
 
 class Bird(Daemon):
     name = "BIRD"
-    lacks = ("unnumbered",)
+    lacks = ("unnumbered", "echo")
 
     def channel(self, family):
         o = self.o
@@ -268,7 +268,8 @@ class Frr(Daemon):
         if o["multihop"]:
             lines += [f"neighbor {n} ebgp-multihop 2", f"neighbor {n} update-source {o['local']}"]
         if o["bfd"]:
-            lines.append(f"neighbor {n} bfd 3 100 100")
+            lines.append(f"neighbor {n} bfd" + (" profile echo" if o["echo"] else
+                                                " 3 100 100"))
         if o["gr"]:
             lines.append(f"neighbor {n} graceful-restart-helper")
         if o["role"]:
@@ -296,11 +297,21 @@ router bgp {o["as"]}
  {self.neighbor()}
 exit
 """)
+        bfd_conf = self.write("bfdd.conf", """
+bfd
+ profile echo
+  echo-mode
+  echo transmit-interval 50
+  echo receive-interval 50
+ exit
+exit
+""")
         shutil.chown(self.tmp, "frr", "frr")
         for prog in ("zebra", "bfdd", "bgpd"):
             cmd = [f"{self.bin}/{prog}", "-z", self.path("zserv"),
                    "--vty_socket", self.tmp, "-i", self.path(prog + ".pid"),
-                   "-A", "127.0.0.1", "-P", "0", "--log", "stdout", "-f", conf]
+                   "-A", "127.0.0.1", "-P", "0", "--log", "stdout", "-f",
+                   bfd_conf if prog == "bfdd" else conf]
             if prog == "bfdd":
                 cmd += ["--bfdctl", self.path("bfdd.sock")]
             self.spawn(*cmd)
@@ -325,6 +336,13 @@ exit
         n = self.ask(f"show bgp neighbors {self.neighbor_key()} json")
         s = n.get(self.neighbor_key(), {}).get("peerBfdInfo", {})
         return s.get("status", "").lower() or None
+
+    def echoes(self):
+        """How many BFD echo packets it sent, and how many came back."""
+        text = run(self.ns, "vtysh", "--vty_socket", self.tmp, "-c",
+                   "show bfd peers counters")
+        return [int(re.search(rf"Echo packet {way}: (\d+)", text)[1])
+                for way in ("output", "input")]
 
     def bandwidth(self, prefix):
         one = self.ask(f"show bgp ipv4 unicast {prefix} json")

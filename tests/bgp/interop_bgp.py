@@ -263,6 +263,17 @@ def row_bfd(s):
     wait_routes(s.d, want)
 
 
+def row_echo(s):
+    """The router's echo packets come back to it, by our kernel's forwarding."""
+    s.start()
+    s.up()
+    wait_for("BFD up", lambda: s.d.bfd() == "up" and s.ours.status()["bfd"] == "up")
+    wait_for("50 echo packets back", lambda: s.d.echoes()[1] >= 50, 10)
+    sent, back = s.d.echoes()
+    assert sent - back <= 2, f"{back} of {sent} came back"
+    assert s.ours.status()["bfd"] == "up" and s.ours.status()["times"] == "1"
+
+
 def row_wrong_password(s):
     """No session, and we say what TCP does."""
     s.start()
@@ -343,6 +354,7 @@ ROWS = [
     ("BFD", row_bfd, {"bfd": True}, {}),
     ("BFD over IPv6", row_bfd, dict(V6, bfd=True), {}),
     ("BFD over two hops", row_bfd, ROUTED, {"hops": 2}),
+    ("BFD echo", row_echo, {"bfd": True, "echo": True}, {"bfd-echo-us": 50000}),
     ("unnumbered", row_unnumbered, {"unnumbered": True, "extended_next_hop": True}, {}),
 ]
 

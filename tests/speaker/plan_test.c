@@ -283,7 +283,14 @@ static const struct {
 	    { PEER("p", "'peerAddress':'10.0.0.254','bfdProfile':'fast'"),
 	      BGP("1','kind':'BFDProfile", "fast", "'receiveInterval':50,"
 	      "'transmitInterval':60,'detectMultiplier':5") },
-	    "p 10.0.0.254 as 64513 bfd 5x60/50ms" },
+	    "p 10.0.0.254 as 64513 bfd 5x60/50ms echo 0ms" },
+	{ "an echo interval without the mode is no offer; with it, it is",
+	    { PEER("p", "'peerAddress':'10.0.0.254','bfdProfile':'fast'"),
+	      PEER("q", "'peerAddress':'10.0.0.253','bfdProfile':'echo'"),
+	      BGP("1','kind':'BFDProfile", "fast", "'echoInterval':70"),
+	      BGP("1','kind':'BFDProfile", "echo", "'echoInterval':70,'echoMode':true") },
+	    "p 10.0.0.254 as 64513 bfd 3x300/300ms echo 0ms; "
+	    "q 10.0.0.253 as 64513 bfd 3x300/300ms echo 70ms" },
 };
 
 #define PREFER(weight, key) "{'weight':" weight ",'nodeSelector':{'matchLabels':" \
@@ -553,8 +560,9 @@ print_bgp(const struct plan *p)
 		if (q->auth == BGP_IO_AUTH_MD5)
 			fprintf(f, " md5 %s", q->password);
 		if (q->bfd.detect_mult > 0)
-			fprintf(f, " bfd %ux%u/%ums", q->bfd.detect_mult,
-			    q->bfd.min_tx_us / 1000, q->bfd.min_rx_us / 1000);
+			fprintf(f, " bfd %ux%u/%ums echo %ums", q->bfd.detect_mult,
+			    q->bfd.min_tx_us / 1000, q->bfd.min_rx_us / 1000,
+			    q->bfd.echo_rx_us / 1000);
 	}
 	for (size_t i = 0; i < p->nbgp_routes; i++) {
 		const struct bgp_io_route *r = &p->bgp_routes[i].route;
