@@ -286,6 +286,22 @@ class Daemons:
                 expect(error == -13 and f'verbs: ["{missing}"]' in text, f"{error} {text}")
         return f"gone {gone * 1000:.0f} ms after its Node, by the garbage collector"
 
+    def test_reports_through_faults(self):
+        """Made, written and deleted once each, whatever becomes of the requests."""
+        kind = "ServiceL2Status"
+        faults = [self.s.proxy.add(what, "write") for what in ("busy", "error", "drop")]
+        with self.s.client([kind], self.s.proxy.port, user="speaker", ns=NS, node="n1") as d:
+            d.synced()
+            error, text = d.write("put", kind, NS, "f", "n1", "eth0")
+            expect(error == 0, f"put: {error} {text}")
+            expect(self.reports()["f"]["status"]["interfaces"] == [{"name": "eth0"}],
+                   f"{self.reports()}")
+            faults += [self.s.proxy.add(what, "write") for what in ("error", "drop")]
+            error, text = d.write("delete", kind, NS, "f")
+            expect(error == 0 and not self.reports(), f"delete: {error} {text}")
+        expect(all(f.hits for f in faults), "not every fault was met")
+        return f"through {len(faults)} faults"
+
     def test_rights(self):
         """Nothing that was asked in the name of the two accounts was refused."""
         users = {f"system:serviceaccount:{sa}" for sa in SERVICE_ACCOUNTS.values()}
@@ -368,5 +384,6 @@ def run(suite, test):
     test("shipped: the speaker's rights", d.test_speaker_reads)
     test("shipped: the speaker's Secrets", d.test_secrets)
     test("shipped: what the speaker writes", d.test_reports)
+    test("shipped: and writes through faults", d.test_reports_through_faults)
     test("shipped: no request was refused", d.test_rights)
     test("shipped: and no further rights", d.test_no_more_rights)
