@@ -45,9 +45,22 @@ add_service_status(cJSON *status, const struct kube_object *o)
 	}
 }
 
-/* Every field, empty or not: a merge patch leaves alone what it does not name. */
+/*
+ * A merge patch leaves alone what it does not name, and takes away what it says is
+ * null. Empty strings are no way to say so: there are API servers whose validation
+ * takes them for null, which is no string, and refuses the object.
+ */
 static void
-add_status(cJSON *root, const struct kube_object *o)
+add_text(cJSON *status, const char *key, const char *s, bool is_patch)
+{
+	if (text(s)[0] != '\0')
+		cJSON_AddStringToObject(status, key, s);
+	else if (is_patch)
+		cJSON_AddNullToObject(status, key);
+}
+
+static void
+add_status(cJSON *root, const struct kube_object *o, bool is_patch)
 {
 	const struct kube_session_state *s = &o->session_state;
 	cJSON *status = cJSON_AddObjectToObject(root, "status");
@@ -57,11 +70,11 @@ add_status(cJSON *root, const struct kube_object *o)
 		add_service_status(status, o);
 		return;
 	}
-	cJSON_AddStringToObject(status, "peer", text(s->peer));
-	cJSON_AddStringToObject(status, "peerName", text(s->peer_name));
-	cJSON_AddStringToObject(status, "vrf", text(s->vrf));
-	cJSON_AddStringToObject(status, "bgpStatus", text(s->bgp));
-	cJSON_AddStringToObject(status, "bfdStatus", text(s->bfd));
+	add_text(status, "peer", s->peer, is_patch);
+	add_text(status, "peerName", s->peer_name, is_patch);
+	add_text(status, "vrf", s->vrf, is_patch);
+	add_text(status, "bgpStatus", s->bgp, is_patch);
+	add_text(status, "bfdStatus", s->bfd, is_patch);
 }
 
 static void
@@ -114,7 +127,7 @@ kube_encode_report(const struct kube_object *o, const char *group, const char *v
 	add_labels(meta, o, group);
 	if (node_uid != NULL)
 		add_owner(meta, kube_report_node(o), node_uid);
-	add_status(root, o);
+	add_status(root, o, false);
 	return print(root);
 }
 
@@ -123,6 +136,6 @@ kube_encode_report_status(const struct kube_object *o)
 {
 	cJSON *root = cJSON_CreateObject();
 
-	add_status(root, o);
+	add_status(root, o, true);
 	return print(root);
 }

@@ -67,7 +67,7 @@ class Report:
 class Dump:
     """tests/kube/storedump, and what it has said."""
 
-    def __init__(self, program, source, kinds, log, ns="", node=None, env=None):
+    def __init__(self, program, source, kinds, log, ns="", node=None, group=None, env=None):
         self.kinds = kinds
         self.lock = threading.Lock()
         self.state, self.deleted, self.patches, self.metrics = {}, [], [], []
@@ -75,7 +75,7 @@ class Dump:
         self.log = open(log, "w")
         self.log_path = log
         argv = [program, source, ",".join(kinds)] + ([ns] if ns or node else []) + (
-            [node] if node else [])
+            [node] if node else []) + ([group] if group else [])
         self.child = subprocess.Popen(argv, stdin=subprocess.PIPE, text=True,
                                       stdout=subprocess.PIPE, stderr=self.log,
                                       env=dict(os.environ, **(env or {})))

@@ -111,6 +111,16 @@ START_TEST(as_text)
 	ck_assert_str_eq(got, want);
 	free(got);
 	free(want);
+	o = session(NULL, "Active", "N/A");
+	got = kube_encode_report_status(&o);
+	want = json("{'status':{'node':'n1','peer':'10.0.0.254','peerName':'tor',"
+	    "'vrf':null,'bgpStatus':'Active','bfdStatus':'N/A'}}");
+	ck_assert_msg(strcmp(got, want) == 0, "no VRF any more: %s", got);
+	free(got);
+	got = kube_encode_report(&o, "g", "g/v1beta1", NULL);
+	ck_assert_msg(strstr(got, "vrf") == NULL, "no VRF: %s", got);
+	free(got);
+	free(want);
 }
 END_TEST
 

@@ -129,6 +129,9 @@ put_report(struct dump *d, enum kube_kind kind, const char *ns, const char *name
 	struct kube_object o = { .kind = kind, .meta = { .ns = ns, .name = name },
 	    .service_status = { node, "default", "web", &word, 1 } };
 
+	if (kind == KUBE_BGP_SESSION_STATE)
+		o.session_state = (struct kube_session_state){ .node = node,
+		    .peer_name = "tor", .peer = word };
 	kube_source_put(d->src, &o, owner != NULL ? owner->meta.uid : NULL, patched,
 	    mem_printf("%s %s/%s", kube_kind_name(kind), ns, name));
 }
@@ -210,7 +213,7 @@ dump_fini(struct dump *d)
 	free(d);
 }
 
-/* storedump SOURCE KINDS [NAMESPACE [NODE]]: KINDS separated by commas. */
+/* storedump SOURCE KINDS [NAMESPACE [NODE [GROUP]]]: KINDS separated by commas. */
 int
 main(int argc, char **argv)
 {
@@ -221,7 +224,7 @@ main(int argc, char **argv)
 	ev_io in;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: storedump SOURCE KINDS [NAMESPACE [NODE]]\n");
+		fprintf(stderr, "usage: storedump SOURCE KINDS [NAMESPACE [NODE [GROUP]]]\n");
 		return 2;
 	}
 	for (char *k = strtok(argv[2], ","); k != NULL; k = strtok(NULL, ","))
@@ -229,6 +232,7 @@ main(int argc, char **argv)
 	conf.spec = argv[1];
 	conf.ns = argc > 3 ? argv[3] : NULL;
 	conf.node_name = argc > 4 ? argv[4] : NULL;
+	conf.api_group = argc > 5 ? argv[5] : NULL;
 	log_init(LOG_LEVEL_DEBUG, false);
 	d->store = kube_store_new();
 	d->src = kube_source_open(loop, &conf, d->store,

@@ -357,6 +357,20 @@ class Daemons:
             until(lambda: self.ips("of-metallb") == ["198.51.100.7"], "its address", 25)
             until(lambda: self.c.http("GET", f"{pools}/theirs").get("status", {}).get(
                 "assignedIPv4") == 1, "the pool's counters")
+        # What a speaker writes: MetalLB's kind in its group, ours in ours.
+        kinds = {"ServiceL2Status": ("metallb.io", "servicel2statuses"),
+                 "BGPSessionState": ("heraldlb.io", "bgpsessionstates")}
+        with self.s.client([*kinds, "Secret"], user="speaker", ns=ns, node="n1",
+                           group="metallb.io") as d:
+            d.synced()
+            for kind, (group, plural) in kinds.items():
+                error, text = d.write("put", kind, ns, "m", "n1", "eth0")
+                expect(error == 0, f"put {kind}: {error} {text}")
+                got = self.c.http("GET", f"/apis/{group}/v1beta1/namespaces/{ns}/{plural}/m")
+                expect(got["metadata"]["labels"][f"{group}/node"] == "n1", f"{got}")
+                until(lambda k=kind: (k, f"{ns}/m") in d.state, f"its own {kind}")
+                error, text = d.write("delete", kind, ns, "m")
+                expect(error == 0, f"delete {kind}: {error} {text}")
 
 
 def stamp():
