@@ -8,6 +8,7 @@
 #include "kube/decode.h"
 #include "tests/check.h"
 #include "tests/kube/json.h"
+#include "tests/kube/kinds.h"
 
 #undef NODE
 #define NODE(name, meta, conditions) "{'apiVersion':'v1','kind':'Node','metadata':{'name':'" \
@@ -223,19 +224,6 @@ static const struct {
 };
 
 static void
-put(struct kube_store *s, const char *quoted)
-{
-	struct kube_object *o = NULL;
-	struct kube_error err = { "" };
-	char *text = json(quoted);
-
-	ck_assert_msg(kube_decode(text, strlen(text), NULL, KUBE_NKINDS, &o, &err) == 0,
-	    "%s\n%s", err.text, text);
-	free(text);
-	kube_store_put(s, o);
-}
-
-static void
 take_away(struct kube_store *s, const char *what)
 {
 	for (unsigned k = 0; what != NULL && k < KUBE_NKINDS; k++) {
@@ -285,9 +273,9 @@ START_TEST(explained)
 	FILE *f;
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
+		json_put(store, world[i]);
 	for (size_t i = 0; i < 3 && rows[_i].changed[i] != NULL; i++)
-		put(store, rows[_i].changed[i]);
+		json_put(store, rows[_i].changed[i]);
 	take_away(store, rows[_i].gone);
 	svc = kube_store_get(store, KUBE_SERVICE, "d", "web");
 	for (size_t i = 0; i < 3 && svc != NULL; i++)
@@ -318,8 +306,8 @@ START_TEST(whom)
 	const char *nodes[4];
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
-	put(store, SLICE_OF(EP("n3", "true") "," EP("n1", "false")));
+		json_put(store, world[i]);
+	json_put(store, SLICE_OF(EP("n3", "true") "," EP("n1", "false")));
 	ck_assert_uint_eq(explain_whom(&in, nodes, 4), 3);
 	ck_assert_msg(strcmp(nodes[0], "n2") == 0, "who says that it announces");
 	ck_assert_msg(strcmp(nodes[1], "n3") == 0, "who has an endpoint");

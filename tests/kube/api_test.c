@@ -4,7 +4,6 @@
  * a real server does is tested by tests/kube/run.sh.
  */
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
@@ -19,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metrics.h"
+#include "tests/check.h"
 
 enum { LINES_MAX = 12, WAIT_SEC = 20 };
 
@@ -683,14 +683,9 @@ START_TEST(paths)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("api");
-	TCase *tc = tcase_create("api");
-	SRunner *r;
-	int nfailed;
-
 	tcase_set_timeout(tc, 2 * WAIT_SEC);
 	tcase_add_loop_test(tc, script, 0, (int)nitems(rows));
 	tcase_add_loop_test(tc, not_there, 0, 6);
@@ -700,10 +695,6 @@ main(void)
 	tcase_add_test(tc, refresh_without);
 	tcase_add_loop_test(tc, reports, 0, (int)nitems(report_rows));
 	tcase_add_test(tc, paths);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	nfailed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return nfailed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+TEST_MAIN("api", fill)

@@ -1,9 +1,9 @@
 /* How long to wait before the next try. */
-#include <check.h>
 #include <stdlib.h>
 
 #include "kube/backoff.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 static const struct {
 	const char *why;
@@ -48,20 +48,11 @@ START_TEST(reset)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("backoff");
-	TCase *tc = tcase_create("backoff");
-	SRunner *r;
-	int nfailed;
-
 	tcase_add_loop_test(tc, next, 0, (int)nitems(rows));
 	tcase_add_test(tc, reset);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	nfailed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return nfailed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+TEST_MAIN("backoff", fill)

@@ -1,10 +1,10 @@
 /* When to list, when to watch, when to wait. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kube/reflect.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = INT64_C(1000) * NSEC_PER_SEC })
 
@@ -221,21 +221,12 @@ START_TEST(unpaged_after_expired)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("reflect");
-	TCase *tc = tcase_create("reflect");
-	SRunner *r;
-	int nfailed;
-
 	tcase_add_loop_test(tc, sequence, 0, (int)nitems(rows));
 	tcase_add_test(tc, retry_after);
 	tcase_add_test(tc, unpaged_after_expired);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	nfailed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return nfailed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+TEST_MAIN("reflect", fill)

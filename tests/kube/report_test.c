@@ -8,6 +8,7 @@
 #include "kube/report_encode.h"
 #include "tests/check.h"
 #include "tests/kube/json.h"
+#include "tests/kube/kinds.h"
 
 #define LONG_NODE "a-node-with-a-name-of-more-than-sixty-three-characters.example.com"
 

@@ -1,11 +1,11 @@
 /* A watch's body, in whatever pieces it comes. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kube/watch.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 enum { MAX = 64 };
 
@@ -138,21 +138,12 @@ START_TEST(memory_is_given_back)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("watch");
-	TCase *tc = tcase_create("watch");
-	SRunner *r;
-	int nfailed;
-
 	tcase_add_loop_test(tc, pieces, 0, (int)nitems(rows));
 	tcase_add_test(tc, reset_after_a_cut);
 	tcase_add_test(tc, memory_is_given_back);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	nfailed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return nfailed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+TEST_MAIN("watch", fill)

@@ -11,7 +11,6 @@
 #include "tests/kube/json.h"
 
 #define T0 ((struct mono){ .ns = NSEC_PER_SEC })
-#undef NODE
 #define NODE(i) \
 	"{'apiVersion':'v1','kind':'Node','metadata':{'name':'n" i "'}," \
 	"'status':{'addresses':[{'type':'InternalIP','address':'10.0.0." i "'}]}}"
@@ -108,19 +107,6 @@ static const struct {
 	    SERVICE("", "'externalTrafficPolicy':'Local',") }, "1", "", true,
 	    "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 3/4; warning" },
 };
-
-static void
-put(struct kube_store *store, const char *quoted)
-{
-	struct kube_error err = { "" };
-	struct kube_object *o = NULL;
-	char *text = json(quoted);
-
-	ck_assert_msg(kube_decode(text, strlen(text), NULL, KUBE_NKINDS, &o, &err) == 0,
-	    "%s in %s", err.text, text);
-	kube_store_put(store, o);
-	free(text);
-}
 
 static int
 id_cmp(const void *va, const void *vb)
@@ -253,10 +239,10 @@ START_TEST(table)
 	char *got;
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
+		json_put(store, world[i]);
 	for (size_t i = 0; i < nitems(rows[_i].changed); i++) {
 		if (rows[_i].changed[i] != NULL)
-			put(store, rows[_i].changed[i]);
+			json_put(store, rows[_i].changed[i]);
 	}
 	alive_init(&alive);
 	alive_put_node(&alive, "n2", &ip2, true, T0);

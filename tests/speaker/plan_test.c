@@ -9,6 +9,7 @@
 #include "kube/manifest.h"
 #include "speaker/plan.h"
 #include "tests/check.h"
+#include "tests/kube/json.h"
 
 #define T0 ((struct mono){ .ns = NSEC_PER_SEC })
 
@@ -353,30 +354,6 @@ static const struct {
 	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
 };
 
-/* text with single quotes for double ones; heap. */
-static char *
-json_of(const char *text)
-{
-	char *json = strdup(text);
-
-	for (char *p = json; *p != '\0'; p++)
-		*p = *p == '\'' ? '"' : *p;
-	return json;
-}
-
-static void
-put(struct kube_store *store, const char *text)
-{
-	struct kube_error err = { "" };
-	struct kube_object *o = NULL;
-	char *json = json_of(text);
-
-	ck_assert_msg(kube_decode(json, strlen(json), NULL, KUBE_NKINDS, &o, &err) == 0,
-	    "%s in %s", err.text, json);
-	kube_store_put(store, o);
-	free(json);
-}
-
 static void
 print_service(FILE *f, const struct ipvs_service *s)
 {
@@ -447,10 +424,10 @@ START_TEST(table)
 	char *got;
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
+		json_put(store, world[i]);
 	for (size_t i = 0; i < nitems(rows[_i].changed); i++) {
 		if (rows[_i].changed[i] != NULL)
-			put(store, rows[_i].changed[i]);
+			json_put(store, rows[_i].changed[i]);
 	}
 	make_alive(&alive, rows[_i].n3);
 	plan_build(&(struct plan_input){ .store = store, .self = "n1",
@@ -486,13 +463,13 @@ START_TEST(unread_pool)
 {
 	static const struct kube_manifest_conf conf = { .own_ns = "herald-system" };
 	struct kube_store *store = kube_store_new();
-	char *text = json_of(BAD_POOL);
+	char *text = json(BAD_POOL);
 	struct alive alive;
 	struct plan plan;
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
-	put(store, unread[_i].svc);
+		json_put(store, world[i]);
+	json_put(store, unread[_i].svc);
 	kube_store_put(store, kube_manifest_stub(text, KUBE_IP_ADDRESS_POOL, NULL,
 	    &conf));
 	make_alive(&alive, ALIVE_HEARD_UP);
@@ -519,10 +496,10 @@ START_TEST(owner)
 	const char *got;
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
+		json_put(store, world[i]);
 	for (size_t i = 0; i < nitems(owner_rows[_i].changed); i++) {
 		if (owner_rows[_i].changed[i] != NULL)
-			put(store, owner_rows[_i].changed[i]);
+			json_put(store, owner_rows[_i].changed[i]);
 	}
 	make_alive(&alive, owner_rows[_i].n3);
 	alive_report(&alive, &ip2, owner_rows[_i].n2, T0);
@@ -598,10 +575,10 @@ START_TEST(bgp)
 	char *got;
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
+		json_put(store, world[i]);
 	for (size_t i = 0; i < nitems(bgp_rows[_i].added); i++) {
 		if (bgp_rows[_i].added[i] != NULL)
-			put(store, bgp_rows[_i].added[i]);
+			json_put(store, bgp_rows[_i].added[i]);
 	}
 	make_alive(&alive, ALIVE_HEARD_UP);
 	plan_build(&(struct plan_input){ .store = store, .self = "n1",
@@ -627,8 +604,8 @@ START_TEST(same_table_on_every_node)
 	struct ip ip1 = ip_from_v4(0x0a000001), ip3 = ip_from_v4(0x0a000003);
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
-	put(store, SLICE(EP("10.1.0.3", "n3", READY) "," EP("10.1.0.2", "n2", READY)
+		json_put(store, world[i]);
+	json_put(store, SLICE(EP("10.1.0.3", "n3", READY) "," EP("10.1.0.2", "n2", READY)
 	    "," EP("10.1.0.1", "n1", READY)));
 	make_alive(&alive[0], ALIVE_HEARD_DOWN);
 	alive_init(&alive[1]);
@@ -668,13 +645,13 @@ START_TEST(addresses)
 	struct plan plan;
 
 	for (size_t i = 0; i < nitems(world); i++)
-		put(store, world[i]);
-	put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "a") ",'spec':"
+		json_put(store, world[i]);
+	json_put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "a") ",'spec':"
 	    "{'nodeName':'n1'},'status':{'podIP':'10.1.0.7','podIPs':"
 	    "[{'ip':'10.1.0.7'},{'ip':'fd01::7'}]}}");
-	put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "b") ",'spec':"
+	json_put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "b") ",'spec':"
 	    "{'nodeName':'n2'},'status':{'podIP':'10.1.0.8'}}");
-	put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "c") ",'spec':"
+	json_put(store, "{'apiVersion':'v1','kind':'Pod'," META("d", "c") ",'spec':"
 	    "{'nodeName':'n1','hostNetwork':true},'status':{'podIP':'10.0.0.1'}}");
 	make_alive(&alive, ALIVE_HEARD_UP);
 	plan_build(&(struct plan_input){ .store = store, .self = "n1",

@@ -10,24 +10,10 @@
 #include "kube/decode.h"
 #include "speaker/plan.h"
 #include "tests/check.h"
+#include "tests/kube/json.h"
 
 #define T0 ((struct mono){ .ns = NSEC_PER_SEC })
 enum { NNODES = 4, NCHANGES = 1000, NSERVICES = 8, NPODS = 12 };
-
-static void
-put(struct kube_store *store, const char *quoted)
-{
-	struct kube_error err = { "" };
-	struct kube_object *o = NULL;
-	char *json = mem_strdup(quoted);
-
-	for (char *p = json; *p != '\0'; p++)
-		*p = *p == '\'' ? '"' : *p;
-	ck_assert_msg(kube_decode(json, strlen(json), NULL, KUBE_NKINDS, &o, &err) == 0,
-	    "%s in %s", err.text, json);
-	kube_store_put(store, o);
-	free(json);
-}
 
 __attribute__((format(printf, 2, 3))) static void
 putf(struct kube_store *store, const char *fmt, ...)
@@ -38,7 +24,7 @@ putf(struct kube_store *store, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	put(store, text);
+	json_put(store, text);
 }
 
 static void
@@ -73,9 +59,9 @@ put_service(struct kube_store *store, const char *name, unsigned host,
 static void
 put_world(struct kube_store *store)
 {
-	put(store, "{'apiVersion':'heraldlb.io/v1beta1','kind':'IPAddressPool','metadata':"
+	json_put(store, "{'apiVersion':'heraldlb.io/v1beta1','kind':'IPAddressPool','metadata':"
 	    "{'namespace':'herald-system','name':'p'},'spec':{'addresses':['10.0.9.0/24']}}");
-	put(store, "{'apiVersion':'heraldlb.io/v1beta1','kind':'L2Advertisement',"
+	json_put(store, "{'apiVersion':'heraldlb.io/v1beta1','kind':'L2Advertisement',"
 	    "'metadata':{'namespace':'herald-system','name':'a'},'spec':{}}");
 	for (unsigned i = 1; i <= NNODES; i++)
 		put_node(store, i, "");
@@ -190,9 +176,9 @@ START_TEST(profiles)
 
 	put_world(store);
 	put_node(store, 2, rows[_i].node2);
-	put(store, PROFILE("masq", "'mode':'masquerade','scheduler':'wlc'"));
-	put(store, PROFILE("wrr", "'scheduler':'wrr'"));
-	put(store, PROFILE("off", "'mode':'delegate'"));
+	json_put(store, PROFILE("masq", "'mode':'masquerade','scheduler':'wlc'"));
+	json_put(store, PROFILE("wrr", "'scheduler':'wrr'"));
+	json_put(store, PROFILE("off", "'mode':'delegate'"));
 	put_service(store, "s", 1, rows[_i].annotations, 80);
 	if (rows[_i].other != NULL)
 		put_service(store, "o", 1, rows[_i].other, 81);
@@ -272,9 +258,9 @@ START_TEST(every_node_has_the_same_table)
 	size_t longest = 0;
 
 	put_world(store);
-	put(store, PROFILE("masq", "'mode':'masquerade'"));
-	put(store, PROFILE("wrr", "'scheduler':'wrr'"));
-	put(store, PROFILE("off", "'mode':'delegate'"));
+	json_put(store, PROFILE("masq", "'mode':'masquerade'"));
+	json_put(store, PROFILE("wrr", "'scheduler':'wrr'"));
+	json_put(store, PROFILE("off", "'mode':'delegate'"));
 	for (unsigned i = 0; i < NCHANGES; i++) {
 		char *first = NULL;
 
