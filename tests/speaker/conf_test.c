@@ -42,6 +42,7 @@ static const struct {
 	{ "one high bit", { "--fwmark=0x80000000" }, CONF_RUN },
 	{ "main's table is not ours", { "--table=254" }, CONF_BAD },
 	{ "no port 0", { "--liveness-port=0" }, CONF_BAD },
+	{ "nor for statements of health", { "--health-port=0" }, CONF_BAD },
 	{ "a number is a number", { "--rule-pref=7x" }, CONF_BAD },
 	{ "negative", { "--table=-1" }, CONF_BAD },
 	{ "a name, not a path", { "--director-name=a/b" }, CONF_BAD },
