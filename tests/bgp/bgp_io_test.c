@@ -528,7 +528,8 @@ START_TEST(bfd_down_ends_the_session)
 {
 	/* Two daemons on one host would fight for port 3784: the peer is ours. */
 	both("127.0.0.1", "127.0.0.2");
-	a.peers[0].bfd = (struct bgp_io_bfd){ 20000, 20000, 3, 0, false };
+	a.peers[0].bfd = (struct bgp_io_bfd){ .min_tx_us = 20000, .min_rx_us = 20000,
+	    .detect_mult = 3 };
 	both_up(1);
 	turn(200);
 	/* Never up is no failure. */
