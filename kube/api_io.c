@@ -326,6 +326,7 @@ api_source_open(struct ev_loop *loop, const struct kube_source_conf *conf,
 	api->scope.api_group = mem_strdup(group != NULL ? group : KUBE_API_GROUP_DEFAULT);
 	api->scope.ns = mem_strdup(conf->ns);
 	api->scope.node_name = mem_strdup(conf->node_name);
+	api->scope.wide_kinds = conf->wide_kinds;
 	api->component = mem_strdup(conf->component);
 	api->host = mem_strdup(conf->node_name != NULL ? conf->node_name : host);
 	api->kinds = conf->kinds;

@@ -132,7 +132,7 @@ selector_query(enum kube_kind kind, const struct api_scope *scope)
 	/* No other Secret is any business of ours. */
 	if (kind == KUBE_SECRET)
 		return mem_strdup("&fieldSelector=type%3Dkubernetes.io%2Fbasic-auth");
-	if (scope->node_name == NULL)
+	if (scope->node_name == NULL || (scope->wide_kinds & 1u << kind))
 		return mem_strdup("");
 	if (kube_kind_is_report(kind)) {
 		node = escape(kube_label_value(scope->node_name, label));

@@ -14,6 +14,7 @@ struct api_scope {
 	const char *api_group;		/* of our custom resources */
 	const char *ns;			/* of our custom resources and of Secrets;
 					   NULL all */
+	unsigned wide_kinds;		/* to which node_name does not apply */
 	const char *node_name;		/* pods and reports of this node only; NULL
 					   all */
 };

@@ -32,6 +32,7 @@ struct dir_conf {
 	unsigned kinds;			/* 1u << KUBE_..., all others are skipped */
 	const char *node_name;		/* Pods and reports: only this node's; NULL
 					   all */
+	unsigned wide_kinds;		/* to which node_name does not apply */
 	struct kube_manifest_conf manifest; /* own_ns: our resources elsewhere
 					       are told of and skipped */
 	dir_say_fn *say;

@@ -161,7 +161,7 @@ is_of_node(const struct dir *d, const struct kube_object *o)
 {
 	const char *node = NULL;
 
-	if (d->conf.node_name == NULL)
+	if (d->conf.node_name == NULL || (d->conf.wide_kinds & 1u << o->kind))
 		return true;
 	if (kube_kind_is_report(o->kind))
 		node = kube_report_node(o);

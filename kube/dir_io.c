@@ -400,6 +400,7 @@ dir_source_open(struct ev_loop *loop, const struct kube_source_conf *conf,
 	s->api_group = mem_strdup(conf->api_group != NULL ? conf->api_group :
 	    KUBE_API_GROUP_DEFAULT);
 	dc.node_name = s->node_name;
+	dc.wide_kinds = conf->wide_kinds;
 	dc.manifest.own_ns = s->own_ns;
 	dc.manifest.api_group = s->api_group;
 	dir_init(&s->dir, &dc, store);

@@ -35,6 +35,7 @@ struct kube_source_conf {
 	unsigned spare_kinds;
 	const char *node_name;		/* Pods and reports: only this node's; NULL
 					   all */
+	unsigned wide_kinds;		/* reports of all nodes nevertheless */
 	const char *ns;			/* of our custom resources and Secrets */
 	const char *api_group;		/* NULL: "heraldlb.io" */
 	const char *component;		/* Events' source and the user agent */

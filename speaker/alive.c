@@ -89,6 +89,7 @@ alive_put_node(struct alive *a, const char *name, const struct ip *ip,
 	n->ip = *ip;
 	n->was_up = false;
 	n->lacks = 0;
+	n->is_sticky = false;
 	n->heard = ALIVE_HEARD_NOTHING;
 	n->known = n->since = now;
 	return true;
@@ -188,17 +189,31 @@ alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
 }
 
 bool
-alive_set_lacks(struct alive *a, const struct ip *ip, uint32_t lacks)
+alive_set_note(struct alive *a, const struct ip *ip, uint32_t note)
 {
-	bool is_changed = false;
+	uint32_t lacks = note & ~ALIVE_STICKY;
+	bool is_sticky = (note & ALIVE_STICKY) != 0, is_changed = false;
 
 	for (size_t i = 0; i < a->n; i++) {
-		if (!ip_eq(&a->nodes[i].ip, ip))
+		struct alive_node *n = &a->nodes[i];
+
+		if (!ip_eq(&n->ip, ip))
 			continue;
-		is_changed |= a->nodes[i].lacks != lacks;
-		a->nodes[i].lacks = lacks;
+		is_changed |= n->lacks != lacks || n->is_sticky != is_sticky;
+		n->lacks = lacks;
+		n->is_sticky = is_sticky;
 	}
 	return is_changed;
+}
+
+bool
+alive_is_sticky(const struct alive *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (is_session_up(a->nodes[i].heard) && !a->nodes[i].is_sticky)
+			return false;
+	}
+	return true;
 }
 
 uint32_t

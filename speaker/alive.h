@@ -70,7 +70,8 @@ struct alive_node {
 	char	*name;		/* owned */
 	struct ip ip;		/* where its speaker is reached */
 	bool	is_ready;	/* the API's Ready condition */
-	uint32_t lacks;		/* see alive_set_lacks() */
+	uint32_t lacks;		/* see alive_set_note() */
+	bool	is_sticky;	/* likewise */
 	bool	was_up;		/* BFD has been up with this address */
 	bool	is_kept;	/* scratch of alive_end_nodes() */
 	enum alive_report heard;
@@ -101,11 +102,16 @@ bool alive_report(struct alive *a, const struct ip *ip, enum alive_report heard,
     struct mono now);
 
 /*
- * The links that the node says it has none of up, as bits (see struct plan_links);
- * true where that is news. 0 until it says so.
+ * What a node says of itself besides its state: the links that it has none of up,
+ * as bits (see struct plan_links), and ALIVE_STICKY where it runs with failback
+ * never. True where that is news. 0 until it says so.
  */
-bool alive_set_lacks(struct alive *a, const struct ip *ip, uint32_t lacks);
+#define ALIVE_STICKY (UINT32_C(1) << 31)
+bool alive_set_note(struct alive *a, const struct ip *ip, uint32_t note);
 uint32_t alive_lacks(const struct alive *a, const char *name);
+
+/* Do all other speakers that run say ALIVE_STICKY? */
+bool alive_is_sticky(const struct alive *a);
 
 /* ALIVE_ABSENT for a node that is not known. */
 enum alive_state alive_state(const struct alive *a, const char *name,

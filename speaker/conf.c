@@ -77,7 +77,7 @@ static const char *const hints[] = {
 	[OPT_BGP_DRAIN_TIME - 256] = "0 to 3600 seconds",
 	[OPT_MRT_DUMP - 256] = "the path of a file",
 	[OPT_MRT_DUMP_SIZE - 256] = "1 to 100000 MB",
-	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds",
+	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds, or never",
 	[OPT_STATUS_RESOURCES - 256] = "yes or no",
 	[OPT_L2_REPEAT - 256] = "5 to 240 seconds",
 	[OPT_L2_ANNOUNCEMENTS - 256] = "1 to 9",
@@ -124,7 +124,7 @@ static const char usage[] =
 "  --l2-conflict POLICY     where another machine uses a VIP: defend (the default)\n"
 "                           it, or withhold it until that is gone\n"
 "  --failback-delay SEC     after a start, take no VIP that another node can have\n"
-"                           for so long (0)\n"
+"                           for so long (0); never: a VIP stays where it is\n"
 "  --yield-on-cordon        hand VIPs over while the Node is unschedulable\n"
 "  --status-resources yes|no\n"
 "                           write ServiceL2Status, ServiceBGPStatus and\n"
@@ -277,6 +277,9 @@ set(int opt, char *arg, struct speaker_conf *conf)
 	case OPT_LIVENESS_KEY_FILE:
 		conf->key_file = arg;
 		return *arg != '\0' ? 0 : -EINVAL;
+	case OPT_FAILBACK_DELAY:
+		conf->is_sticky = strcmp(arg, "never") == 0;
+		return conf->is_sticky ? 0 : set_number(opt, arg, conf);
 	case OPT_L2_CONFLICT:
 		return set_policy(arg, &conf->l2_policy);
 	case OPT_EXCLUDE_INTERFACE:
@@ -345,6 +348,11 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 			    options[index].name, optarg, hints[opt - 256]);
 			break;
 		}
+	}
+	if (opt == -1 && ret->is_sticky && !ret->has_reports) {
+		fprintf(stderr, "herald-speaker: --failback-delay never goes by what "
+		    "--status-resources writes; leave them on\n");
+		return CONF_BAD;
 	}
 	if (opt == -1 && optind == argc)
 		return set_defaults(ret) == 0 ? CONF_RUN : CONF_BAD;

@@ -36,7 +36,8 @@ struct speaker_conf {
 	uint8_t	l2_nannounce;		/* --l2-announcements */
 	uint8_t	l2_nprobes;		/* --l2-probes; 0: none before a first claim */
 	enum arp_policy l2_policy;	/* --l2-conflict */
-	uint32_t failback_delay_sec;	/* --failback-delay */
+	uint32_t failback_delay_sec;	/* --failback-delay; 0 where is_sticky */
+	bool	is_sticky;		/* --failback-delay never */
 	bool	yields_on_cordon;	/* --yield-on-cordon */
 	bool	has_reports;		/* --status-resources */
 	const char *excludes[CONF_MAX_EXCLUDES];

@@ -159,14 +159,14 @@ elect_owners(struct elect_vip *vips, size_t nvips, const char *const *names,
 	/* Those that have no choice first: nobody may take their place. */
 	for (size_t i = 0; i < nvips; i++) {
 		e.hashes[i] = hash_bytes(vips[i].vip.b, ip_len(&vips[i].vip), 0);
-		vips[i].owner = ELECT_NOBODY;
-		if (vips[i].ncandidates == 1) {
-			vips[i].owner = vips[i].candidates[0];
+		if (!vips[i].is_kept)
+			vips[i].owner = vips[i].ncandidates == 1 ?
+			    vips[i].candidates[0] : ELECT_NOBODY;
+		if (vips[i].owner != ELECT_NOBODY && e.nodes[vips[i].owner].room > 0)
 			e.nodes[vips[i].owner].room--;
-		}
 	}
 	for (size_t i = 0; i < nvips; i++) {
-		if (vips[i].ncandidates > 1)
+		if (vips[i].ncandidates > 1 && !vips[i].is_kept)
 			place(&e, (uint32_t)i);
 	}
 }

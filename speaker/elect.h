@@ -17,6 +17,7 @@
 #ifndef HERALD_SPEAKER_ELECT_H
 #define HERALD_SPEAKER_ELECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ struct elect_vip {
 	struct ip vip;
 	const uint32_t *candidates;	/* indexes into the names, each once */
 	size_t	ncandidates;
+	bool	is_kept;		/* it has an owner, which is to stay; that counts
+					   for how much the owner may hold */
 	uint32_t owner;			/* filled in: one of them, or ELECT_NOBODY
 					   where there is none */
 };

@@ -19,6 +19,8 @@ enum {
 	   of each VIP until the speakers hear each other again. */
 	SLOW_US = 100000,
 	TICK_SEC = 5,
+	/* What the API server has is news to those who were cut off from it. */
+	SETTLE_SEC = 10,
 };
 
 static const struct metric m_detect = { "herald_liveness_detection_seconds",
@@ -62,18 +64,32 @@ publish_detection(const struct mesh *m)
 	metrics_set(&m_detect, NULL, worst_us / 1e6);
 }
 
+static bool
+is_lost(const struct alive *a, const struct ip *peer, struct mono now)
+{
+	const char *name = alive_name(a, peer);
+	enum alive_state state = name != NULL ? alive_state(a, name, now) : ALIVE_ABSENT;
+
+	return state == ALIVE_DEAD || state == ALIVE_SILENT;
+}
+
 static void
 on_report(void *arg, const struct ip *peer, enum bfd_peer_state state)
 {
 	struct mesh *m = arg;
 	struct bfd_io_view view = { .note = 0 };
-	bool is_other = alive_report(&m->alive, peer, report_of(state), clock_mono());
+	struct mono now = clock_mono();
+	bool was_lost = is_lost(&m->alive, peer, now);
+	bool is_other = alive_report(&m->alive, peer, report_of(state), now);
 
+	/* Not from a start, but from where we could not hear each other. */
+	if (was_lost && state == BFD_PEER_UP)
+		m->settled_at = mono_add_sec(now, SETTLE_SEC);
 	m->is_reunited |= is_other &&
 	    (state == BFD_PEER_UP || state == BFD_PEER_WAITING);
 	m->is_bereft |= state != BFD_PEER_UP && state != BFD_PEER_WAITING;
 	bfd_io_view(m->bfd, peer, 0, &view);
-	if (alive_set_lacks(&m->alive, peer, view.note))
+	if (alive_set_note(&m->alive, peer, view.note))
 		m->is_bereft = true;
 	else if (!is_other)
 		return;
@@ -237,7 +253,7 @@ mesh_tell_state(struct mesh *m, enum alive_state state)
 void
 mesh_tell_lacks(struct mesh *m, uint32_t lacks)
 {
-	bfd_io_set_note(m->bfd, lacks);
+	bfd_io_set_note(m->bfd, lacks | (m->conf->is_sticky ? ALIVE_STICKY : 0));
 }
 
 void
@@ -280,6 +296,7 @@ mesh_open(struct mesh *m, struct ev_loop *loop, const struct speaker_conf *conf,
 	if (conf->key_file != NULL)
 		use_keys(m, clock_mono());
 	mesh_tell_state(m, ALIVE_WAITING);
+	mesh_tell_lacks(m, 0);
 	ev_timer_start(loop, &m->tick);
 	return 0;
 }

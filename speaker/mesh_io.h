@@ -21,6 +21,8 @@ struct mesh {
 	struct alive alive;		/* the other nodes; for reading */
 	struct ip self[2];		/* this node's addresses, IPv4 first; likewise */
 	struct keys keys;		/* in force; likewise */
+	struct mono settled_at;		/* SETTLE_SEC after nodes last found each other
+					   again without a start; 0 never */
 	bool	is_reunited;		/* a speaker has come up; the reader's to clear */
 	bool	is_bereft;		/* one has gone, or links of its; likewise */
 	void	(*changed)(void *arg);	/* alive has; from the loop */

@@ -149,6 +149,7 @@ build_vips(struct plan_ctx *ctx, struct plan *ret)
 	ctx->ballots = arena_array(&ctx->scratch, ctx->nclaims, sizeof(*ctx->ballots));
 	ctx->adverts = arena_array(&ctx->scratch, kube_store_list(ctx->in->store,
 	    KUBE_L2_ADVERTISEMENT).n, sizeof(struct kube_l2_advertisement *));
+	ctx->holders = arena_array(&ctx->scratch, ctx->nodes.n, sizeof(*ctx->holders));
 	ctx->field = arena_array(&ctx->scratch, ctx->nodes.n, sizeof(*ctx->field));
 	for (size_t i = 0; i < ctx->nclaims; i += run) {
 		const struct plan_claim *c = &ctx->claims[i];
@@ -242,6 +243,7 @@ plan_build(const struct plan_input *in, struct plan *ret)
 	plan_backends(&ctx, ret);
 	plan_finish_profiles(&ctx, ret);
 	plan_index_links(&ctx, ret);
+	plan_index_reports(&ctx);
 	build_vips(&ctx, ret);
 	plan_owners(&ctx, ret);
 	plan_bgp(&ctx, ret);

@@ -27,6 +27,11 @@ struct plan_input {
 	/* What this node tells the others of itself: UP, WAITING or CUT_OFF. */
 	enum alive_state self_state;
 	uint32_t self_lacks;		/* ... and which links it has none of up */
+	/*
+	 * A VIP stays with who announces it, as ServiceL2Status tells of all nodes,
+	 * while that one can. All nodes must say the same: see alive_is_sticky().
+	 */
+	bool	is_sticky;
 	bool	yields_on_cordon;	/* unschedulable is as good as drained */
 	const struct vouch *vouch;	/* who says which endpoint is down; NULL nobody */
 	const struct plan *before;	/* which quorums there were; NULL all */
@@ -121,6 +126,13 @@ struct plan {
  */
 uint32_t plan_lacks(const struct plan *p,
     bool (*has_link)(void *arg, const struct arp_want *where), void *arg);
+
+/*
+ * Does a ServiceL2Status say that this node announces a Service which by p it does
+ * not? An earlier speaker has left it; before it is gone, others may believe it.
+ */
+bool plan_has_left(const struct plan *p, const struct kube_store *store,
+    const char *self);
 
 /* Fill *ret; plan_fini() it afterwards. */
 void plan_build(const struct plan_input *in, struct plan *ret);

@@ -7,6 +7,7 @@
  *	plan_profile.c	ForwardingProfiles -> checks, verdicts, quorum
  *	plan_scope.c	what an advertisement covers, which nodes are fit
  *	plan_links.c	the interfaces of L2Advertisements -> bits to tell of them
+ *	plan_sticky.c	who announces a Service already, for failback never
  *	plan_owner.c	L2Advertisements, preferences -> candidates -> owner
  *	plan_bgp.c	BGPPeers and BGPAdvertisements -> peers and routes
  */
@@ -59,7 +60,9 @@ struct plan_ctx {
 	struct elect_vip *ballots;		/* one for each of the plan's VIPs */
 	/* plan_candidates()'s, with room for every advertisement, every node. */
 	const struct kube_l2_advertisement **adverts;
-	uint32_t *field;
+	uint32_t *field, *holders;
+	const struct kube_object **reports;	/* ServiceL2Statuses by Service, node */
+	size_t	nreports;
 };
 
 /* Index the store's EndpointSlices by Service. */
@@ -130,6 +133,13 @@ void plan_index_links(struct plan_ctx *ctx, struct plan *ret);
 /* Is a node that lacks these bits without all of the advertisement's interfaces? */
 bool plan_is_lacking(const struct plan *p, const struct kube_l2_advertisement *adv,
     uint32_t lacks);
+
+/* Index the store's ServiceL2Statuses; none where in->is_sticky is not set. */
+void plan_index_reports(struct plan_ctx *ctx);
+
+/* Does the node say of one of the claims' Services that it announces it? */
+bool plan_holds(const struct plan_ctx *ctx, const struct plan_claim *claims, size_t n,
+    const char *node);
 
 /* Elect: fill owner and is_mine of every VIP from the ballots. */
 void plan_owners(struct plan_ctx *ctx, struct plan *plan);

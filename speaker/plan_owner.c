@@ -200,7 +200,8 @@ plan_candidates(struct plan_ctx *ctx, const struct plan *plan,
 {
 	const struct kube_l2_advertisement **adverts = ctx->adverts;
 	size_t nadverts = find_adverts(ctx, claims, n, adverts);
-	struct field f = { .nodes = ctx->field };
+	struct field f = { .nodes = ctx->field }, h = { .nodes = ctx->holders };
+	bool is_kept;
 	size_t neligible = 0, nlive = 0, nlinked = 0;
 
 	for (size_t i = 0; i < ctx->nodes.n; i++) {
@@ -219,10 +220,16 @@ plan_candidates(struct plan_ctx *ctx, const struct plan *plan,
 		if (!has_link(ctx, plan, node, adverts, nadverts))
 			continue;
 		nlinked++;
-		if (has_local_endpoints(ctx, claims, n, node->meta.name))
-			enter(&f, (uint32_t)i, rank, weight_of(node, adverts, nadverts));
+		if (!has_local_endpoints(ctx, claims, n, node->meta.name))
+			continue;
+		enter(&f, (uint32_t)i, rank, weight_of(node, adverts, nadverts));
+		if (plan_holds(ctx, claims, n, node->meta.name))
+			enter(&h, (uint32_t)i, rank, 0);
 	}
-	*ballot = (struct elect_vip){ .vip = vip->ip, .ncandidates = f.n };
+	/* Of several the first by name: while it moves, or after a split. */
+	is_kept = h.n > 0 && h.rank == f.rank;
+	*ballot = (struct elect_vip){ .vip = vip->ip, .ncandidates = f.n,
+	    .is_kept = is_kept, .owner = is_kept ? h.nodes[0] : ELECT_NOBODY };
 	ballot->candidates = keep(ctx, &f, ballot);
 	if (f.n == 0)
 		vip->why_none = why_none(nadverts, neligible, nlive, nlinked);

@@ -226,7 +226,7 @@ reporter_init(struct reporter *r, const struct reporter_conf *conf)
 	struct mono now = clock_mono();
 
 	*r = (struct reporter){ .conf = *conf, .settled = MONO_NEVER, .next = now };
-	report_pace_init(&r->pace, now);
+	report_pace_init(&r->pace, conf->node, now);
 	ev_init(&r->timer, on_timer);
 	r->timer.data = r;
 }

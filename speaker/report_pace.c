@@ -28,9 +28,9 @@ struct stepping {
 };
 
 void
-report_pace_init(struct report_pace *p, struct mono now)
+report_pace_init(struct report_pace *p, const char *node, struct mono now)
 {
-	*p = (struct report_pace){ .credit = REPORT_BURST, .credit_at = now,
+	*p = (struct report_pace){ .node = node, .credit = REPORT_BURST, .credit_at = now,
 	    .deadline = MONO_NEVER };
 	for (size_t i = 0; i < KUBE_NKINDS; i++)
 		p->denied_until[i] = now;
@@ -156,6 +156,8 @@ report_pace_step(struct report_pace *p, const struct report_set *want,
 		struct kube_list l = kube_store_list(have, (enum kube_kind)k);
 
 		for (size_t i = 0; (kinds & 1u << k) && i < l.n; i++) {
+			if (strcmp(kube_report_node(l.items[i]), p->node) != 0)
+				continue;
 			if (report_set_get(want, l.items[i]->kind,
 			    l.items[i]->meta.name) == NULL)
 				write_one(&st, l.items[i], 0, false);

@@ -29,6 +29,7 @@ enum {
 struct report_write;
 
 struct report_pace {
+	const char *node;		/* whose reports are ours to delete; not owned */
 	struct report_write *writes;	/* under way, or of late */
 	double	credit;			/* writes that may be begun now */
 	struct mono credit_at;		/* when credit was so much */
@@ -37,7 +38,7 @@ struct report_pace {
 	struct mono deadline;		/* call report_pace_step() then; MONO_NEVER */
 };
 
-void report_pace_init(struct report_pace *p, struct mono now);
+void report_pace_init(struct report_pace *p, const char *node, struct mono now);
 void report_pace_fini(struct report_pace *p);
 
 struct report_step {

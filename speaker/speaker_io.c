@@ -153,7 +153,8 @@ update_self_state(struct speaker *s, struct mono now)
 		state = ALIVE_CUT_OFF;
 	/* A node that joins the cluster later makes nobody wait again. */
 	else if (s->has_served || (mono_reached(now, s->serve_from) &&
-	    !alive_has_unknown(&s->mesh.alive, now)))
+	    !alive_has_unknown(&s->mesh.alive, now) && !(s->conf->is_sticky &&
+	    plan_has_left(&s->plan, s->store, s->conf->node_name))))
 		state = ALIVE_UP;
 	if (state == s->self_state)
 		return;
@@ -199,6 +200,8 @@ input_of(const struct speaker *s, struct mono now)
 		.self_lacks = s->self_lacks,
 		.self_state = s->self_state,
 		.yields_on_cordon = s->conf->yields_on_cordon,
+		.is_sticky = s->conf->is_sticky && alive_is_sticky(&s->mesh.alive) &&
+		    mono_reached(now, s->mesh.settled_at),
 	};
 }
 
@@ -339,6 +342,8 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	next = mono_min(next, apply_deadline(&s->apply));
 	if (mono_before(now, s->serve_from))
 		next = mono_min(next, s->serve_from);
+	if (s->conf->is_sticky && mono_before(now, s->mesh.settled_at))
+		next = mono_min(next, s->mesh.settled_at);
 	ev_timer_stop(loop, &s->wake);
 	ev_timer_set(&s->wake, mono_delay_sec(now, next), 0.);
 	ev_timer_start(loop, &s->wake);
@@ -361,6 +366,7 @@ on_change(void *arg, enum kube_kind kind)
 
 	if (kube_kind_is_report(kind)) {
 		reporter_mark(&s->reporter);
+		s->is_dirty |= s->conf->is_sticky && kind == KUBE_SERVICE_L2_STATUS;
 		return;
 	}
 	s->is_dirty = true;
@@ -553,6 +559,7 @@ open_parts(struct speaker *s, char err[512])
 		    1u << KUBE_BFD_PROFILE | spare,
 		.spare_kinds = spare,
 		.node_name = conf->node_name,
+		.wide_kinds = conf->is_sticky ? 1u << KUBE_SERVICE_L2_STATUS : 0,
 		.ns = conf->ns,
 		.api_group = conf->api_group,
 		.component = "herald-speaker",

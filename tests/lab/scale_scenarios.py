@@ -2,6 +2,7 @@
 import collections
 import datetime
 import re
+import signal
 import socket
 import struct
 import threading
@@ -11,6 +12,7 @@ import objects
 import topology
 from measure import Failed, Not, until
 from netns import inside
+from report_scenarios import wait_told
 from scenarios import bring_back, cut_off, ms
 
 SCENARIOS = []
@@ -88,6 +90,46 @@ def owned(lab, asked):
     """{owner: VIPs of the pool} as one speaker has it."""
     vips = [v for v in asked.status().get("vips", []) if v["pool"] == "many"]
     return collections.Counter(v.get("owner") for v in vips if v["programmed"])
+
+
+def restart_all(lab, more):
+    """End all speakers in good order; start them with these options."""
+    for speaker in lab.speakers.values():
+        speaker.signal(signal.SIGTERM)
+    for speaker in lab.speakers.values():
+        speaker.popen.wait()
+        speaker.argv = [a for a in speaker.argv if not a.startswith("--failback-delay")] + more
+        speaker.start()
+
+
+@scenario(4)
+def failback_never(svc):
+    """With --failback-delay never, a VIP stays where it went when its owner died."""
+    lab = svc.lab
+    restart_all(lab, ["--failback-delay=never"])
+    try:
+        vip, first = svc.settle(30)
+        told = []
+        wait_told(svc, [first.name], 30)
+        cut_off(lab, first)
+        heir = until("another owner", lambda: [*(svc.owners(vip, 0.05) - {first.name})], 10)[0]
+        wait_told(svc, [heir], 20)
+        bring_back(lab, first)
+        vip, now = svc.settle(30)
+        end = time.monotonic() + 15     # past the time that old reports are left alone for
+        while time.monotonic() < end:
+            told.append(svc.agreed_owner(vip))
+            time.sleep(0.5)
+        if {n.name for n in [now, *told] if n} != {heir} or not all(told):
+            raise Failed(f"{vip} to stay at {heir}", f"{now.name}, then {told}", first)
+        cut_off(lab, now)
+        last = until("another owner", lambda: [*(svc.owners(vip, 0.05) - {heir})], 10)[0]
+        bring_back(lab, now)
+        svc.settle(30)
+    finally:
+        restart_all(lab, [])
+    svc.settle(30)
+    return f"{first.name} -> {heir}, stays there with {first.name} back; -> {last} when that died"
 
 
 @scenario(4)

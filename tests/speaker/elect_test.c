@@ -187,6 +187,45 @@ START_TEST(different_candidates)
 }
 END_TEST
 
+/*
+ * Those that are kept where they were elected move no other, however many they
+ * are: the news that they are kept comes one by one.
+ */
+START_TEST(kept)
+{
+	static const struct { uint32_t nvips, nnodes; } sizes[] = {
+		{ 2, 3 }, { 10, 3 }, { 300, 5 } };
+	static struct elect_vip all[300], some[300];
+
+	make_names();
+	for (size_t s = 0; s < nitems(sizes); s++) {
+		for (uint32_t r = 0; r < ROUNDS; r++) {
+			uint32_t n = sizes[s].nvips;
+
+			make_vips(all, r, n, everyone, sizes[s].nnodes);
+			elect(all, n);
+			for (uint32_t i = 0; i < n; i++) {
+				some[i] = all[i];
+				some[i].is_kept = hash_bytes(&(uint32_t[]){ r, i }, 8, 0) % 3 == 0;
+				if (!some[i].is_kept)
+					some[i].owner = 77;
+			}
+			elect(some, n);
+			ck_assert_uint_eq(moved(all, some, n, ELECT_NOBODY), 0);
+		}
+	}
+	/* Kept with one who has too many: it stays, and counts. */
+	make_vips(all, 0, 4, everyone, 2);
+	for (uint32_t i = 0; i < 3; i++) {
+		all[i].is_kept = true;
+		all[i].owner = 0;
+	}
+	elect(all, 4);
+	ck_assert(all[0].owner == 0 && all[1].owner == 0 && all[2].owner == 0);
+	ck_assert_uint_eq(all[3].owner, 1);
+}
+END_TEST
+
 START_TEST(all_candidates_full)
 {
 	static const uint32_t first[] = { 0 }, both[] = { 0, 1 };
@@ -230,6 +269,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, spread, 0, nitems(spreads));
 	tcase_add_test(tc, order_does_not_matter);
 	tcase_add_test(tc, different_candidates);
+	tcase_add_test(tc, kept);
 	tcase_add_test(tc, all_candidates_full);
 	tcase_add_test(tc, same_in_every_release);
 }

@@ -132,8 +132,8 @@ START_TEST(owner)
 		uint32_t lacks = lacks_of(store, &alive, rows[_i].links[i]);
 
 		alive_report(&alive, &ips[i], ALIVE_HEARD_UP, T0);
-		ck_assert(alive_set_lacks(&alive, &ips[i], lacks) == (lacks != 0));
-		ck_assert(!alive_set_lacks(&alive, &ips[i], lacks));
+		ck_assert(alive_set_note(&alive, &ips[i], lacks) == (lacks != 0));
+		ck_assert(!alive_set_note(&alive, &ips[i], lacks));
 	}
 	plan_build(&(struct plan_input){ .store = store, .self = "n1", .alive = &alive,
 	    .now = T0, .self_state = ALIVE_UP, .self_lacks = own }, &p);

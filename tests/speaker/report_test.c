@@ -213,7 +213,7 @@ static void
 rig_init(struct rig *r)
 {
 	*r = (struct rig){ .have = kube_store_new(), .now = T0 };
-	report_pace_init(&r->pace, r->now);
+	report_pace_init(&r->pace, "n1", r->now);
 }
 
 static void
