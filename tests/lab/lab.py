@@ -23,6 +23,7 @@ import plane_scenarios
 import report_scenarios
 import scale_scenarios
 import scenarios
+import survival
 from cluster import RESULTS, Lab
 from measure import Failed
 
@@ -121,7 +122,8 @@ def main():
         report_scenarios,
         health_scenarios,
         l2_scenarios,
-        load_scenarios) for row in each.SCENARIOS]
+        load_scenarios,
+        survival) for row in each.SCENARIOS]
     scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS + scale_scenarios.SCENARIOS)
     names = [name for name, _fn, _family in suite.SCENARIOS]
     for name in args.only or []:

@@ -13,8 +13,9 @@ from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
 from netns import output
 from objects import TCP_PORT
-from scenarios import bring_back, cut_off
+from scenarios import bring_back, cut_off, scenario_adder
 
+SCENARIOS = []  # as in scenarios.py
 EVENTS = []     # (name, generator, share of those due that may die with tunnel and mh)
 SPARE, VICTIM = "n2-c", "n2-b"
 WORD = b"still there?"
@@ -185,3 +186,18 @@ def survive(svc, make, nconns):
     time.sleep(0.2)
     next(steps, None)
     return nconns, len(due), len(alive)
+
+
+@scenario_adder(SCENARIOS)(4, 6)
+def survival(svc):
+    """100 connections are open while nodes, speakers and endpoints come and go: those
+    whose pod lives on live on, but for the few that Maglev moves where the VIP moves
+    after its endpoints have changed. make bench has the other modes and schedulers."""
+    told = []
+    for name, make, bound in EVENTS:
+        nopen, due, alive = survive(svc, make, 100)
+        if alive < due * (1 - bound):
+            raise Failed(f"{name}: {due} of {nopen} connections to live, but {bound:.0%}",
+                         f"{alive} do")
+        told.append(f"{name} {alive}/{due}")
+    return ", ".join(told)

@@ -47,7 +47,10 @@ def lan_mac(host):
 
 
 def pod_ip6(node, ip):
-    return f"fd00:{node.index}::{ip.rsplit('.', 1)[1]}"
+    """fd00:1::20 of 10.244.1.2. Not fd00:1::2: the kernel's mh scheduler takes the four
+    words of an IPv6 address by XOR, so that fd00:1::3 and fd00:2::0 are one to it; twins
+    share their places, and where one goes half of the other's are dealt anew."""
+    return f"fd00:{node.index}::{ip.rsplit('.', 1)[1]}0"
 
 
 def hostile_rules(node):
