@@ -23,7 +23,7 @@ POOLS = f"/apis/heraldlb.io/v1beta1/namespaces/{NS}/ipaddresspools"
 
 # What the speaker reads, see speaker_io.c; it runs in the lab, not here.
 SPEAKER_KINDS = ["Service", "EndpointSlice", "Node", "Pod", "IPAddressPool",
-                 "L2Advertisement"]
+                 "L2Advertisement", "ForwardingProfile"]
 
 
 class Daemons:
