@@ -127,6 +127,7 @@ test: deps
 ## lab: data-plane and failover tests with packets, in a virtual machine
 lab: all
 	$(Q)tests/lab/director.sh
+	$(Q)tests/lab/bond.sh
 	$(Q)tests/lab/run.sh
 
 ## kube: tests against a real Kubernetes API server
