@@ -334,6 +334,33 @@ START_TEST(removed_peer_and_added_one)
 }
 END_TEST
 
+/* As whenever a Service changes; then with a profile that has changed. */
+START_TEST(set_again_and_again)
+{
+	struct bfd_io_conf conf = base;
+	struct bfd_io_peer p;
+
+	conf.detect_mult = 50;		/* a busy test machine shall not matter */
+	both_up(&conf, false);
+	p = (struct bfd_io_peer){ .addr = a.peer, .min_ttl = 255 };
+	for (int i = 0; i < 60; i++) {
+		if (i == 30) {
+			p.detect_mult = 40;
+			p.min_tx_us = 2 * INTERVAL_US;
+			p.echo_rx_us = 50000;
+		}
+		bfd_io_set_peer_confs(a.io, &p, 1);
+		ck_assert(!wait_for(&a, BFD_PEER_DOWN, 10));
+	}
+	ck_assert_int_eq(a.nchanges, 1);
+	ck_assert_int_eq(b.nchanges, 1);
+	/* b has heard of both: 40 of a's intervals of twice the length. */
+	ck_assert_uint_eq(bfd_io_detect_us(b.io, &b.peer), 80 * INTERVAL_US);
+	stop(&a);
+	stop(&b);
+}
+END_TEST
+
 START_TEST(rate_is_adapted)
 {
 	struct bfd_io_conf conf = base;
@@ -459,6 +486,7 @@ main(void)
 	tcase_add_test(tc, low_ttl_is_dropped);
 	tcase_add_test(tc, own_stall_downs_nobody);
 	tcase_add_test(tc, removed_peer_and_added_one);
+	tcase_add_test(tc, set_again_and_again);
 	tcase_add_test(tc, rate_is_adapted);
 	tcase_add_loop_test(tc, bad_conf, 0, nitems(bad_confs));
 	tcase_add_test(tc, port_in_use);
