@@ -11,6 +11,7 @@ import time
 
 import test_daemons
 import test_drain
+import test_explain
 import test_pools
 from cluster import ApiError, Cluster
 from faultproxy import Proxy, Tunnel
@@ -471,6 +472,7 @@ def run(suite, report, only):
     test_daemons.run(suite, test)
     test_pools.run(suite, test)
     test_drain.run(suite, test)
+    test_explain.run(suite, test)
 
 
 def main():

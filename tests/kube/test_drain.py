@@ -24,11 +24,10 @@ def own_ip():
 
 
 class Speaker:
-    """The /status of a speaker that hands over a VIP each time it is asked."""
+    """The HTTP server of a speaker whose /status is what status() returns."""
 
-    def __init__(self, ip, is_ordered, nvips):
+    def __init__(self, ip):
         speaker = self
-        self.is_ordered, self.nvips, self.left, self.nstay = is_ordered, nvips, nvips, 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
@@ -44,6 +43,18 @@ class Speaker:
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class DrainedSpeaker(Speaker):
+    """One that hands over a VIP each time it is asked."""
+
+    def __init__(self, ip, is_ordered, nvips):
+        self.is_ordered, self.nvips, self.left, self.nstay = is_ordered, nvips, nvips, 0
+        super().__init__(ip)
+
     def status(self):
         is_drained = self.is_ordered()
         if not is_drained:
@@ -55,10 +66,6 @@ class Speaker:
             "yielding": is_drained and self.nstay <= i < self.left}
             for i in range(self.nvips)]
         return {"node": NODE, "drained": is_drained, "vips": vips}
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Drain:
@@ -84,7 +91,7 @@ class Drain:
         self.c.http("PATCH", f"/api/v1/nodes/{NODE}/status", {"status": {"addresses": [
             {"type": "InternalIP", "address": own_ip()}]}},
             ctype="application/merge-patch+json")
-        speaker = Speaker(own_ip(), self.is_ordered, 5)
+        speaker = DrainedSpeaker(own_ip(), self.is_ordered, 5)
         port = ("--port", str(speaker.port))
         try:
             self.c.kubectl("apply", "-f", ROLE)
