@@ -3,6 +3,7 @@
 They take part in `make lab` after those of scenarios.py; each leaves the lab as it
 found it.
 """
+import datetime
 import json
 import os
 import re
@@ -71,7 +72,8 @@ def events(lab, reason, vip):
 
 
 def told_of_duplicate(lab, node, vip, nbefore):
-    """Event, metrics and log of the owner all name the stranger: True, or a Not."""
+    """Event, metrics and log of the owner all name the stranger: when its log did, by
+    the clock of time.monotonic(); or a Not."""
     speaker = lab.speakers[node.name]
     said = events(lab, "DuplicateAddress", vip)
     if len(said) <= nbefore or STRANGER_MAC not in said[-1]:
@@ -81,10 +83,12 @@ def told_of_duplicate(lab, node, vip, nbefore):
         return Not("herald_l2_conflict is not 1")
     if not metrics.get('herald_vip_conflicts_total{rival="stranger"}'):
         return Not("herald_vip_conflicts_total counts none")
-    if not re.search(rf"somebody else uses this address.*vip={re.escape(vip)} .*"
-                     f"mac={STRANGER_MAC}", speaker.log_tail(60)):
+    logged = re.findall(rf"^(\S+)Z .*somebody else uses this address.*vip={re.escape(vip)} .*"
+                        f"mac={STRANGER_MAC}", speaker.log_tail(60), re.M)
+    if not logged:
         return Not("its log does not name the MAC")
-    return True
+    at = datetime.datetime.fromisoformat(logged[-1] + "+00:00").timestamp()
+    return at - time.time() + time.monotonic()
 
 
 @scenario(4, 6)
@@ -104,9 +108,8 @@ def duplicate_at_claim(svc):
             until(f"a speaker to probe for {vip}", lambda: asked.probes, 10)
             when, mac = asked.probes[0]
             node = next(n for n in lab.nodes if n.mac == mac)
-            until("Event, metric and log to name the stranger",
-                  lambda: told_of_duplicate(lab, node, vip, 0), 3, node=node)
-            told = time.monotonic() - when
+            told = until("Event, metric and log to name the stranger",
+                         lambda: told_of_duplicate(lab, node, vip, 0), 3, node=node) - when
             nprobes = len(asked.probes)
             claimed = {m for _t, m in watch.claims} - {STRANGER_MAC}
             if claimed:
@@ -147,9 +150,9 @@ def duplicate_later(svc):
             until("the owner to defend", lambda: [
                 t for t, m in watch.claims if m == owner.mac and t >= heard], 2, node=owner)
             defended = next(t for t, m in watch.claims if m == owner.mac and t >= heard) - heard
-            until("Event, metric and log to name the stranger",
-                  lambda: told_of_duplicate(lab, owner, vip, before), 3, node=owner)
-            told = time.monotonic() - heard
+            told = until("Event, metric and log to name the stranger",
+                         lambda: told_of_duplicate(lab, owner, vip, before), 3,
+                         node=owner) - heard
             nprobes = len(asked.probes)
         finally:
             stranger.drop(vip)

@@ -8,18 +8,12 @@ from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
 from netns import nft, output
 from objects import TCP_PORT
-from scenarios import median, ms
+from scenarios import median, ms, scenario_adder
 
 SCENARIOS = []      # as in scenarios.py
+scenario = scenario_adder(SCENARIOS)
 
 REPAIRS = 'herald_director_changes_total{kind="repair"}'
-
-
-def scenario(*families):
-    def add(fn):
-        SCENARIOS.extend((fn.__name__ + ("6" if f == 6 else ""), fn, f) for f in families)
-        return fn
-    return add
 
 
 @scenario(4, 6)

@@ -13,19 +13,13 @@ import topology
 from measure import Failed, Not, until
 from netns import inside
 from report_scenarios import wait_told
-from scenarios import bring_back, cut_off, ms
+from scenarios import bring_back, cut_off, ms, scenario_adder
 
-SCENARIOS = []
+SCENARIOS = []      # as in scenarios.py
+scenario = scenario_adder(SCENARIOS)
 NVIPS = 300
 POOL = "10.0.4.0/23"
 SO_TIMESTAMPNS, ETH_P_ALL = 35, 3
-
-
-def scenario(*families):
-    def add(fn):
-        SCENARIOS.extend((fn.__name__ + ("6" if f == 6 else ""), fn, f) for f in families)
-        return fn
-    return add
 
 
 class Claims:
