@@ -126,6 +126,11 @@ class Daemons:
         for f in sorted(os.listdir(os.path.join(DEPLOY, "examples"))):
             dry += self.apply("--dry-run=server", "-f", os.path.join(DEPLOY, "examples", f))
         self.apply("-f", "-", stdin=shipped)
+        keyed = self.kustomize("liveness-key").replace(
+            "apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n")
+        dry += self.apply("--dry-run=server", "-f", "-", stdin=keyed)
+        expect("--liveness-key-file=/etc/herald/liveness/keys" in keyed and
+               "secretName: herald-liveness" in keyed, "the overlay gives no key")
         self.s.is_shipped = True
         return f"{len(dry.splitlines())} objects accepted"
 
