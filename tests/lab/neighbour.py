@@ -98,8 +98,12 @@ class Watch:
     def _sort6(self, frame):
         if claimed := _advertisement(frame, self.ip):
             return self.claims, claimed
-        if frame[20] == ICMPV6 and frame[54] == ND_SOLICIT and frame[22:38] == bytes(16) \
-                and frame[62:78] == self._packed:
+        if frame[20] != ICMPV6 or frame[54] != ND_SOLICIT:
+            return None
+        sender, target = frame[22:38], frame[62:78]
+        if sender == self._packed:
+            return self.claims, frame[6:12]
+        if sender == bytes(16) and target == self._packed:
             return self.probes, frame[6:12]
         return None
 
