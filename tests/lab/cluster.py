@@ -230,6 +230,4 @@ class Lab:
     def stop(self):
         for p in (self.controller, *self.speakers.values()):
             p.kill()
-        for c in self.captures:
-            c.terminate()
-            c.wait()
+        self.stop_captures()

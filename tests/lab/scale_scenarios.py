@@ -1,4 +1,4 @@
-"""scale_scenarios.py - many VIPs at once."""
+"""scale_scenarios.py - many VIPs at once; VIPs that stay where they went."""
 import collections
 import datetime
 import re
@@ -9,7 +9,6 @@ import threading
 import time
 
 import objects
-import topology
 from measure import Failed, Not, until
 from netns import inside
 from report_scenarios import wait_told
