@@ -66,7 +66,8 @@ health_tick(struct health *h, const struct health_conf *c, struct mono now,
 	if (h->is_probing || !mono_reached(now, h->due))
 		return todo;
 	h->is_probing = true;
-	h->began = now;
+	/* As planned, lest the delays of a busy loop add up; unless it slept. */
+	h->began = mono_before(now, mono_add_ms(h->due, c->interval_ms)) ? h->due : now;
 	h->due = mono_add_ms(now, c->timeout_ms);
 	return todo | HEALTH_DO_PROBE;
 }

@@ -34,7 +34,7 @@ struct health {
 	bool	is_sure;		/* is_up comes of answers, not of conf */
 	bool	is_probing;		/* a probe is under way */
 	uint8_t	run;			/* results in a row that speak against is_up */
-	struct mono began;		/* the last probe did */
+	struct mono began;		/* the last probe did, or was to */
 	struct mono due;		/* the next probe; while probing, its end */
 };
 

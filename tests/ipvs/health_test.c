@@ -168,6 +168,29 @@ START_TEST(sure)
 }
 END_TEST
 
+/* A loop that is always late by 20 ms is so once, not at every probe. */
+START_TEST(late)
+{
+	const struct health_conf c = { 100, 50, 2, 3, 0, false };
+	struct mono now = T0;
+	struct health h;
+
+	health_init(&h, &c, T0, 0);
+	while (h.is_up) {
+		now = mono_add_ms(health_deadline(&h), 20);
+		health_tick(&h, &c, now, 0);
+	}
+	/* To begin at 0, 75 and 150, they do at 20, 90 and 160: each with the tick
+	   that ends the one before; the last is given until 210. */
+	ck_assert_int_eq(mono_sub_ns(now, T0) / NSEC_PER_MSEC, 210 + 20);
+	/* After a sleep there is one probe, not one for each that was missed. */
+	now = mono_add_sec(now, 60);
+	health_tick(&h, &c, now, 0);
+	health_result(&h, &c, HEALTH_BAD, 0);
+	ck_assert_int_eq(health_deadline(&h).ns, mono_add_ms(now, 100).ns);
+}
+END_TEST
+
 START_TEST(before_its_time)
 {
 	const struct health_conf c = { 100, 50, 2, 3, 0, false };
@@ -244,6 +267,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, timeline, 0, nitems(rows));
 	tcase_add_test(tc, jitter);
 	tcase_add_test(tc, sure);
+	tcase_add_test(tc, late);
 	tcase_add_test(tc, before_its_time);
 	tcase_add_loop_test(tc, quorum, 0, nitems(quorums));
 	tcase_add_test(tc, conf_hash);
