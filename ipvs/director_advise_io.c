@@ -1,6 +1,5 @@
 /* director_advise_io.c - director_advise() of director.h, and the choice of a mark. */
 #include <errno.h>
-#include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,30 +151,21 @@ advise_on_sources(struct advice *a)
 static void
 advise_on_forwarding(struct advice *a)
 {
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	const char *at;
+	const char *at = nft_io_list(a->d->side[NFT_HOST].nft, "list chains");
+	size_t len;
 
-	if (ctx == NULL)
-		return;
-	if (nft_ctx_buffer_output(ctx) == 0 && nft_ctx_buffer_error(ctx) == 0 &&
-	    nft_run_cmd_from_buffer(ctx, "list chains") == 0) {
-		at = nft_ctx_get_output_buffer(ctx);
-		while ((at = strstr(at, "hook forward ")) != NULL) {
-			size_t len = strcspn(at, "\n");
-
-			if (memmem(at, len, "policy drop", 11) != NULL) {
-				advise(a, "the host's firewall drops what it forwards by "
-				    "default (`nft list chains`: hook forward, policy "
-				    "drop); VIP traffic passes only where it accepts what "
-				    "comes from %s and what goes there, for example "
-				    "`iptables -I FORWARD -o %s -j ACCEPT` and the same "
-				    "with -i", a->d->conf.host_if, a->d->conf.host_if);
-				break;
-			}
-			at += len;
+	while ((at = strstr(at, "hook forward ")) != NULL) {
+		len = strcspn(at, "\n");
+		if (memmem(at, len, "policy drop", 11) != NULL) {
+			advise(a, "the host's firewall drops what it forwards by default "
+			    "(`nft list chains`: hook forward, policy drop); VIP traffic "
+			    "passes only where it accepts what comes from %s and what goes "
+			    "there, for example `iptables -I FORWARD -o %s -j ACCEPT` and "
+			    "the same with -i", a->d->conf.host_if, a->d->conf.host_if);
+			return;
 		}
+		at += len;
 	}
-	nft_ctx_free(ctx);
 }
 
 void

@@ -105,18 +105,26 @@ run(struct nft_io *n, const char *commands, struct director_error *ret_err)
 	    "there?" : "");
 }
 
+const char *
+nft_io_list(struct nft_io *n, const char *command)
+{
+	bool ok = nft_run_cmd_from_buffer(n->ctx, command) == 0;
+	const char *text = nft_ctx_get_output_buffer(n->ctx);
+
+	(void)nft_ctx_get_error_buffer(n->ctx);
+	return ok ? text : "";
+}
+
 /* List the table; false where there is none or it is not readable to us. */
 static bool
 listing_get(struct nft_io *n, struct nft_listing *ret)
 {
 	char command[128];
-	bool ok;
+	const char *text;
 
 	snprintf(command, sizeof(command), "list table inet %s", n->table);
-	ok = nft_run_cmd_from_buffer(n->ctx, command) == 0 &&
-	    nft_listing_parse(nft_ctx_get_output_buffer(n->ctx), n->side, ret) == 0;
-	(void)nft_ctx_get_error_buffer(n->ctx);
-	return ok;
+	text = nft_io_list(n, command);
+	return text[0] != '\0' && nft_listing_parse(text, n->side, ret) == 0;
 }
 
 /*

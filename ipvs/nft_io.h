@@ -56,6 +56,9 @@ int nft_io_sync(struct nft_io *n, const struct nft_rules *r,
     const struct nft_state *want, enum nft_step step, struct nft_result *ret,
     struct director_error *ret_err);
 
+/* What a listing command prints, "" where it fails; good until the next call. */
+const char *nft_io_list(struct nft_io *n, const char *command);
+
 /* Remove the table; fine where there is none. */
 int nft_io_remove(struct nft_io *n, struct director_error *ret_err);
 
