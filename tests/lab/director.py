@@ -6,15 +6,18 @@ test is a function below; it raises where a promise is broken.
 """
 import contextlib
 import errno
+import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
 
 import topology
+from ipvs import ipvs_table
 from netns import inside, ip_batch, output, read
 
 VIP, VIP6 = "10.0.0.50", "fd00:a::50"
@@ -24,11 +27,11 @@ TCP, UDP = 8080, 9090
 class Ctl:
     """One node's directorctl."""
 
-    def __init__(self, program, node, nodes):
+    def __init__(self, program, node, nodes, **how):
         self.node, self.nodes = node, nodes
         with inside(node.name):
             self.process = subprocess.Popen([program], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, text=True)
+                                            stdout=subprocess.PIPE, text=True, **how)
         self.configure()
 
     def configure(self, how=""):
@@ -56,7 +59,7 @@ class Ctl:
             rows[tuple(key)] = {k: int(v) for k, v in words.items()}
         return line == "changed=1", rows
 
-    def want(self, services, vips=(VIP, VIP6)):
+    def want(self, services, vips=(VIP, VIP6), is_synced=True):
         lines = ["clear"]
         lines += [f"vip {v}" for v in vips]
         lines += [f"node {self.node.ip}", f"node {self.node.ip6}"]
@@ -69,7 +72,7 @@ class Ctl:
             lines += svc.lines(self.node)
         self._write(lines)
         self.process.stdout.readline()      # clear's "done"
-        return self.sync()
+        return self.sync() if is_synced else None
 
     def sync(self):
         answer = self.ask("sync")
@@ -105,6 +108,7 @@ def expect(ok, what):
 class Lab:
     def __init__(self, program):
         self.nodes = topology.build()
+        self.program = program
         self.ctls = [Ctl(program, n, self.nodes) for n in self.nodes]
 
     def endpoints(self, vip=VIP, port=TCP, pods="ab", nodes=None):
@@ -587,6 +591,73 @@ def meddling_is_repaired_and_counted(lab):
         expect(changes["repairs"] == "0", f"{command}: a second look: {changes}")
 
 
+def programmed(node):
+    """All that a director is, less what the kernel numbers."""
+    text = "".join(output(*what) for what in (
+        (node.director, "ipvsadm", "-Sn"),
+        (node.director, "nft", "list", "table", "inet", node.director),
+        (node.name, "nft", "list", "table", "inet", node.director),
+        (node.name, "ip", "rule"), (node.name, "ip", "-6", "rule"),
+        (node.name, "ip", "route", "show", "table", "7777"),
+        (node.director, "ip", "-br", "addr", "show", "dev", "lo"),
+        (node.director, "ip", "-br", "link", "show", "type", "ipip")))
+    # The seal counts what the kernel chose, see nft_io.c.
+    return re.sub(r"s_[0-9a-f]+", "s_", re.sub(r"@if\d+", "", text))
+
+
+def netlink_failures_are_reported_and_mended(lab):
+    """Each message in turn fails, from nothing to everything: it is said, what does not
+    depend on it is there all the same, and the next try brings the rest."""
+    node = lab.nodes[0]
+    lab.ctls[0].ask("destroy")
+    services = [Svc(lab.endpoints(), VIP), Svc((), VIP, port=8082),
+                Svc(lab.endpoints(port=UDP), VIP, "udp", UDP, ranges=("10.0.0.0/8",)),
+                Svc(lab.endpoints(VIP6), VIP6)]
+    services.sort(key=lambda s: (":" in s.key[0], s.key[1] == "udp", s.key))
+    errors = tempfile.TemporaryFile("w+")
+    ctl = Ctl(lab.program, node, lab.nodes, stderr=errors,
+              env={**os.environ, "LD_PRELOAD": f"{os.path.dirname(lab.program)}/nlfault.so"})
+    ctl.want(services, is_synced=False)
+    ctl.ask("fault 0")
+    ctl.sync()
+    whole, table = programmed(node), ipvs_table(node.director)
+    nservices = len(table)
+    total = int(ctl.ask("fault 0"))
+    expect(total > 60 and nservices == 7, f"{total} messages, {nservices} services")
+    said = Counter()
+    for n in range(1, total + 1):
+        ctl.ask("destroy")
+        ctl.ask(f"fault {n}")
+        errors.seek(0)
+        errors.truncate()
+        first = ctl.ask("sync")
+        if first == "result=-1":
+            kind = "opening"
+        elif "result=0" in first:
+            kind = "nothing"    # asked again at once, or not needed
+        else:
+            kind = "a sync"
+        errors.seek(0)
+        text = errors.read()
+        if kind == "a sync" and "svc lab/" in text:
+            kind = "one service"
+            there = len(ipvs_table(node.director))
+            expect(there >= nservices - 1, f"message {n}: {there} of {nservices} services")
+        said[kind] += 1
+        expect((text != "") == (kind != "nothing"), f"message {n}: {first}: {text!r}")
+        tries = 0
+        while "result=0" not in (last := ctl.ask("sync")) and tries < 3:
+            tries += 1
+        expect("result=0" in last and tries == 0, f"message {n}: {text}{last} after {tries}")
+        expect(ipvs_table(node.director) == table, f"message {n}: {text}{table}")
+    now = programmed(node)
+    expect(now == whole, f"{now}\n{whole}")
+    ctl.ask("destroy")
+    ctl.process.stdin.close()
+    ctl.process.wait()
+    print(f"      {total} messages: {dict(said)}")
+
+
 def what_is_in_the_way_is_said(lab):
     node, ctl = lab.nodes[0], lab.ctls[0]
     lab.want(Svc(lab.endpoints(), VIP))
@@ -668,6 +739,7 @@ TESTS = [
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
     drained_endpoints_keep_their_connections, local_policy_serves_from_here,
     host_network_endpoints, reopening_changes_nothing, meddling_is_repaired_and_counted,
+    netlink_failures_are_reported_and_mended,
     what_is_in_the_way_is_said, a_mark_in_use_is_avoided, destroying_leaves_nothing,
 ]
 

@@ -10,6 +10,7 @@ make -s "$build/ipvs.a" "$build/lib.a" "$build/tests/lab/directorctl.o" >/dev/nu
 # shellcheck disable=SC2046	# a list of words
 cc -o "$build/directorctl" "$build/tests/lab/directorctl.o" "$build/ipvs.a" \
 	"$build/lib.a" $(pkg-config --libs libnftables libnl-3.0 libnl-genl-3.0)
+cc -shared -fPIC -D_GNU_SOURCE -Wall -Wextra -o "$build/nlfault.so" tests/lab/nlfault.c
 [ "${1-}" != --build ] || exit 0
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab

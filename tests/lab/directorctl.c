@@ -19,8 +19,11 @@
  *	recheck		director_recheck()
  *	look		director_look(): lines of counters, then "changed=0" or 1
  *	advise		lines of director_advise(), then "."
+ *	fault N		with nlfault.so: the Nth netlink message from now on fails;
+ *			answers how many there were since the last time
  *	close | destroy
  */
+#include <dlfcn.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,13 +206,29 @@ print_advice(void *arg, const struct director_error *e)
 	printf("%s\n", e->text);
 }
 
-static void
+static bool
 open_director(struct desc *d)
 {
 	struct director_error e;
 
-	if (d->dir == NULL && director_open(&d->conf, &d->dir, &e) < 0)
-		errx(1, "%s", e.text);
+	if (d->dir != NULL || director_open(&d->conf, &d->dir, &e) == 0)
+		return true;
+	fprintf(stderr, "directorctl: %s\n", e.text);
+	return false;
+}
+
+static void
+fault(void)
+{
+	unsigned (*seen)(void);
+	void (*arm)(unsigned n);
+
+	*(void **)&seen = dlsym(RTLD_DEFAULT, "nlfault_seen");
+	*(void **)&arm = dlsym(RTLD_DEFAULT, "nlfault_arm");
+	if (seen == NULL || arm == NULL)
+		errx(1, "fault: nlfault.so is not preloaded");
+	printf("%u\n", seen());
+	arm(number());
 }
 
 static void
@@ -224,19 +243,25 @@ act(struct desc *d, const char *verb)
 	struct director_error e;
 
 	if (strcmp(verb, "sync") == 0) {
-		open_director(d);
-		sync_one(d);
+		if (open_director(d))
+			sync_one(d);
+		else
+			puts("result=-1");
+		return;
+	}
+	if (strcmp(verb, "fault") == 0) {
+		fault();
 		return;
 	}
 	if (strcmp(verb, "look") == 0) {
-		open_director(d);
+		(void)open_director(d);
 		printf("changed=%d\n", director_look(d->dir, print_stat, NULL));
 		return;
 	}
 	if (strcmp(verb, "advise") == 0) {
 		struct director_want w = want_of(d);
 
-		open_director(d);
+		(void)open_director(d);
 		director_advise(d->dir, &w, print_advice, NULL);
 		puts(".");
 		return;
