@@ -101,8 +101,10 @@ def bgp_object(kind, version, name, spec):
 
 
 def bgp_objects():
+    pool = objects.pool([POOL], "bgp")
+    pool["spec"]["autoAssign"] = False     # other scenarios' Services are the LAN's
     return [
-        objects.pool([POOL], "bgp"),
+        pool,
         bgp_object("BFDProfile", "v1beta1", "fast", {
             "receiveInterval": 100, "transmitInterval": 100, "detectMultiplier": 3}),
         {"apiVersion": "v1", "kind": "Secret",
@@ -136,6 +138,7 @@ def wait_route(vip, nodes, limit_sec=15):
 def put_service(svc):
     """A Service of the BGP pool before the same pods; returns (object, its VIP)."""
     obj = objects.service("web-bgp", ["IPv4"])
+    obj["metadata"]["annotations"] = {"heraldlb.io/address-pool": "bgp"}
     obj["metadata"]["annotations"] = {"heraldlb.io/address-pool": "bgp"}
     svc.lab.objects.put(objects.endpoint_slice("web-bgp", "IPv4", svc.endpoints()))
     svc.lab.objects.put(obj)
