@@ -7,7 +7,7 @@ from harness import expect, service, until
 from test_daemons import DEPLOY, NS, POOLS, SERVICES, Daemons, pool
 from test_drain import ROLE, Speaker, own_ip
 
-NODE, VIP = "explained", "203.0.113.7"
+NODE, VIP = "explained", "203.0.113.205"
 SLICES = "/apis/discovery.k8s.io/v1beta1/namespaces/default/endpointslices"
 
 
@@ -49,7 +49,7 @@ class Explain:
             {"type": "InternalIP", "address": own_ip()}]}},
             ctype="application/merge-patch+json")
         until(lambda: self.c.http("GET", POOLS), "the pools to be served", 20)
-        self.c.http("POST", POOLS, pool("explained", {"addresses": ["203.0.113.4/30"]}))
+        self.c.http("POST", POOLS, pool("explained", {"addresses": ["203.0.113.204/30"]}))
 
     def test_explain(self):
         """From a Service that is not there to one that is reached."""
