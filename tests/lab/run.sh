@@ -8,7 +8,7 @@
 # not share a folder. --shell: start everything and give a shell in the guest.
 set -eu
 cd "$(dirname "$0")/../.."
-results=build/lab limit=900
+results=build/lab limit=1800
 for arg; do
 	[ "$arg" != --shell ] || limit=86400
 	[ "$arg" != --demo ] || results=build/demo
