@@ -52,14 +52,24 @@ detect_rearm(struct bfd *s)
 		s->seq_due = mono_add_us(s->rx_last, 2 * detect_us);
 }
 
-/* 75 to 100 % of the interval, or to 90 % where one loss is the end (6.8.7). */
+/*
+ * The peer's detection time runs from the last packet, so the wider the range, the
+ * later it finds us gone: by a sixteenth of an interval in the mean at 25 %.
+ */
 static void
 tx_restart(struct bfd *s, struct mono now)
 {
-	uint32_t span = (s->conf.detect_mult == 1 ? 15u : 25u) * 65536 / 100;
+	uint32_t most = s->conf.jitter_pct, least = 0;
 
+	if (s->conf.detect_mult == 1) {
+		most = BFD_JITTER_MAX_PCT;
+		least = BFD_JITTER_LONE_PCT;
+	} else if (most == 0) {
+		most = BFD_JITTER_MAX_PCT;
+	}
 	s->tx_last = now;
-	s->jitter = 75 * 65536 / 100 + (uint32_t)(next_random(&s->random) % span);
+	s->jitter = 65536 - most * 65536 / 100 +
+	    (uint32_t)(next_random(&s->random) % ((most - least) * 65536 / 100));
 }
 
 /* What has been forgotten once a peer is silent for its detection time. */
@@ -115,6 +125,7 @@ bfd_init(struct bfd *s, const struct bfd_conf *conf, struct mono now)
 {
 	assert(conf->local_discr != 0 && conf->detect_mult != 0);
 	assert(conf->min_tx_us != 0 && conf->min_rx_us != 0);
+	assert(conf->jitter_pct <= BFD_JITTER_MAX_PCT);
 	*s = (struct bfd){
 		.conf = *conf,
 		.random = conf->random,

@@ -29,6 +29,11 @@ enum {
 	/* The least interval while a session is not up (6.8.3), see slow_tx_us. */
 	BFD_SLOW_TX_US	= 1000000,
 
+	/* The most that an interval may be reduced by, and what it is reduced by at
+	   least where one lost packet is the end (6.8.7). */
+	BFD_JITTER_MAX_PCT = 25,
+	BFD_JITTER_LONE_PCT = 10,
+
 	/*
 	 * Refusals in a row, nothing valid heard between them, that end a
 	 * session. One could be a firewall rule just being replaced.
@@ -46,6 +51,8 @@ struct bfd_conf {
 	uint32_t min_rx_us;		/* the fastest we bear, at least 1 */
 	uint32_t slow_tx_us;		/* the least interval while not up; 0 the RFC's */
 	uint8_t	detect_mult;		/* bfd.DetectMult, at least 1 */
+	uint8_t	jitter_pct;		/* send up to so much early: 1 to 25, 0 is 25;
+					   10 to 25 whatever it is at a multiplier of 1 */
 	bool	is_passive;		/* silent until the peer is heard */
 	bool	is_cpi;			/* set the C bit */
 	uint8_t	auth_type;		/* BFD_AUTH_NONE or one of the SHA-1 types */

@@ -300,6 +300,8 @@ conf_check(const struct bfd_io_conf *c, char err[256])
 		what = "an interval is 0";
 	else if (c->detect_mult == 0)
 		what = "detect multiplier is 0, must be 1 to 255";
+	else if (c->jitter_pct > BFD_JITTER_MAX_PCT)
+		what = "jitter is above 25 %";
 	else if (c->key != NULL && (c->key_len == 0 || c->key_len > BFD_DIGEST_LEN))
 		what = "key must have 1 to 20 bytes";
 	if (what != NULL) {
@@ -393,6 +395,7 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 		.min_rx_us = conf->min_rx_us,
 		.slow_tx_us = conf->slow_tx_us,
 		.detect_mult = conf->detect_mult,
+		.jitter_pct = conf->jitter_pct,
 		.auth_type = conf->key != NULL ? BFD_AUTH_METICULOUS_SHA1 :
 		    BFD_AUTH_NONE,
 		.auth_key_id = conf->key_id,

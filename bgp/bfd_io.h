@@ -28,6 +28,8 @@ struct bfd_io_conf {
 	uint32_t slow_tx_us;		/* min TX interval until up; 0: a second, as RFC
 					   5880, 6.8.3, has it */
 	uint8_t	detect_mult;		/* 1..255 */
+	uint8_t	jitter_pct;		/* packets go out up to so much early, 1..25;
+					   0: 25. See bfd.h */
 	uint8_t	min_ttl;		/* received TTL at least this (GTSM), 0 any */
 	struct ip source4, source6;	/* this node's addresses as its peers know
 					   them; IP_NONE: the kernel's choice */

@@ -223,14 +223,17 @@ static const struct {
 	uint8_t	mult;
 	int64_t	low_us, high_us;
 	uint32_t slow_us;
+	uint8_t	jitter_pct;
 } intervals[] = {
-	{ "75 to 100 %", BFD_UP, 100000, 100000, 3, 75000, 100000, 0 },
-	{ "75 to 90 % with multiplier 1", BFD_UP, 100000, 100000, 1, 75000, 90000, 0 },
-	{ "not faster than they can bear", BFD_UP, 10000, 200000, 3, 150000, 200000, 0 },
-	{ "not faster than we want", BFD_UP, 300000, 1, 3, 225000, 300000, 0 },
-	{ "a second while not up", BFD_INIT, 10000, 10000, 3, 750000, 1000000, 0 },
-	{ "or as configured", BFD_INIT, 10000, 10000, 3, 150000, 200000, 200000 },
-	{ "which is no speed-up", BFD_INIT, 300000, 10000, 3, 225000, 300000, 200000 },
+	{ "75 to 100 %", BFD_UP, 100000, 100000, 3, 75000, 100000, 0, 0 },
+	{ "75 to 90 % with multiplier 1", BFD_UP, 100000, 100000, 1, 75000, 90000, 0, 0 },
+	{ "90 to 100 % as configured", BFD_UP, 100000, 100000, 3, 90000, 100000, 0, 10 },
+	{ "not with multiplier 1", BFD_UP, 100000, 100000, 1, 75000, 90000, 0, 10 },
+	{ "not faster than they can bear", BFD_UP, 10000, 200000, 3, 150000, 200000, 0, 0 },
+	{ "not faster than we want", BFD_UP, 300000, 1, 3, 225000, 300000, 0, 0 },
+	{ "a second while not up", BFD_INIT, 10000, 10000, 3, 750000, 1000000, 0, 0 },
+	{ "or as configured", BFD_INIT, 10000, 10000, 3, 150000, 200000, 200000, 0 },
+	{ "which is no speed-up", BFD_INIT, 300000, 10000, 3, 225000, 300000, 200000, 0 },
 };
 
 START_TEST(transmit_interval)
@@ -244,6 +247,7 @@ START_TEST(transmit_interval)
 	conf.min_tx_us = intervals[_i].our_tx_us;
 	conf.slow_tx_us = intervals[_i].slow_us;
 	conf.detect_mult = intervals[_i].mult;
+	conf.jitter_pct = intervals[_i].jitter_pct;
 	s = session(&conf, intervals[_i].state);
 	p.required_min_rx_us = intervals[_i].their_rx_us;
 	p.desired_min_tx_us = BFD_SLOW_TX_US;	/* detection is no deadline here */
