@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kube/slices.h"
 #include "kube/store.h"
 #include "lib/mem.h"
 
@@ -18,6 +19,7 @@ struct shelf {
 struct kube_store {
 	struct shelf good[KUBE_NKINDS];
 	struct shelf stubs[KUBE_NKINDS];
+	struct slices slices;
 	uint64_t version[KUBE_NKINDS];
 };
 
@@ -44,6 +46,7 @@ kube_store_free(struct kube_store *s)
 		shelf_fini(&s->good[k]);
 		shelf_fini(&s->stubs[k]);
 	}
+	slices_fini(&s->slices);
 	free(s);
 }
 
@@ -135,6 +138,31 @@ shelf_get(const struct shelf *sh, const char *ns, const char *name)
 	return found ? sh->items[at] : NULL;
 }
 
+/* The object comes to its shelf, for the old one of its name (NULL: none). */
+static void
+note_coming(struct kube_store *s, const struct kube_object *old, struct kube_object *o)
+{
+	if (o->kind != KUBE_ENDPOINT_SLICE)
+		return;
+	if (old == NULL || !is_same_version(old, o)) {
+		slices_touch(&s->slices, o);
+		if (old != NULL)
+			slices_touch(&s->slices, old);
+	}
+	if (old != NULL)
+		slices_remove(&s->slices, old);
+	slices_add(&s->slices, o);
+}
+
+static void
+note_going(struct kube_store *s, const struct kube_object *o)
+{
+	if (o == NULL || o->kind != KUBE_ENDPOINT_SLICE)
+		return;
+	slices_touch(&s->slices, o);
+	slices_remove(&s->slices, o);
+}
+
 bool
 kube_store_put(struct kube_store *s, struct kube_object *o)
 {
@@ -145,6 +173,7 @@ kube_store_put(struct kube_store *s, struct kube_object *o)
 		is_news = shelf_put(&s->stubs[kind], o);
 	} else {
 		is_news = shelf_delete(&s->stubs[kind], o->meta.ns, o->meta.name);
+		note_coming(s, shelf_get(&s->good[kind], o->meta.ns, o->meta.name), o);
 		is_news |= shelf_put(&s->good[kind], o);
 	}
 	s->version[kind] += is_news;
@@ -155,9 +184,10 @@ bool
 kube_store_delete(struct kube_store *s, enum kube_kind kind, const char *ns,
     const char *name)
 {
-	bool had_stub = shelf_delete(&s->stubs[kind], ns, name);
-	bool had_good = shelf_delete(&s->good[kind], ns, name);
+	bool had_stub = shelf_delete(&s->stubs[kind], ns, name), had_good;
 
+	note_going(s, shelf_get(&s->good[kind], ns, name));
+	had_good = shelf_delete(&s->good[kind], ns, name);
 	s->version[kind] += had_stub || had_good;
 	return had_stub || had_good;
 }
@@ -180,6 +210,7 @@ kube_store_take(struct kube_store *s, enum kube_kind kind)
 	if (sh->n == 0)
 		return NULL;
 	s->version[kind]++;
+	note_going(s, sh->items[sh->n - 1]);
 	return sh->items[--sh->n];
 }
 
@@ -207,6 +238,24 @@ struct kube_list
 kube_store_stubs(const struct kube_store *s, enum kube_kind kind)
 {
 	return (struct kube_list){ s->stubs[kind].items, s->stubs[kind].n };
+}
+
+struct kube_list
+kube_store_slices(const struct kube_store *s, const char *ns, const char *service)
+{
+	return slices_of(&s->slices, ns, service);
+}
+
+const struct kube_touched *
+kube_store_touched(const struct kube_store *s)
+{
+	return &s->slices.touched;
+}
+
+void
+kube_store_forget_touched(struct kube_store *s)
+{
+	slices_forget_touched(&s->slices);
 }
 
 uint64_t

@@ -57,6 +57,25 @@ struct kube_list kube_store_stubs(const struct kube_store *s, enum kube_kind kin
 const struct kube_object *kube_store_stub(const struct kube_store *s,
     enum kube_kind kind, const char *ns, const char *name);
 
+/* The EndpointSlices of a Service, sorted by name; valid as kube_store_list()'s. */
+struct kube_list kube_store_slices(const struct kube_store *s, const char *ns,
+    const char *service);
+
+enum { KUBE_TOUCHED_MAX = 64 };
+
+/* Services of which an EndpointSlice has come, changed or gone, each once. */
+struct kube_touched {
+	struct kube_service_name {
+		char *ns, *name;
+	} services[KUBE_TOUCHED_MAX];
+	size_t	n;
+	bool	has_more;		/* than fit: it may be any Service */
+};
+
+/* Those since they were last forgotten; valid until the next put or delete. */
+const struct kube_touched *kube_store_touched(const struct kube_store *s);
+void kube_store_forget_touched(struct kube_store *s);
+
 /* Grows with every change of the kind; for "has anything changed since?". */
 uint64_t kube_store_version(const struct kube_store *s, enum kube_kind kind);
 

@@ -235,7 +235,6 @@ plan_build(const struct plan_input *in, struct plan *ret)
 	};
 
 	*ret = (struct plan){ 0 };
-	plan_index_slices(&ctx);
 	collect_claims(&ctx);
 	plan_choose_profiles(&ctx, ret);
 	plan_settle_delegation(&ctx, ret);

@@ -5,54 +5,10 @@
 #include "lib/sort.h"
 #include "speaker/plan_impl.h"
 
-static int
-slice_cmp(const void *va, const void *vb)
+static struct kube_list
+slices_of(const struct plan_ctx *ctx, const struct kube_object *svc)
 {
-	const struct kube_object *a = *(const struct kube_object *const *)va;
-	const struct kube_object *b = *(const struct kube_object *const *)vb;
-	int c = strcmp(a->meta.ns, b->meta.ns);
-
-	return c != 0 ? c : strcmp(a->slice.service, b->slice.service);
-}
-
-void
-plan_index_slices(struct plan_ctx *ctx)
-{
-	struct kube_list all = kube_store_list(ctx->in->store, KUBE_ENDPOINT_SLICE);
-
-	ctx->slices = arena_array(ctx->arena, all.n, sizeof(*ctx->slices));
-	for (size_t i = 0; i < all.n; i++) {
-		if (all.items[i]->slice.service != NULL)
-			ctx->slices[ctx->nslices++] = all.items[i];
-	}
-	sort_items(ctx->slices, ctx->nslices, sizeof(*ctx->slices), slice_cmp);
-}
-
-/* The first slice of the Service; as many as slice_cmp() finds equal follow. */
-static size_t
-first_slice(const struct plan_ctx *ctx, const struct kube_object *svc)
-{
-	const struct kube_object key = {
-		.meta.ns = svc->meta.ns,
-		.slice.service = svc->meta.name,
-	}, *pkey = &key;
-	size_t lo = 0, hi = ctx->nslices, mid;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (slice_cmp(&ctx->slices[mid], &pkey) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static bool
-is_slice_of(const struct kube_object *slice, const struct kube_object *svc)
-{
-	return strcmp(slice->meta.ns, svc->meta.ns) == 0 &&
-	    strcmp(slice->slice.service, svc->meta.name) == 0;
+	return kube_store_slices(ctx->in->store, svc->meta.ns, svc->meta.name);
 }
 
 /* What an endpoint is good for, best first. */
@@ -109,14 +65,14 @@ plan_count_endpoints_on(const struct plan_ctx *ctx, const struct kube_object *sv
     const char *node, uint8_t family)
 {
 	const struct plan_choice *c = plan_choice_of(ctx, svc);
+	struct kube_list slices = slices_of(ctx, svc);
 	size_t here[USE_NONE + 1] = { 0 }, f = family == IP_V4 ? 0 : 1;
 	enum use best = USE_NONE;
 
 	if (c != NULL && !c->is_served[f])
 		return node == NULL && c->is_falling_back[f] ? 1 : 0;
-	for (size_t i = first_slice(ctx, svc);
-	    i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++) {
-		const struct kube_endpoint_slice *s = &ctx->slices[i]->slice;
+	for (size_t i = 0; i < slices.n; i++) {
+		const struct kube_endpoint_slice *s = &slices.items[i]->slice;
 
 		for (size_t j = 0; s->family == family && j < s->nendpoints; j++) {
 			const struct kube_endpoint *ep = &s->endpoints[j];
@@ -206,15 +162,15 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 {
 	struct plan_choice *c = plan_choice_of(ctx, svc);
 	size_t max = c != NULL ? c->profile->nfallback : 0, n = 0, kept = 0;
-	size_t first = first_slice(ctx, svc);
+	struct kube_list slices = slices_of(ctx, svc);
 	struct ipvs_endpoint *eps;
 	unsigned nup;
 
-	for (size_t i = first; i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++)
-		max += ctx->slices[i]->slice.nendpoints;
+	for (size_t i = 0; i < slices.n; i++)
+		max += slices.items[i]->slice.nendpoints;
 	eps = arena_array(ctx->arena, max, sizeof(*eps));
-	for (size_t i = first; i < ctx->nslices && is_slice_of(ctx->slices[i], svc); i++) {
-		const struct kube_endpoint_slice *s = &ctx->slices[i]->slice;
+	for (size_t i = 0; i < slices.n; i++) {
+		const struct kube_endpoint_slice *s = &slices.items[i]->slice;
 		uint16_t number = slice_port(s, port);
 
 		if (s->family != ret->vip.family || number == 0)

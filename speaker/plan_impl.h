@@ -48,8 +48,6 @@ struct plan_ctx {
 	struct arena scratch;			/* until plan_build() returns */
 	struct plan_claim *claims;		/* sorted by vip, then Service */
 	size_t	nclaims;
-	const struct kube_object **slices;	/* sorted by namespace, Service */
-	size_t	nslices;
 	struct plan_choice *choices;		/* sorted by namespace, Service */
 	size_t	nchoices;
 	struct plan_check *checks;		/* heap, until plan_checks() */
@@ -64,9 +62,6 @@ struct plan_ctx {
 	const struct kube_object **reports;	/* ServiceL2Statuses by Service, node */
 	size_t	nreports;
 };
-
-/* Index the store's EndpointSlices by Service. */
-void plan_index_slices(struct plan_ctx *ctx);
 
 /* Find out which Services have a ForwardingProfile. */
 void plan_choose_profiles(struct plan_ctx *ctx, struct plan *ret);
