@@ -29,6 +29,9 @@ enum {
 	/* The least interval while a session is not up (6.8.3), see slow_tx_us. */
 	BFD_SLOW_TX_US	= 1000000,
 
+	/* The longest that bfd_interval_us() makes of one that is shorter. */
+	BFD_INTERVAL_MAX_US = 1000000,
+
 	/* The most that an interval may be reduced by, and what it is reduced by at
 	   least where one lost packet is the end (6.8.7). */
 	BFD_JITTER_MAX_PCT = 25,
@@ -184,6 +187,15 @@ bool bfd_is_refused(const struct bfd *s);
 
 /* Detection time in microseconds (6.8.4); 0 while nothing was heard. */
 uint64_t bfd_detect_us(const struct bfd *s);
+
+/*
+ * The interval with npeers sessions of which each end sends no more than max_pps
+ * packets a second, 0 for any number: wanted_us, or as many quarters of it as that
+ * takes, so that not each peer that comes makes all change; BFD_INTERVAL_MAX_US at
+ * most. jitter_pct, 1 to 25, is as in struct bfd_conf, for it makes packets more.
+ */
+uint32_t bfd_interval_us(uint32_t wanted_us, size_t npeers, uint32_t max_pps,
+    uint8_t jitter_pct);
 
 /* A first sequence number that rises across restarts: 4096 a second. */
 uint32_t bfd_seq_of_wall(int64_t wall_ns);

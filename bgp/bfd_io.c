@@ -105,23 +105,20 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	bfd_io_report(b);
 }
 
-/* Half the rate as often as it takes for max_pps to hold. */
 static void
 adapt_rate(struct bfd_io *b)
 {
-	uint64_t n = HASH_CNT(hh_key, b->by_key);
-	uint32_t tx_us = b->conf.min_tx_us, rx_us = b->conf.min_rx_us;
+	unsigned n = HASH_CNT(hh_key, b->by_key);
+	uint32_t tx_us = bfd_interval_us(b->conf.min_tx_us, n, b->conf.max_pps,
+	    b->conf.jitter_pct);
+	uint32_t rx_us = (uint32_t)((uint64_t)tx_us * b->conf.min_rx_us /
+	    b->conf.min_tx_us);
 	struct bfd_peer *p, *tmp;
 
-	while (b->conf.max_pps != 0 && tx_us < BFD_SLOW_TX_US &&
-	    n * BFD_SLOW_TX_US > (uint64_t)b->conf.max_pps * tx_us) {
-		tx_us *= 2;
-		rx_us *= 2;
-	}
 	if (tx_us == b->session.min_tx_us)
 		return;
 	log_info(LOG_NONE, "BFD with %u peers: one packet each %u us",
-	    (unsigned)n, tx_us);
+	    n, tx_us);
 	b->session.min_tx_us = tx_us;
 	b->session.min_rx_us = rx_us;
 	HASH_ITER(hh_key, b->by_key, p, tmp) {
@@ -384,6 +381,8 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	b->conf = *conf;
 	if (b->conf.device == NULL)
 		b->conf.device = "";
+	if (b->conf.jitter_pct == 0)
+		b->conf.jitter_pct = BFD_JITTER_MAX_PCT;
 	b->changed = changed;
 	b->arg = arg;
 	if (open_sockets(b, err) < 0) {
@@ -395,7 +394,7 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 		.min_rx_us = conf->min_rx_us,
 		.slow_tx_us = conf->slow_tx_us,
 		.detect_mult = conf->detect_mult,
-		.jitter_pct = conf->jitter_pct,
+		.jitter_pct = b->conf.jitter_pct,
 		.auth_type = conf->key != NULL ? BFD_AUTH_METICULOUS_SHA1 :
 		    BFD_AUTH_NONE,
 		.auth_key_id = conf->key_id,

@@ -33,8 +33,8 @@ struct bfd_io_conf {
 	uint8_t	min_ttl;		/* received TTL at least this (GTSM), 0 any */
 	struct ip source4, source6;	/* this node's addresses as its peers know
 					   them; IP_NONE: the kernel's choice */
-	uint32_t max_pps;		/* packets a second to all peers together:
-					   intervals double until they fit; 0 none */
+	uint32_t max_pps;		/* packets a second to all peers together, see
+					   bfd_interval_us(); 0: as many as they are */
 	uint8_t	key_id;			/* meticulous keyed SHA-1 ... */
 	const uint8_t *key;		/* ... 1..20 bytes, NULL for none; copied */
 	size_t	key_len;

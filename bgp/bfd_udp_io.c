@@ -21,6 +21,13 @@ enum {
 	EPHEMERAL_FIRST	= 49152,
 	CLASS_CS6	= 0xc0,		/* network control (RFC 2474) */
 	RCVBUF		= 4 << 20,	/* a second of a full mesh while we sleep */
+	/*
+	 * What is sent to a neighbour that does not answer waits for it in the kernel
+	 * for three seconds, and counts as ours. Ten dead nodes fill the usual buffer,
+	 * and then nothing goes out to those that live; this has room for a full mesh
+	 * of dead ones.
+	 */
+	SNDBUF		= 8 << 20,
 };
 
 struct option {
@@ -55,6 +62,18 @@ set_options(int fd, const struct option *o, size_t n)
 	return 0;
 }
 
+/* Beyond net.core.rmem_max and wmem_max only with CAP_NET_ADMIN; less will do. */
+static void
+set_buffers(int fd)
+{
+	int rcv = RCVBUF, snd = SNDBUF;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
+}
+
 static int
 bind_any(int fd, int family, uint16_t port)
 {
@@ -84,8 +103,7 @@ bind_ephemeral(int fd, int family)
 int
 bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
 {
-	int size = RCVBUF, e;
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int e, fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const char *what = family == AF_INET ? "IPv4" : "IPv6";
 
 	if (fd < 0) {
@@ -102,9 +120,7 @@ bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
 		    strerror(-e));
 		goto out;
 	}
-	/* Beyond net.core.rmem_max only with CAP_NET_ADMIN; less will do. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	set_buffers(fd);
 	if (device[0] != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
 	    (socklen_t)strlen(device)) < 0) {
 		e = -errno;

@@ -13,17 +13,9 @@
 #include "speaker/mesh_io.h"
 
 enum {
-	/* BFD packets to all speakers together; see max_pps in bgp/bfd_io.h. */
-	MAX_PPS = 3000,
 	/* To those that are down, too: a LAN that was in two halves has two owners
 	   of each VIP until the speakers hear each other again. */
 	SLOW_US = 100000,
-	/*
-	 * Enough to keep speakers out of step. A wider range has a death noticed
-	 * later in the mean; with a much narrower one, the third packet after two
-	 * that were lost would come too late for a multiplier of 3.
-	 */
-	JITTER_PCT = 10,
 	TICK_SEC = 5,
 	/* What the API server has is news to those who were cut off from it. */
 	SETTLE_SEC = 10,
@@ -279,8 +271,8 @@ mesh_open(struct mesh *m, struct ev_loop *loop, const struct speaker_conf *conf,
 		.min_rx_us = conf->interval_us,
 		.slow_tx_us = SLOW_US,
 		.detect_mult = conf->detect_mult,
-		.jitter_pct = JITTER_PCT,
-		.max_pps = MAX_PPS,
+		.jitter_pct = MESH_JITTER_PCT,
+		.max_pps = MESH_MAX_PPS,
 		.key_id = 1,
 		.has_path = true,
 		.is_realtime = true,

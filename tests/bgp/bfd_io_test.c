@@ -365,14 +365,42 @@ START_TEST(rate_is_adapted)
 {
 	struct bfd_io_conf conf = base;
 
-	conf.max_pps = 20;		/* one peer at 50 a second is too much */
+	conf.max_pps = 20;		/* one peer at 50 a second is too much: 60 ms */
 	start(&a, 0, &conf, "192.0.2.2");
 	start(&b, 1, &base, "192.0.2.1");
 	WAIT(&a, BFD_PEER_UP);
 	for (int i = 0; i < 100 && bfd_io_detect_us(b.io, &b.peer) >
-	    3 * 4 * INTERVAL_US; i++)
+	    3 * 3 * INTERVAL_US; i++)
 		wait_for(&a, BFD_PEER_DOWN, 10);
-	ck_assert_uint_eq(bfd_io_detect_us(b.io, &b.peer), 3 * 4 * INTERVAL_US);
+	ck_assert_uint_eq(bfd_io_detect_us(b.io, &b.peer), 3 * 3 * INTERVAL_US);
+	stop(&a);
+	stop(&b);
+}
+END_TEST
+
+/*
+ * What is sent to neighbours that do not answer waits for them in the kernel, for
+ * three seconds each, and is counted against the socket: enough of them, and those
+ * that live would hear no more of us.
+ */
+START_TEST(dead_neighbours_take_no_room)
+{
+	enum { NDEAD = 40 };
+	struct bfd_io_conf conf = base;
+	struct ip peers[1 + NDEAD];
+	char text[32];
+
+	conf.slow_tx_us = INTERVAL_US;
+	conf.detect_mult = 25;		/* a busy test machine shall not matter */
+	both_up(&conf, false);
+	peers[0] = a.peer;
+	for (int i = 0; i < NDEAD; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%d", 100 + i);
+		peers[1 + i] = addr(text);
+	}
+	bfd_io_set_peers(a.io, peers, nitems(peers));
+	ck_assert_msg(!wait_for(&b, BFD_PEER_DOWN, 4000), "a is taken for dead");
+	ck_assert_int_eq(b.nchanges, 1);
 	stop(&a);
 	stop(&b);
 }
@@ -387,6 +415,8 @@ static const struct {
 	{ "multiplier", { .port = 1, .min_tx_us = 1, .min_rx_us = 1 } },
 	{ "1 to 20 bytes", { .port = 1, .min_tx_us = 1, .min_rx_us = 1,
 	    .detect_mult = 1, .key = (const uint8_t *)"x", .key_len = 21 } },
+	{ "above 25 %", { .port = 1, .min_tx_us = 1, .min_rx_us = 1,
+	    .detect_mult = 1, .jitter_pct = 26 } },
 };
 
 START_TEST(bad_conf)
@@ -488,6 +518,7 @@ main(void)
 	tcase_add_test(tc, removed_peer_and_added_one);
 	tcase_add_test(tc, set_again_and_again);
 	tcase_add_test(tc, rate_is_adapted);
+	tcase_add_test(tc, dead_neighbours_take_no_room);
 	tcase_add_loop_test(tc, bad_conf, 0, nitems(bad_confs));
 	tcase_add_test(tc, port_in_use);
 	suite_add_tcase(s, tc);
