@@ -2,55 +2,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kube/decode.h"
 #include "speaker/plan.h"
 #include "tests/check.h"
+#include "tests/speaker/world.h"
 
 #define T0 ((struct mono){ .ns = NSEC_PER_SEC })
 
 static void
-put(struct kube_store *store, const char *json)
-{
-	struct kube_error err = { "" };
-	struct kube_object *o = NULL;
-
-	ck_assert_msg(kube_decode(json, strlen(json), NULL, KUBE_NKINDS, &o, &err) == 0,
-	    "%s in %s", err.text, json);
-	kube_store_put(store, o);
-}
-
-static void
 put_advert(struct kube_store *store, const char *name, const char *spec)
 {
-	char json[1024];
+	char text[1024];
 
-	snprintf(json, sizeof(json), "{\"apiVersion\":\"heraldlb.io/v1beta1\",\"kind\":"
-	    "\"L2Advertisement\",\"metadata\":{\"namespace\":\"herald-system\",\"name\":"
-	    "\"%s\"},\"spec\":{%s}}", name, spec);
-	put(store, json);
-}
-
-/* Nodes n1, n2 and n3, and a Service at 10.0.9.3, which is n2's by the hash. */
-static struct kube_store *
-world_new(void)
-{
-	struct kube_store *store = kube_store_new();
-	char json[1024];
-
-	for (int i = 1; i <= 3; i++) {
-		snprintf(json, sizeof(json), "{\"apiVersion\":\"v1\",\"kind\":\"Node\","
-		    "\"metadata\":{\"name\":\"n%d\",\"labels\":{\"n\":\"%d\"}},\"status\":"
-		    "{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"10.0.0.%d\"}]}}",
-		    i, i, i);
-		put(store, json);
-	}
-	put(store, "{\"apiVersion\":\"heraldlb.io/v1beta1\",\"kind\":\"IPAddressPool\","
-	    "\"metadata\":{\"namespace\":\"herald-system\",\"name\":\"p\"},\"spec\":"
-	    "{\"addresses\":[\"10.0.9.0/24\"]}}");
-	put(store, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"namespace\":"
-	    "\"d\",\"name\":\"s\"},\"spec\":{\"type\":\"LoadBalancer\",\"ports\":[{\"port\":"
-	    "80}]},\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"10.0.9.3\"}]}}}");
-	return store;
+	snprintf(text, sizeof(text), "{'apiVersion':'heraldlb.io/v1beta1','kind':"
+	    "'L2Advertisement','metadata':{'namespace':'herald-system','name':"
+	    "'%s'},'spec':{%s}}", name, spec);
+	json_put(store, text);
 }
 
 /* A node has links by name; `arg` is a NULL-terminated list of them. */
@@ -66,8 +32,8 @@ has_link(void *arg, const struct arp_want *where)
 	return false;
 }
 
-#define ETH(...) "\"interfaces\":[" __VA_ARGS__ "]"
-#define ON(n) ",\"nodeSelectors\":[{\"matchLabels\":{\"n\":\"" n "\"}}]"
+#define ETH(...) "'interfaces':[" __VA_ARGS__ "]"
+#define ON(n) ",'nodeSelectors':[{'matchLabels':{'n':'" n "'}}]"
 #define NONE "no node that may announce it has an interface up that its " \
 	"L2Advertisement names"
 
@@ -76,20 +42,20 @@ static const struct {
 	const char *links[3][3];	/* of n1, n2 and n3 */
 	const char *owner;
 } rows[] = {
-	{ "all have it", { ETH("\"eth1\"") }, { { "eth1" }, { "eth1" }, { "eth1" } },
+	{ "all have it", { ETH("'eth1'") }, { { "eth1" }, { "eth1" }, { "eth1" } },
 	    "n2" },
-	{ "n2 has not", { ETH("\"eth1\"") }, { { "eth1" }, { "eth0" }, { "eth0" } },
+	{ "n2 has not", { ETH("'eth1'") }, { { "eth1" }, { "eth0" }, { "eth0" } },
 	    "n1" },
-	{ "one of two will do", { ETH("\"eth1\",\"eth2\"") },
+	{ "one of two will do", { ETH("'eth1','eth2'") },
 	    { { "eth1" }, { "eth2" }, { "eth1" } }, "n2" },
-	{ "of two advertisements, too", { ETH("\"eth1\""), ETH("\"eth2\"") },
+	{ "of two advertisements, too", { ETH("'eth1'"), ETH("'eth2'") },
 	    { { "eth1" }, { "eth2" }, { "eth1" } }, "n2" },
 	{ "but one that is not for the node counts for nothing",
-	    { ETH("\"eth1\""), ETH("\"eth2\"") ON("1") },
+	    { ETH("'eth1'"), ETH("'eth2'") ON("1") },
 	    { { "eth1" }, { "eth2" }, { NULL } }, "n1" },
-	{ "one that names none means all links", { ETH("\"eth1\""), "" },
+	{ "one that names none means all links", { ETH("'eth1'"), "" },
 	    { { NULL }, { "eth0" }, { NULL } }, "n2" },
-	{ "nobody has it, and why is said", { ETH("\"eth1\"") },
+	{ "nobody has it, and why is said", { ETH("'eth1'") },
 	    { { "eth0" }, { NULL }, { NULL } }, NONE },
 };
 
@@ -158,8 +124,8 @@ START_TEST(bits)
 	alive_init(&alive);
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "a%02d", i);
-		snprintf(spec, sizeof(spec), i % 2 ? ETH("\"eth%d\",\"x\"") :
-		    ETH("\"x\",\"eth%d\",\"x\""), i / 2 * (i < 20 ? 1 : 100));
+		snprintf(spec, sizeof(spec), i % 2 ? ETH("'eth%d','x'") :
+		    ETH("'x','eth%d','x'"), i / 2 * (i < 20 ? 1 : 100));
 		put_advert(store, name, spec);
 	}
 	plan_build(&(struct plan_input){ .store = store, .self = "n1", .alive = &alive,
@@ -173,7 +139,7 @@ START_TEST(bits)
 	plan_fini(&p);
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "a%02d", i);
-		snprintf(spec, sizeof(spec), ETH("\"vlan%d\""), i);
+		snprintf(spec, sizeof(spec), ETH("'vlan%d'"), i);
 		put_advert(store, name, spec);
 	}
 	plan_build(&(struct plan_input){ .store = store, .self = "n1", .alive = &alive,

@@ -2,63 +2,29 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kube/decode.h"
 #include "speaker/plan.h"
 #include "tests/check.h"
+#include "tests/speaker/world.h"
 
 #define T0 ((struct mono){ .ns = NSEC_PER_SEC })
 
-static void
-put(struct kube_store *store, const char *json)
-{
-	struct kube_error err = { "" };
-	struct kube_object *o = NULL;
-
-	ck_assert_msg(kube_decode(json, strlen(json), NULL, KUBE_NKINDS, &o, &err) == 0,
-	    "%s in %s", err.text, json);
-	kube_store_put(store, o);
-}
-
-/* Nodes n1, n2 and n3, and a Service at 10.0.9.3, which is n2's by the hash. */
-static struct kube_store *
-world_new(void)
-{
-	struct kube_store *store = kube_store_new();
-	char json[1024];
-
-	for (int i = 1; i <= 3; i++) {
-		snprintf(json, sizeof(json), "{\"apiVersion\":\"v1\",\"kind\":\"Node\","
-		    "\"metadata\":{\"name\":\"n%d\",\"labels\":{\"n\":\"%d\"}},\"status\":"
-		    "{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"10.0.0.%d\"}]}}",
-		    i, i, i);
-		put(store, json);
-	}
-	put(store, "{\"apiVersion\":\"heraldlb.io/v1beta1\",\"kind\":\"IPAddressPool\","
-	    "\"metadata\":{\"namespace\":\"herald-system\",\"name\":\"p\"},\"spec\":"
-	    "{\"addresses\":[\"10.0.9.0/24\"]}}");
-	put(store, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"namespace\":"
-	    "\"d\",\"name\":\"s\"},\"spec\":{\"type\":\"LoadBalancer\",\"ports\":[{\"port\":"
-	    "80}]},\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"10.0.9.3\"}]}}}");
-	return store;
-}
-
-#define ADVERT(spec) "{\"apiVersion\":\"heraldlb.io/v1beta1\",\"kind\":" \
-	"\"L2Advertisement\",\"metadata\":{\"namespace\":\"herald-system\",\"name\":" \
-	"\"a\"},\"spec\":{" spec "}}"
-#define PREFERS_N1 ADVERT("\"preferredNodes\":[{\"weight\":1,\"nodeSelector\":" \
-	"{\"matchLabels\":{\"n\":\"1\"}}}]")
+#define ADVERT(spec) "{'apiVersion':'heraldlb.io/v1beta1','kind':" \
+	"'L2Advertisement','metadata':{'namespace':'herald-system','name':" \
+	"'a'},'spec':{" spec "}}"
+#define PREFERS_N1 ADVERT("'preferredNodes':[{'weight':1,'nodeSelector':" \
+	"{'matchLabels':{'n':'1'}}}]")
 
 static void
 put_report(struct kube_store *store, const char *node, const char *svc)
 {
-	char json[1024];
+	char text[1024];
 
-	snprintf(json, sizeof(json), "{\"apiVersion\":\"heraldlb.io/v1beta1\",\"kind\":"
-	    "\"ServiceL2Status\",\"metadata\":{\"namespace\":\"herald-system\",\"name\":"
-	    "\"%s-%s\"},\"status\":{\"node\":\"%s\",\"serviceName\":\"%s\","
-	    "\"serviceNamespace\":\"d\",\"interfaces\":[{\"name\":\"eth0\"}]}}", node,
+	snprintf(text, sizeof(text), "{'apiVersion':'heraldlb.io/v1beta1','kind':"
+	    "'ServiceL2Status','metadata':{'namespace':'herald-system','name':"
+	    "'%s-%s'},'status':{'node':'%s','serviceName':'%s',"
+	    "'serviceNamespace':'d','interfaces':[{'name':'eth0'}]}}", node,
 	    svc, node, svc);
-	put(store, json);
+	json_put(store, text);
 }
 
 static const struct {
@@ -98,7 +64,7 @@ START_TEST(owner)
 	struct alive alive;
 	struct plan p;
 
-	put(store, rows[_i].advert);
+	json_put(store, rows[_i].advert);
 	for (size_t i = 0; i < 2 && rows[_i].reports[i] != NULL; i++)
 		put_report(store, rows[_i].reports[i], "s");
 	if (rows[_i].others != NULL)
@@ -130,7 +96,7 @@ START_TEST(what_an_earlier_speaker_left)
 	struct alive alive;
 	struct plan p;
 
-	put(store, ADVERT(""));
+	json_put(store, ADVERT(""));
 	alive_init(&alive);
 	plan_build(&(struct plan_input){ .store = store, .self = "n1", .alive = &alive,
 	    .now = T0, .self_state = ALIVE_WAITING, .is_sticky = true }, &p);
