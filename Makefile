@@ -9,6 +9,10 @@ LDFLAGS	?=
 V	?= 0
 Q	:= $(if $(filter 1,$(V)),,@)
 SUDO	:= $(if $(filter 0,$(shell id -u)),,sudo)
+# For makes within: all processors, unless -j was given.
+JOBS	= $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+# One build of the tests at a time, whatever is asked for at once: they share objects.
+ALONE	= mkdir -p build && flock build/asan.lock
 
 # A variant keeps its objects apart: build/release, build/asan, ...
 VARIANT	?= release
@@ -95,7 +99,7 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(foreach r,$(NEEDS_$(1)),$(if $(call src
 
 .PHONY: unit-$(1) run-$(1)
 unit-$(1):
-	$(Q)$$(MAKE) --no-print-directory VARIANT=asan run-$(1)
+	$(Q)$$(ALONE) $$(MAKE) $$(JOBS) --no-print-directory VARIANT=asan run-$(1)
 run-$(1): $(filter $(B)/tests/$(1)/%,$(TESTS))
 	$(Q)tests/run.sh $$^
 endef
@@ -110,7 +114,7 @@ deps:
 
 ## check: unit tests under ASan and UBSan
 check:
-	$(Q)$(MAKE) --no-print-directory VARIANT=asan run-tests
+	$(Q)$(ALONE) $(MAKE) $(JOBS) --no-print-directory VARIANT=asan run-tests
 asan: check
 ## unit-ROOM: the unit tests of one room (unit-lib, unit-bgp, ...), likewise
 
@@ -122,13 +126,11 @@ run-tests: $(TESTS) $(BINS)
 test: deps
 	$(Q)$(MAKE) --no-print-directory lint
 	$(Q)$(MAKE) --no-print-directory check
-	$(Q)$(MAKE) --no-print-directory lab
+	$(Q)$(MAKE) $(JOBS) --no-print-directory lab
 
 ## lab: data-plane and failover tests with packets, in a virtual machine
 lab: all
-	$(Q)tests/lab/director.sh
-	$(Q)tests/lab/bond.sh
-	$(Q)tests/lab/run.sh
+	$(Q)tests/lab/all.sh
 
 ## kube: tests against a real Kubernetes API server
 kube: all
@@ -146,7 +148,7 @@ probes: $(B)/tests/ipvs/probe_tool
 
 ## demo: see a Service get its address, be reached, and survive a dead node
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all
 	$(Q)tests/lab/run.sh --demo
 
 ## lint: the arrows between rooms, shell scripts, formatting of text

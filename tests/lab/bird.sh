@@ -11,6 +11,9 @@ fetch() {
 	apt-get -qq "${sandbox[@]}" download bird2 libssh-gcrypt-4
 }
 [ "$(id -u)" -ne 0 ] || sandbox=(-o APT::Sandbox::User=root)
+mkdir -p "$(dirname "$cache")"
+exec 9>"$cache.lock"
+flock 9
 if ! [ -x "$cache/usr/sbin/bird" ]; then
 	tmp=$cache.$$
 	mkdir -p "$tmp"

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""lab.py BIN [--demo] [--only NAME] [--shell] [--api CONFIG]: in the guest; see run.sh.
+"""lab.py BIN [--demo] [--only NAME] [--half HALF] [--shell] [--api CONFIG]: in the guest;
+see run.sh.
 
 With --api, the programs run against the API server that the file CONFIG names, and
 the scenarios are those of api_scenarios.py; see tests/kube/speakers.py.
@@ -28,6 +29,32 @@ from cluster import RESULTS, Lab
 from measure import Failed
 
 SOURCE = "/run/lab/source"
+
+
+def half_of(suite, half):
+    """The scenarios of one half, or without a name all of them, in their order.
+
+    Each half begins with those of ALWAYS and ends with those that take the Services
+    away and what needs them no longer.
+    """
+    rows = suite.SCENARIOS
+    if suite is api_scenarios:
+        return rows
+    always = [row for row in rows if row[0] in suite.ALWAYS]
+    end = [name for name, _fn, _family in rows].index("hostile_rules")
+    second = [row for each in (
+        plane_scenarios,
+        report_scenarios,
+        health_scenarios,
+        l2_scenarios,
+        load_scenarios,
+        survival) for row in each.SCENARIOS]
+    last = bgp_scenarios.SCENARIOS + scale_scenarios.SCENARIOS
+    return {
+        "first": rows + last,
+        "second": always + second + [rows[end]],
+        None: rows[:end] + second + rows[end:] + last,
+    }[half]
 
 
 def load_modules():
@@ -67,10 +94,10 @@ def report(lab, name, failure):
           f"more in {name}.report", flush=True)
 
 
-def run(lab, suite, only):
+def run(lab, rows, always, only):
     passed = failed = 0
-    for name, fn, family in suite.SCENARIOS:
-        if only and name not in only and name not in suite.ALWAYS:
+    for name, fn, family in rows:
+        if only and name not in only and name not in always:
             continue
         since = time.monotonic()
         try:
@@ -81,8 +108,8 @@ def run(lab, suite, only):
             failed += 1
             report(lab, name, e)
             print(f"FAIL {name}: {e} ({time.monotonic() - since:.1f} s)", flush=True)
-            if name in suite.ALWAYS:    # nothing else can be true
-                rest = [n for n, _fn, _f in suite.SCENARIOS
+            if name in always:      # nothing else can be true
+                rest = [n for n, _fn, _f in rows
                         if n != name and (not only or n in only)]
                 failed += len(rest)
                 print(f"not run, for want of {name}: {', '.join(rest)}")
@@ -111,21 +138,13 @@ def main():
     args.add_argument("bin")
     args.add_argument("--demo", action="store_true")
     args.add_argument("--only", action="append")
+    args.add_argument("--half", choices=("first", "second"))
     args.add_argument("--shell", action="store_true")
     args.add_argument("--api")
     args = args.parse_args()
     suite = api_scenarios if args.api else scenarios
-    # What follows from here on takes the Services away.
-    end = [name for name, _fn, _family in scenarios.SCENARIOS].index("hostile_rules")
-    scenarios.SCENARIOS[end:end] = [row for each in (
-        plane_scenarios,
-        report_scenarios,
-        health_scenarios,
-        l2_scenarios,
-        load_scenarios,
-        survival) for row in each.SCENARIOS]
-    scenarios.SCENARIOS.extend(bgp_scenarios.SCENARIOS + scale_scenarios.SCENARIOS)
-    names = [name for name, _fn, _family in suite.SCENARIOS]
+    rows = half_of(suite, args.half)
+    names = [name for name, _fn, _family in rows]
     for name in args.only or []:
         if name not in names:
             sys.exit(f"lab: no scenario {name}; there are {', '.join(names)}")
@@ -148,7 +167,7 @@ def main():
             lab.wait_ready()
             ok = shell()
         else:
-            ok = run(lab, suite, args.only)
+            ok = run(lab, rows, suite.ALWAYS, args.only)
     finally:
         lab.stop()
         lab.save_logs()

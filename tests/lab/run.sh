@@ -1,11 +1,12 @@
 #!/bin/bash
-# run.sh [--demo] [--shell] [--only SCENARIO]...: the lab (make lab, make demo).
+# run.sh [--demo] [--shell] [--half first|second] [--only SCENARIO]...: the lab.
 #
 # Boots the virtual machine of vm.sh and runs lab.py in it, which makes three
 # nodes, their pods, clients and a router, starts the built programs on them and
 # goes through scenarios.py. Logs, packet captures and reports of failures are
 # left in build/lab, or in LAB_RESULTS where that is set: two runs at once must
 # not share a folder. --shell: start everything and give a shell in the guest.
+# --half: one of the two parts that all.sh runs side by side.
 set -eu
 cd "$(dirname "$0")/../.."
 results=build/lab limit=1800
