@@ -15,8 +15,9 @@ import subprocess
 import tempfile
 import time
 
-# User, token and groups, as kube-apiserver's token file has them. The last three
-# stand for pods of Herald: they may do what deploy/rbac says and nothing more.
+# User, token and groups, as kube-apiserver's token file has them. Controllers and
+# speaker stand for pods of Herald: they may do what deploy/rbac says and nothing
+# more; proxy is kube-proxy, whose name the API server itself knows.
 # Which of two controllers it was, the audit log tells by the uid: the user here.
 USERS = {
     "admin": ("admin-token", "system:masters"),
@@ -24,6 +25,7 @@ USERS = {
     "controller": ("controller-token", "system:serviceaccounts"),
     "controller2": ("controller2-token", "system:serviceaccounts"),
     "speaker": ("speaker-token", "system:serviceaccounts"),
+    "proxy": ("proxy-token", ""),
 }
 
 AUDIT_POLICY = """
@@ -82,7 +84,7 @@ class Cluster:
         """service_accounts: {"controller": "NAMESPACE:NAME", "speaker": ...}"""
         self.bin, self.log_dir = bin_dir, log_dir
         self.dir = tempfile.mkdtemp(prefix="herald-kube.")
-        self.names = {u: u for u in USERS}
+        self.names = {u: u for u in USERS} | {"proxy": "system:kube-proxy"}
         for user, sa in service_accounts.items():
             self.names[user] = f"system:serviceaccount:{sa}"
         self.etcd = self.api = self.manager = None
@@ -133,7 +135,7 @@ class Cluster:
             [f"{self.bin}/kube-controller-manager",
              f"--kubeconfig={self.path('admin.kubeconfig')}",
              "--controllers=endpoint,endpointslice,namespace,garbagecollector",
-             "--leader-elect=false", "--port=0", f"--secure-port={free_port()}",
+             "--feature-gates=IPv6DualStack=true", "--leader-elect=false", "--port=0", f"--secure-port={free_port()}",
              "--bind-address=127.0.0.1", f"--cert-dir={self.path('cm-certs')}"],
             os.path.join(self.log_dir, "manager.log"))
 

@@ -111,8 +111,9 @@ def run_vm(cluster, away, bin_dir, results, only):
     with open(config, "w") as f:
         json.dump({"port": cluster.port, "token": USERS["admin"][0],
                    "control": control.server_port,
+                   "kube_proxy": os.path.join(cluster.bin, "kube-proxy"),
                    "kubeconfigs": {u: write_kubeconfig(cluster, u, results)
-                                   for u in ("controller", "speaker")}}, f)
+                                   for u in ("admin", "controller", "speaker", "proxy")}}, f)
     argv = [f"{LAB}/vm.sh", "-n", "-t", str(LIMIT_SEC), "-r", results, "/usr/bin/python3", "-u",
             os.path.realpath(f"{LAB}/lab.py"), bin_dir, "--api", config]
     for name in only:

@@ -16,6 +16,7 @@ from objects import NAMESPACE
 HOST = "10.0.2.2"       # the machine's loopback, as its VM sees it
 PLURALS = {"Node": "nodes", "Pod": "pods", "Service": "services",
            "IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisements",
+           "ForwardingProfile": "forwardingprofiles",
            "ServiceL2Status": "servicel2statuses"}
 
 

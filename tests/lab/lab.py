@@ -21,6 +21,7 @@ import l2_scenarios
 import load_scenarios
 import objects
 import plane_scenarios
+import proxy_scenarios
 import report_scenarios
 import scale_scenarios
 import scenarios
@@ -39,7 +40,8 @@ def half_of(suite, half):
     """
     rows = suite.SCENARIOS
     if suite is api_scenarios:
-        return rows
+        end = [name for name, _fn, _family in rows].index("service_deleted")
+        return rows[:end] + proxy_scenarios.SCENARIOS + rows[end:]
     always = [row for row in rows if row[0] in suite.ALWAYS]
     end = [name for name, _fn, _family in rows].index("hostile_rules")
     second = [row for each in (
@@ -57,12 +59,12 @@ def half_of(suite, half):
     }[half]
 
 
-def load_modules():
+def load_modules(more):
     """IPVS and what goes with it, from the unpacked kernel package."""
     base = os.path.dirname(open("/proc/sys/kernel/modprobe").read().strip())
     subprocess.run(["modprobe", "-d", base, "-a", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel",
                     "veth", "bridge", "nf_tables", "nft_ct", "nft_masq", "nft_nat",
-                    "virtio_net", "sctp"],
+                    "virtio_net", "sctp", *more],
                    check=True)
 
 
@@ -150,7 +152,7 @@ def main():
             sys.exit(f"lab: no scenario {name}; there are {', '.join(names)}")
     # The measuring thread must not wait for its turn for 5 ms, the default.
     sys.setswitchinterval(0.0005)
-    load_modules()
+    load_modules(proxy_scenarios.MODULES if args.api else ())
     widen_backlog()
     lab = Lab(args.bin, api.Server(args.api) if args.api else objects.Folder(SOURCE))
     if args.api:
