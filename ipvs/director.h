@@ -124,6 +124,22 @@ int director_sync(struct director *d, const struct director_want *want,
     struct director_changes *ret_changes,
     void (*fail)(void *arg, const struct director_error *err), void *arg);
 
+/* A service with other endpoints than in the last want; all else is the same. */
+struct director_update {
+	const struct ipvs_service *was;
+	const struct ipvs_service *is;	/* one of the want's */
+};
+
+/*
+ * director_sync() where nothing else has changed since the last: the work grows
+ * with n, not with the want. Where that sync failed, or what the kernel holds is
+ * not known any more, it is a director_sync().
+ */
+int director_update(struct director *d, const struct director_want *want,
+    const struct director_update *updates, size_t n,
+    struct director_changes *ret_changes,
+    void (*fail)(void *arg, const struct director_error *err), void *arg);
+
 /*
  * Look for what of this host keeps VIP traffic from passing, or somebody else's from
  * working, and cannot be mended by us: each with its remedy is told to fn. Nothing

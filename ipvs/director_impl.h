@@ -2,6 +2,7 @@
  * director_impl.h - shared by the files of the director, for nobody else:
  *
  *	director.c	open, and a sync in its order
+ *	director_update.c	a sync of a few services alone
  *	director_table.c	the IPVS part: know the table, change it, say what failed
  *	director_advise_io.c	what of the host is in the way
  *	director_look.c	what others have changed, and the counters, bit by bit

@@ -130,8 +130,8 @@ add_masq(struct nft_state *n, const struct ipvs_service *s)
 			add_addr(n, NFT_DIR_TRACKED, &s->endpoints[i].ip);
 }
 
-static void
-add_service_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
+void
+goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
 {
 	struct nft_elem e = { .addr = s->vip, .proto = s->proto, .port = s->port };
 	size_t i;
@@ -179,6 +179,22 @@ add_common_sets(struct nft_state *n, const struct director_want *want)
 }
 
 void
+goal_add(struct goal *g, const struct ipvs_service *s, uint32_t mark)
+{
+	add_tier1(&g->table, s);
+	if (has_tier2(s))
+		add_tier2(&g->table, s, mark);
+	goal_add_sets(&g->nft, s, mark);
+}
+
+void
+goal_sort(struct goal *g)
+{
+	ipvs_table_sort(&g->table);
+	nft_state_sort(&g->nft);
+}
+
+void
 goal_build(const struct director_want *want, struct goal *ret)
 {
 	uint32_t *marks = mem_zalloc((want->nservices + 1) * sizeof(marks[0]));
@@ -186,17 +202,10 @@ goal_build(const struct director_want *want, struct goal *ret)
 	size_t i;
 
 	tier2_marks(want->services, want->nservices, marks);
-	for (i = 0; i < want->nservices; i++) {
-		const struct ipvs_service *s = &want->services[i];
-
-		add_tier1(&g.table, s);
-		if (has_tier2(s))
-			add_tier2(&g.table, s, marks[i]);
-		add_service_sets(&g.nft, s, marks[i]);
-	}
+	for (i = 0; i < want->nservices; i++)
+		goal_add(&g, &want->services[i], marks[i]);
 	add_common_sets(&g.nft, want);
-	ipvs_table_sort(&g.table);
-	nft_state_sort(&g.nft);
+	goal_sort(&g);
 	free(marks);
 	*ret = g;
 }

@@ -20,4 +20,24 @@ struct goal {
 void goal_build(const struct director_want *want, struct goal *ret);
 void goal_fini(struct goal *g);
 
+/*
+ * Its parts, for goal_update.c: what one service adds, with its mark of the second
+ * tier, or only to the sets; and putting in order when all are in.
+ */
+void goal_add(struct goal *g, const struct ipvs_service *s, uint32_t mark);
+void goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark);
+void goal_sort(struct goal *g);
+
+/*
+ * What a few services that have other endpoints now, and are otherwise as before,
+ * contributed to the goal and are to contribute (goal_update.c). Elements of sets
+ * that other services of want contribute, too, are in both. Filled from empty.
+ */
+void goal_build_update(const struct director_want *want,
+    const struct director_update *updates, size_t n, struct goal *ret_was,
+    struct goal *ret_is);
+
+/* Put the one in the place of the other. */
+void goal_patch(struct goal *g, const struct goal *was, const struct goal *is);
+
 #endif

@@ -205,8 +205,8 @@ load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
 
 /* Only the elements that differ; *ret_n of them. */
 static int
-update(struct nft_io *n, const struct nft_state *want, size_t *ret_n,
-    struct director_error *ret_err)
+update(struct nft_io *n, const struct nft_state *want, const struct nft_state *have,
+    size_t *ret_n, struct director_error *ret_err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -215,7 +215,7 @@ update(struct nft_io *n, const struct nft_state *want, size_t *ret_n,
 
 	if (out == NULL)
 		return director_fail(ret_err, -ENOMEM, "nft: out of memory");
-	*ret_n = nft_state_write_diff(out, n->table, n->side, want, &n->have);
+	*ret_n = nft_state_write_diff(out, n->table, n->side, want, have);
 	fclose(out);
 	if (*ret_n > 0)
 		error = run(n, text, ret_err);
@@ -241,7 +241,7 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 	n->is_altered = false;
 	nft_state_union(want, step == NFT_ADD_ONLY ? &n->have : &nothing, &target);
 	if (n->version == version) {
-		error = update(n, &target, &nelems, ret_err);
+		error = update(n, &target, &n->have, &nelems, ret_err);
 	} else {
 		error = load(n, r, version, &target, ret_err);
 	}
@@ -255,6 +255,25 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 	n->have = target;
 	n->is_complete = true;
 	return 0;
+}
+
+bool
+nft_io_is_settled(const struct nft_io *n)
+{
+	return n->is_known && !n->is_altered && n->is_complete;
+}
+
+int
+nft_io_patch(struct nft_io *n, const struct nft_state *was,
+    const struct nft_state *is, size_t *ret_n, struct director_error *ret_err)
+{
+	int r = update(n, is, was, ret_n, ret_err);
+
+	if (r < 0)
+		n->is_known = false;
+	else
+		nft_state_patch(&n->have, was, is);
+	return r;
 }
 
 int

@@ -56,6 +56,16 @@ int nft_io_sync(struct nft_io *n, const struct nft_rules *r,
     const struct nft_state *want, enum nft_step step, struct nft_result *ret,
     struct director_error *ret_err);
 
+/* Is the table, as far as is known, as the last nft_io_sync() was to leave it? */
+bool nft_io_is_settled(const struct nft_io *n);
+
+/*
+ * Where it is: put these elements in the place of those, which the table has.
+ * *ret_n: how many that were. On failure the kernel has what it had before.
+ */
+int nft_io_patch(struct nft_io *n, const struct nft_state *was,
+    const struct nft_state *is, size_t *ret_n, struct director_error *ret_err);
+
 /* What a listing command prints, "" where it fails; good until the next call. */
 const char *nft_io_list(struct nft_io *n, const char *command);
 

@@ -2,6 +2,7 @@
 #include "ipvs/nft_set.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/mem.h"
 #include "lib/sort.h"
@@ -169,6 +170,64 @@ nft_state_union(const struct nft_state *want, const struct nft_state *have,
 		set_union(&want->set[slot], &have->set[slot],
 		    (enum nft_set_id)(slot / 2), ret);
 	nft_state_sort(ret);
+}
+
+/* The first element that does not sort before e. */
+static size_t
+set_find(const struct nft_set *set, const struct nft_elem *e)
+{
+	size_t lo = 0, hi = set->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (nft_elem_cmp(&set->elem[mid], e) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void
+set_remove(struct nft_set *set, const struct nft_elem *e)
+{
+	size_t at = set_find(set, e);
+
+	if (at == set->n || nft_elem_cmp(&set->elem[at], e) != 0)
+		return;
+	set->n--;
+	memmove(&set->elem[at], &set->elem[at + 1],
+	    (set->n - at) * sizeof(set->elem[0]));
+}
+
+static void
+set_insert(struct nft_set *set, const struct nft_elem *e)
+{
+	size_t at = set_find(set, e);
+
+	if (at < set->n && nft_elem_cmp(&set->elem[at], e) == 0)
+		return;
+	set->elem = mem_grow(set->elem, set->n, &set->cap, sizeof(set->elem[0]));
+	memmove(&set->elem[at + 1], &set->elem[at],
+	    (set->n - at) * sizeof(set->elem[0]));
+	set->elem[at] = *e;
+	set->n++;
+}
+
+void
+nft_state_patch(struct nft_state *s, const struct nft_state *was,
+    const struct nft_state *is)
+{
+	size_t slot, i;
+
+	for (slot = 0; slot < NFT_NSLOTS; slot++) {
+		for (i = 0; i < was->set[slot].n; i++)
+			if (!nft_set_has(&is->set[slot], &was->set[slot].elem[i]))
+				set_remove(&s->set[slot], &was->set[slot].elem[i]);
+		for (i = 0; i < is->set[slot].n; i++)
+			set_insert(&s->set[slot], &is->set[slot].elem[i]);
+	}
 }
 
 static void

@@ -103,6 +103,13 @@ void nft_state_union(const struct nft_state *want, const struct nft_state *have,
     struct nft_state *ret);
 
 /*
+ * In s, which is sorted, put the elements of `is` in the place of those of `was`.
+ * What is in neither stays.
+ */
+void nft_state_patch(struct nft_state *s, const struct nft_state *was,
+    const struct nft_state *is);
+
+/*
  * Write the commands that bring one side's sets in `table` from have to want,
  * nothing where they are equal. Returns the number of elements named.
  */

@@ -120,13 +120,16 @@ void
 ipvs_table_put(struct ipvs_table *t, const struct ipvs_vs *vs)
 {
 	struct ipvs_vs *there = (struct ipvs_vs *)ipvs_table_find(t, &vs->key);
+	size_t at;
 
 	if (there != NULL) {
 		*there = *vs;
 		return;
 	}
-	*ipvs_table_add(t) = *vs;
-	ipvs_table_sort(t);
+	(void)ipvs_table_add(t);
+	for (at = t->n - 1; at > 0 && vs_cmp(&t->vs[at - 1], vs) > 0; at--)
+		t->vs[at] = t->vs[at - 1];
+	t->vs[at] = *vs;
 }
 
 void

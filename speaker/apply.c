@@ -313,14 +313,17 @@ log_warnings(struct apply *a, const struct plan *p)
 void
 apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now)
 {
+	a->plan = p;
+	a->is_recheck = (how & APPLY_RECHECK) != 0;
+	a->is_update = (how & APPLY_UPDATE) != 0;
+	a->nerrors = 0;
+	a->changes = (struct director_changes){ 0 };
+	if (a->is_update)
+		return;
 	log_warnings(a, p);
 	apply_bgp_withdraw(a, p, now);
 	announce(a, p, (how & APPLY_TAKEOVER) != 0 ? TAKING_OVER : BEFORE_SYNC, now);
 	a->is_outdated = false;
-	a->plan = p;
-	a->is_recheck = (how & APPLY_RECHECK) != 0;
-	a->nerrors = 0;
-	a->changes = (struct director_changes){ 0 };
 }
 
 /* On the worker's thread, likewise. */
@@ -343,6 +346,11 @@ apply_take_over(struct apply *a, const struct plan *p, struct mono now)
 void
 apply_program(struct apply *a)
 {
+	if (a->is_update) {
+		a->rc = director_update(a->director, &a->plan->want, a->plan->updates,
+		    a->plan->nupdates, &a->changes, failed, a);
+		return;
+	}
 	if (a->is_recheck)
 		director_recheck(a->director);
 	a->rc = director_sync(a->director, &a->plan->want, &a->changes, failed, a);
@@ -372,6 +380,9 @@ apply_finish(struct apply *a, struct mono now)
 	report_errors(a);
 	report_advice(a);
 	report(&a->changes);
+	a->plan = NULL;
+	if (a->is_update)
+		return a->rc;
 	set_replace(&a->programmed, programmed_vips(a, p));
 	/* Whether a VIP is new is judged by the plan before this one. */
 	if (!a->is_outdated)
@@ -379,7 +390,6 @@ apply_finish(struct apply *a, struct mono now)
 	apply_bgp_announce(a, p);
 	set_replace(&a->known, all_vips(p));
 	a->has_applied = true;
-	a->plan = NULL;
 	return a->rc;
 }
 

@@ -69,7 +69,7 @@ struct apply {
 	size_t	nsaid;
 	/* Of the sync under way or last done; apply_program() alone writes them. */
 	const struct plan *plan;
-	bool	is_recheck;
+	bool	is_recheck, is_update;
 	int	rc;
 	struct director_changes changes;
 	struct director_error errors[APPLY_MAX_ERRORS];
@@ -95,6 +95,9 @@ enum apply_how {
 	 * may not know yet that it is to, and would defend its VIP.
 	 */
 	APPLY_TAKEOVER	= 1u << 1,
+	/* The plan is the last one and what plan_update() made of it: there is
+	   nothing to announce or to silence. */
+	APPLY_UPDATE	= 1u << 2,
 };
 
 /* Begin with p, which must stay as it is until apply_finish(). */

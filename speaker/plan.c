@@ -255,6 +255,7 @@ void
 plan_fini(struct plan *p)
 {
 	arena_fini(&p->arena);
+	arena_fini(&p->update_arena);
 	arena_wipe(&p->secrets);
 	*p = (struct plan){ 0 };
 }

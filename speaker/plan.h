@@ -6,6 +6,9 @@
  * decides everything anew, so that no order of events can matter; every node
  * that sees the same snapshot and the same live nodes comes to the same table
  * and the same owners.
+ *
+ * Mostly what is new is an endpoint of one Service. plan_update() decides that
+ * Service's endpoints anew, by the same functions, and leaves the rest alone.
  */
 #ifndef HERALD_SPEAKER_PLAN_H
 #define HERALD_SPEAKER_PLAN_H
@@ -116,7 +119,10 @@ struct plan {
 	size_t	nquorums;
 	const char **warnings;		/* for the log: "ns/name: what; remedy" */
 	size_t	nwarnings;
+	struct director_update *updates; /* what plan_update() last changed */
+	size_t	nupdates;
 	struct arena arena;		/* owns all of it; nothing is the store's */
+	struct arena update_arena;	/* but for what plan_update() has put in */
 	struct arena secrets;		/* but for passwords: wiped when freed */
 };
 
@@ -137,5 +143,15 @@ bool plan_has_left(const struct plan *p, const struct kube_store *store,
 /* Fill *ret; plan_fini() it afterwards. */
 void plan_build(const struct plan_input *in, struct plan *ret);
 void plan_fini(struct plan *p);
+
+/*
+ * Bring *p up to date where nothing of its input has changed since but the
+ * EndpointSlices of these Services. What that does to the director's services
+ * is in p->updates; p->vips and all else are as they were. False where more may
+ * hang on it, and plan_build() is to tell: policy Local, health checks, quorum and
+ * fallback, BGP routes that come, go or tell how many endpoints there are.
+ */
+bool plan_update(const struct plan_input *in, const struct kube_touched *touched,
+    struct plan *p);
 
 #endif

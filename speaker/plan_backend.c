@@ -155,9 +155,8 @@ count_best(const struct ipvs_endpoint *eps, size_t n)
 	return count[USE_READY] > 0 ? count[USE_READY] : count[USE_SERVING];
 }
 
-/* The canonical endpoint list of one Service port in one family. */
-static void
-build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
+void
+plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
     const struct kube_service_port *port, struct ipvs_service *ret, struct plan *plan)
 {
 	struct plan_choice *c = plan_choice_of(ctx, svc);
@@ -207,6 +206,14 @@ build_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 	ret->nendpoints = kept;
 }
 
+const char *
+plan_port_name(struct arena *a, const struct kube_object *svc,
+    const struct kube_service_port *port)
+{
+	return arena_printf(a, "%s/%s:%u/%s", svc->meta.ns, svc->meta.name, port->port,
+	    kube_proto_name(port->proto));
+}
+
 static void
 build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
     const struct kube_service_port *port, struct ipvs_service *ret, struct plan *plan)
@@ -226,11 +233,9 @@ build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
 		.is_local_only = svc->external_policy == KUBE_POLICY_LOCAL,
 		.source_ranges = ranges,
 		.nsource_ranges = svc->nsource_ranges,
-		.name = arena_printf(ctx->arena, "%s/%s:%u/%s",
-		    claim->svc->meta.ns, claim->svc->meta.name, port->port,
-		    kube_proto_name(port->proto)),
+		.name = plan_port_name(ctx->arena, claim->svc, port),
 	};
-	build_endpoints(ctx, claim->svc, port, ret, plan);
+	plan_endpoints(ctx, claim->svc, port, ret, plan);
 }
 
 /* It is for kube-proxy to know whether it has endpoints. */

@@ -3,6 +3,7 @@
  *
  *	plan.c		which VIPs there are, and the whole in order
  *	plan_backend.c	a Service's ports and endpoints -> director services
+ *	plan_update.c	a few Services' endpoints anew
  *	plan_mode.c	who forwards: delegation, schedulers, weights of nodes
  *	plan_profile.c	ForwardingProfiles -> checks, verdicts, quorum
  *	plan_scope.c	what an advertisement covers, which nodes are fit
@@ -105,6 +106,15 @@ void plan_finish_profiles(struct plan_ctx *ctx, struct plan *ret);
 
 /* Director services of every claim, sorted as director.h wants them. */
 void plan_backends(struct plan_ctx *ctx, struct plan *ret);
+
+/* The canonical endpoint list of one Service port in one family: fills *ret's. */
+void plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
+    const struct kube_service_port *port, struct ipvs_service *ret,
+    struct plan *plan);
+
+/* What the director's service is called. */
+const char *plan_port_name(struct arena *a, const struct kube_object *svc,
+    const struct kube_service_port *port);
 
 /*
  * How many endpoints to send to the Service has on that node, or, with node NULL,

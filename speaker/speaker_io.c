@@ -239,6 +239,7 @@ begin_plan(struct speaker *s)
 		health_io_set_nodes(s->health, s->mesh.self, &s->mesh.alive);
 	}
 	s->is_dirty = s->are_nodes_dirty = s->mesh.is_bereft = false;
+	kube_store_forget_touched(s->store);
 	s->began = in.now;
 	in = input_of(s, in.now);
 	/* Two plans at a time only where the old one is asked for. */
@@ -253,6 +254,28 @@ begin_plan(struct speaker *s)
 	s->has_announced_news |= s->apply.is_outdated;
 	apply_begin(&s->apply, &s->plan, how, in.now);
 	worker_start(s->worker);
+}
+
+/*
+ * Nothing is new but EndpointSlices: only their Services are planned and programmed
+ * anew. False where that will not do. A try after a failure is for everything.
+ */
+static bool
+begin_update(struct speaker *s)
+{
+	struct mono now = clock_mono();
+	struct plan_input in = input_of(s, now);
+
+	if (!s->has_planned || s->retry.ns != MONO_NEVER.ns ||
+	    !plan_update(&in, kube_store_touched(s->store), &s->plan))
+		return false;
+	kube_store_forget_touched(s->store);
+	if (s->plan.nupdates == 0)
+		return true;
+	s->began = now;
+	apply_begin(&s->apply, &s->plan, APPLY_UPDATE, now);
+	worker_start(s->worker);
+	return true;
 }
 
 static void
@@ -280,7 +303,9 @@ programmed(struct speaker *s)
 	schedule_retry(s, now, rc != 0);
 	s->has_planned = true;
 	reporter_start(&s->reporter);
-	reporter_mark(&s->reporter);
+	/* Reports are about who announces. */
+	if (!s->apply.is_update)
+		reporter_mark(&s->reporter);
 	if (rc == 0 && s->serve_from.ns == MONO_NEVER.ns)
 		s->serve_from = mono_add_sec(now, s->conf->failback_delay_sec);
 	if (s->is_leaving) {
@@ -333,10 +358,10 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 			take_over(s);
 		return;
 	}
-	if (s->is_dirty) {
+	if (s->is_dirty || (kube_store_touched(s->store)->n > 0 && !begin_update(s)))
 		begin_plan(s);
+	if (worker_is_busy(s->worker))
 		return;
-	}
 	now = clock_mono();
 	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->mesh.alive, now));
 	next = mono_min(next, apply_deadline(&s->apply));
@@ -369,7 +394,8 @@ on_change(void *arg, enum kube_kind kind)
 		s->is_dirty |= s->conf->is_sticky && kind == KUBE_SERVICE_L2_STATUS;
 		return;
 	}
-	s->is_dirty = true;
+	/* Whose they are the store knows: see on_turn(). */
+	s->is_dirty |= kind != KUBE_ENDPOINT_SLICE;
 	s->are_nodes_dirty |= kind == KUBE_NODE;
 }
 

@@ -4,8 +4,9 @@
  *	plan_bench [SERVICES [ENDPOINTS]]	(10,000 and 4)
  *
  * All the work between the API's news and the first netlink message, by its
- * parts: decode and store, plan, goal (tables and sets), the difference. Medians
- * in ms. The kernel is not asked; it is director_bench.py that does.
+ * parts: decode and store, plan, goal (tables and sets), the difference; first
+ * where that one Service is planned anew, then where all are, as after any other
+ * change. Medians in ms. The kernel is not asked; it is director_bench.py that does.
  */
 #include <err.h>
 #include <netinet/in.h>
@@ -99,7 +100,7 @@ fill(struct kube_store *store, struct alive *alive, unsigned n, unsigned neps)
 		    "\"InternalIP\",\"address\":\"%s\"}],\"conditions\":[{\"type\":"
 		    "\"Ready\",\"status\":\"True\"}]}}", name, IP_STR(&ip));
 		put(store, json);
-		if (i > 1)
+		if (i != 2)
 			alive_put_node(alive, name, &ip, true, (struct mono){ 1 });
 	}
 	alive_end_nodes(alive);
@@ -127,54 +128,124 @@ median(double *v, size_t n)
 	return v[n / 2];
 }
 
+/* What both ways have in common. */
+struct world {
+	unsigned n, neps;
+	unsigned nchanges;
+	struct kube_store *store;
+	struct alive alive;
+	struct plan plan;
+	struct goal have;		/* what the kernel would have by now */
+};
+
+enum { DECODE, PLAN, GOAL, DIFFERENCE, ALL, NPARTS };
+typedef void round_fn(struct world *w, double t[NPARTS]);
+
+static struct plan_input
+input_of(const struct world *w)
+{
+	/* The node of the endpoint that comes and goes: it has the most to do. */
+	return (struct plan_input){ .store = w->store, .self = "n2",
+		.alive = &w->alive, .now = { 2 }, .self_state = ALIVE_UP };
+}
+
+/* The operations and commands between the two, of which there are to be few. */
+static void
+compare(const struct goal *want, const struct goal *have, bool is_first)
+{
+	struct ipvs_ops ops;
+	size_t nup, len = 0;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &len);
+
+	ipvs_diff(&want->table, &have->table, &ops, &nup);
+	nft_state_write_diff(f, "herald", NFT_HOST, &want->nft, &have->nft);
+	nft_state_write_diff(f, "herald", NFT_DIRECTOR, &want->nft, &have->nft);
+	fclose(f);
+	if (!is_first && (ops.n == 0 || ops.n > 4))
+		errx(1, "%zu operations for one endpoint", ops.n);
+	ipvs_ops_fini(&ops);
+	free(text);
+}
+
+static void
+whole(struct world *w, double t[NPARTS])
+{
+	struct plan_input in = input_of(w);
+	bool is_first = w->have.table.n == 0;
+	struct goal want;
+
+	plan_fini(&w->plan);
+	plan_build(&in, &w->plan);
+	kube_store_forget_touched(w->store);
+	t[PLAN] = now_ms();
+	goal_build(&w->plan.want, &want);
+	t[GOAL] = now_ms();
+	compare(&want, &w->have, is_first);
+	goal_fini(&w->have);
+	w->have = want;
+}
+
+static void
+update(struct world *w, double t[NPARTS])
+{
+	struct plan_input in = input_of(w);
+	struct goal was = { 0 }, is = { 0 };
+
+	if (!plan_update(&in, kube_store_touched(w->store), &w->plan))
+		errx(1, "one endpoint takes a whole plan");
+	kube_store_forget_touched(w->store);
+	t[PLAN] = now_ms();
+	goal_build_update(&w->plan.want, w->plan.updates, w->plan.nupdates, &was, &is);
+	goal_patch(&w->have, &was, &is);
+	t[GOAL] = now_ms();
+	compare(&is, &was, false);
+	goal_fini(&was);
+	goal_fini(&is);
+}
+
+static void
+measure(struct world *w, const char *what, round_fn *round)
+{
+	double part[NPARTS][NROUNDS];
+
+	for (size_t r = 0; r < NROUNDS; r++) {
+		double t[NPARTS], start = now_ms();
+
+		put_slice(w->store, w->n / 2, w->neps + ++w->nchanges % 2);
+		t[DECODE] = now_ms();
+		round(w, t);
+		t[DIFFERENCE] = now_ms();
+		part[ALL][r] = t[DIFFERENCE] - start;
+		for (size_t i = DIFFERENCE; i > DECODE; i--)
+			part[i][r] = t[i] - t[i - 1];
+		part[DECODE][r] = t[DECODE] - start;
+	}
+	printf("one endpoint among %u Services x %u, %s: decode %.2f, plan %.2f, goal %.2f, "
+	    "difference %.2f; all %.2f ms\n", w->n, w->neps, what,
+	    median(part[DECODE], NROUNDS), median(part[PLAN], NROUNDS),
+	    median(part[GOAL], NROUNDS), median(part[DIFFERENCE], NROUNDS),
+	    median(part[ALL], NROUNDS));
+}
+
 int
 main(int argc, char **argv)
 {
-	unsigned n = argc > 1 ? (unsigned)atoi(argv[1]) : 10000;
-	unsigned neps = argc > 2 ? (unsigned)atoi(argv[2]) : 4;
-	struct kube_store *store = kube_store_new();
-	double part[5][NROUNDS];
-	struct goal have = { 0 }, want;
-	struct alive alive;
-	struct plan plan = { 0 };
+	struct world w = {
+		.n = argc > 1 ? (unsigned)atoi(argv[1]) : 10000,
+		.neps = argc > 2 ? (unsigned)atoi(argv[2]) : 4,
+		.store = kube_store_new(),
+	};
+	double t[NPARTS];
 
-	alive_init(&alive);
-	fill(store, &alive, n, neps);
-	for (size_t r = 0; r < NROUNDS; r++) {
-		struct plan_input in = { .store = store, .self = "n1", .alive = &alive,
-			.now = { 2 }, .self_state = ALIVE_UP };
-		struct ipvs_ops ops;
-		double t[5];
-		size_t nup, len = 0;
-		char *text = NULL;
-		FILE *f = open_memstream(&text, &len);
-
-		t[0] = now_ms();
-		put_slice(store, n / 2, neps + r % 2);
-		t[1] = now_ms();
-		plan_fini(&plan);
-		plan_build(&in, &plan);
-		t[2] = now_ms();
-		goal_build(&plan.want, &want);
-		t[3] = now_ms();
-		ipvs_diff(&want.table, &have.table, &ops, &nup);
-		nft_state_write_diff(f, "herald", NFT_HOST, &want.nft, &have.nft);
-		nft_state_write_diff(f, "herald", NFT_DIRECTOR, &want.nft, &have.nft);
-		fclose(f);
-		t[4] = now_ms();
-		for (size_t i = 0; i < 4; i++)
-			part[i][r] = t[i + 1] - t[i];
-		part[4][r] = t[4] - t[0];
-		if (r > 1 && ops.n > 4)
-			errx(1, "%zu operations for one endpoint", ops.n);
-		ipvs_ops_fini(&ops);
-		free(text);
-		goal_fini(&have);
-		have = want;
-	}
-	printf("one endpoint among %u Services x %u: decode %.2f, plan %.2f, goal %.2f, "
-	    "difference %.2f; all %.2f ms\n", n, neps, median(part[0], NROUNDS),
-	    median(part[1], NROUNDS), median(part[2], NROUNDS), median(part[3], NROUNDS),
-	    median(part[4], NROUNDS));
+	alive_init(&w.alive);
+	fill(w.store, &w.alive, w.n, w.neps);
+	whole(&w, t);
+	measure(&w, "its Service alone", update);
+	measure(&w, "a whole plan", whole);
+	plan_fini(&w.plan);
+	goal_fini(&w.have);
+	alive_fini(&w.alive);
+	kube_store_free(w.store);
 	return 0;
 }
