@@ -240,16 +240,16 @@ status_decode(struct dec *d, const struct dec_at *root, struct kube_object *o)
 		dec_pool_status(d, root, &o->pool);
 		break;
 	case KUBE_L2_ADVERTISEMENT:
-		o->l2adv.accepted = dec_accepted(d, root);
+		o->l2adv.accepted = dec_condition(d, root, "Accepted");
 		break;
 	case KUBE_BGP_ADVERTISEMENT:
-		o->bgpadv.accepted = dec_accepted(d, root);
+		o->bgpadv.accepted = dec_condition(d, root, "Accepted");
 		break;
 	case KUBE_BGP_PEER:
-		o->bgp_peer.accepted = dec_accepted(d, root);
+		o->bgp_peer.accepted = dec_condition(d, root, "Accepted");
 		break;
 	case KUBE_FORWARDING_PROFILE:
-		o->profile.accepted = dec_accepted(d, root);
+		o->profile.accepted = dec_condition(d, root, "Accepted");
 		break;
 	default:
 		break;

@@ -121,18 +121,18 @@ status_text(struct dec *d, const struct dec_at *at, const char *key)
 }
 
 struct kube_condition
-dec_accepted(struct dec *d, const struct dec_at *root)
+dec_condition(struct dec *d, const struct dec_at *root, const char *type)
 {
 	struct dec_at status = dec_field(root, "status");
 	struct dec_at list = dec_field(&status, "conditions");
 	struct kube_condition c = { .status = NULL };
 
 	for (struct dec_at it = dec_first(&list); it.node != NULL; it = dec_next(&it)) {
-		struct dec_at type = dec_field(&it, "type");
+		struct dec_at its = dec_field(&it, "type");
 		int64_t generation = status_count(&it, "observedGeneration");
 
-		if (!cJSON_IsString(type.node) ||
-		    strcmp(type.node->valuestring, "Accepted") != 0)
+		if (!cJSON_IsString(its.node) ||
+		    strcmp(its.node->valuestring, type) != 0)
 			continue;
 		c.status = status_text(d, &it, "status");
 		c.reason = status_text(d, &it, "reason");
@@ -154,7 +154,7 @@ dec_pool_status(struct dec *d, const struct dec_at *root,
 	p->assigned[1] = status_count(&status, "assignedIPv6");
 	p->available[0] = status_count(&status, "availableIPv4");
 	p->available[1] = status_count(&status, "availableIPv6");
-	p->accepted = dec_accepted(d, root);
+	p->accepted = dec_condition(d, root, "Accepted");
 }
 
 void

@@ -103,8 +103,9 @@ uint32_t dec_duration_ms(struct dec *d, const struct dec_at *at, uint32_t min_ms
 /* What an advertisement's spec is about. */
 struct kube_scope dec_scope(struct dec *d, const struct dec_at *spec);
 
-/* The condition Accepted of root's status. Fails never: see types.h. */
-struct kube_condition dec_accepted(struct dec *d, const struct dec_at *root);
+/* The condition of that type in root's status. Fails never: see types.h. */
+struct kube_condition dec_condition(struct dec *d, const struct dec_at *root,
+    const char *type);
 
 extern const struct dec_word dec_protos[];
 

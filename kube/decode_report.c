@@ -4,6 +4,7 @@
  * has not been written yet.
  */
 #include "kube/decode_impl.h"
+#include "kube/report.h"
 
 /* interfaces: [{name}] */
 static const char **
@@ -39,10 +40,12 @@ dec_service_status(struct dec *d, const struct dec_at *root, struct kube_object 
 	s->node = dec_str(d, &node);
 	s->svc_ns = dec_str(d, &ns);
 	s->svc_name = dec_str(d, &name);
-	if (o->kind == KUBE_SERVICE_L2_STATUS)
+	if (o->kind == KUBE_SERVICE_L2_STATUS) {
 		s->names = interface_names(d, &interfaces, &s->nnames);
-	else
+		s->conflict = dec_condition(d, root, KUBE_REPORT_CONFLICT);
+	} else {
 		s->names = dec_strings(d, &peers, DEC_LIST_MAX, &s->nnames);
+	}
 }
 
 void

@@ -69,6 +69,9 @@ kube_report_hash(const struct kube_object *o)
 		hash = mix(svc->svc_name, mix(svc->svc_ns, hash));
 		for (size_t i = 0; i < svc->nnames; i++)
 			hash = mix(svc->names[i], hash);
+		if (svc->conflict.status != NULL &&
+		    strcmp(svc->conflict.status, "True") == 0)
+			hash = mix(svc->conflict.message, mix(svc->conflict.reason, hash));
 	}
 	return hash != 0 ? hash : 1;
 }

@@ -11,6 +11,9 @@
 
 #include "kube/types.h"
 
+/* The condition of a ServiceL2Status that says whether its address is used twice. */
+#define KUBE_REPORT_CONFLICT "AddressConflict"
+
 enum {
 	KUBE_LABEL_LEN = 64,		/* a label's value, NUL included */
 	KUBE_REPORT_NAME_LEN = 46 + 1 + 16 + 1,
@@ -32,7 +35,11 @@ const char *kube_report_name(const char *node, const char *ns, const char *name,
 /* The node that a report is of; "" where it does not say, or is none. */
 const char *kube_report_node(const struct kube_object *o);
 
-/* Equal where two reports of one name say the same; never 0. */
+/*
+ * Equal where two reports of one name say the same; never 0. No conflict is no
+ * conflict, whether a condition says so or there is none, as from a speaker or in a
+ * CRD that knows none; and since when there is one is not looked at.
+ */
 uint64_t kube_report_hash(const struct kube_object *o);
 
 #endif

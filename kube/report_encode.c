@@ -24,6 +24,20 @@ print(cJSON *tree)
 }
 
 static void
+add_condition(cJSON *status, const char *type, const struct kube_condition *c)
+{
+	cJSON *list = cJSON_AddArrayToObject(status, "conditions");
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddItemToArray(list, item);
+	cJSON_AddStringToObject(item, "type", type);
+	cJSON_AddStringToObject(item, "status", c->status);
+	cJSON_AddStringToObject(item, "reason", text(c->reason));
+	cJSON_AddStringToObject(item, "message", text(c->message));
+	cJSON_AddStringToObject(item, "lastTransitionTime", text(c->since));
+}
+
+static void
 add_service_status(cJSON *status, const struct kube_object *o)
 {
 	const struct kube_service_status *s = &o->service_status;
@@ -43,6 +57,8 @@ add_service_status(cJSON *status, const struct kube_object *o)
 		}
 		cJSON_AddItemToArray(list, item);
 	}
+	if (is_l2 && s->conflict.status != NULL)
+		add_condition(status, KUBE_REPORT_CONFLICT, &s->conflict);
 }
 
 /*

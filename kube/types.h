@@ -433,6 +433,7 @@ struct kube_service_status {
 	const char *svc_ns, *svc_name;
 	const char **names;		/* L2: of interfaces; BGP: of BGPPeers */
 	size_t	nnames;
+	struct kube_condition conflict;	/* L2, in our own group: AddressConflict */
 };
 
 /* The BGPSessionState of frr-k8s, in our own API group. */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,11 +6,14 @@
 #include "lib/mem.h"
 #include "speaker/report.h"
 
-/* One Service by one link or to one peer. */
+enum { CONFLICTS_TOLD = 4 };		/* of a Service; of more, how many */
+
+/* One Service by one link or to one peer; or in conflict on a link. */
 struct mention {
 	enum kube_kind kind;
 	const struct plan_service *svc;
-	const char *what;		/* the link's or the peer's name */
+	const char *what;		/* the link's or the peer's name; "" conflict */
+	const struct report_conflict *conflict;
 };
 
 struct mentions {
@@ -28,16 +32,21 @@ mention_cmp(const void *va, const void *vb)
 	if ((c = strcmp(a->svc->ns, b->svc->ns)) != 0 ||
 	    (c = strcmp(a->svc->name, b->svc->name)) != 0)
 		return c;
-	return strcmp(a->what, b->what);
+	if ((c = strcmp(a->what, b->what)) != 0 || a->conflict == NULL)
+		return c;
+	if ((c = ip_cmp(&a->conflict->vip, &b->conflict->vip)) != 0)
+		return c;
+	return strcmp(a->conflict->ifname, b->conflict->ifname);
 }
 
 static void
 mention(struct mentions *m, enum kube_kind kind, const struct plan_vip *v,
-    const char *what)
+    const char *what, const struct report_conflict *conflict)
 {
 	for (size_t i = 0; i < v->nservices; i++) {
 		m->items = mem_grow(m->items, m->n, &m->cap, sizeof(*m->items));
-		m->items[m->n++] = (struct mention){ kind, &v->services[i], what };
+		m->items[m->n++] = (struct mention){ kind, &v->services[i], what,
+		    conflict };
 	}
 }
 
@@ -75,7 +84,13 @@ collect_links(const struct report_input *in, struct mentions *m)
 		const struct plan_vip *v = find_vip(in->plan, &in->links[i].vip);
 
 		if (v != NULL && v->is_mine)
-			mention(m, KUBE_SERVICE_L2_STATUS, v, in->links[i].ifname);
+			mention(m, KUBE_SERVICE_L2_STATUS, v, in->links[i].ifname, NULL);
+	}
+	for (size_t i = 0; in->has_conditions && i < in->nconflicts; i++) {
+		const struct plan_vip *v = find_vip(in->plan, &in->conflicts[i].vip);
+
+		if (v != NULL && v->is_mine)
+			mention(m, KUBE_SERVICE_L2_STATUS, v, "", &in->conflicts[i]);
 	}
 }
 
@@ -90,7 +105,7 @@ collect_routes(const struct report_input *in, struct mentions *m)
 
 			if (v != NULL && is_programmed(in, &v->ip))
 				mention(m, KUBE_SERVICE_BGP_STATUS, v,
-				    r->route.peers[0]);
+				    r->route.peers[0], NULL);
 		}
 	}
 }
@@ -107,6 +122,60 @@ add(struct report_set *s, const struct report_input *in, enum kube_kind kind,
 	o->meta.name = arena_strdup(&s->arena,
 	    kube_report_name(in->node, svc_ns, name, buf));
 	return o;
+}
+
+static const char *
+one_conflict(struct arena *arena, const struct report_conflict *c)
+{
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1],
+	    c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
+	if (c->node[0] != '\0')
+		return arena_printf(arena, "%s on %s is announced by node %s (%s), too: "
+		    "the two do not hear each other's speaker", IP_STR(&c->vip), c->ifname,
+		    c->node, mac);
+	return arena_printf(arena, "%s on %s is used by %s, which is no node of this "
+	    "cluster: find that machine, or take the address out of its pool",
+	    IP_STR(&c->vip), c->ifname, mac);
+}
+
+/* Of a Service in conflicts as its first n mentions have it; n may be 0. */
+static struct kube_condition
+condition(struct arena *arena, const struct mention *m, size_t n)
+{
+	struct kube_condition c = { .status = "False", .reason = "NoOtherUser",
+	    .message = "nobody else is known to use an address of the Service" };
+
+	for (size_t i = 0; i < n; i++) {
+		const char *one = one_conflict(arena, m[i].conflict);
+		bool is_stranger = m[i].conflict->node[0] == '\0';
+
+		if (i == 0)
+			c = (struct kube_condition){ .status = "True",
+			    .reason = "TwoOwners", .message = one };
+		else if (i < CONFLICTS_TOLD)
+			c.message = arena_printf(arena, "%s; %s", c.message, one);
+		if (is_stranger)
+			c.reason = "DuplicateAddress";
+	}
+	if (n > CONFLICTS_TOLD)
+		c.message = arena_printf(arena, "%s; and %zu more", c.message,
+		    n - CONFLICTS_TOLD);
+	return c;
+}
+
+/* Those of m's own Service, at the beginning of its mentions. */
+static size_t
+count_conflicts(const struct mention *m, const struct mention *end)
+{
+	const struct mention *first = m;
+
+	while (m < end && m->conflict != NULL &&
+	    strcmp(m->svc->ns, first->svc->ns) == 0 &&
+	    strcmp(m->svc->name, first->svc->name) == 0)
+		m++;
+	return (size_t)(m - first);
 }
 
 /* Mentions that lie together become one report; so do their names lie. */
@@ -129,7 +198,12 @@ add_services(struct report_set *s, const struct report_input *in,
 			st->svc_ns = a->svc->ns;
 			st->svc_name = a->svc->name;
 			st->names = name;
+			if (in->has_conditions && a->kind == KUBE_SERVICE_L2_STATUS)
+				st->conflict = condition(&s->arena, a,
+				    count_conflicts(a, m->items + m->n));
 		}
+		if (a->conflict != NULL)
+			continue;
 		if (is_first || strcmp(a->what, a[-1].what) != 0) {
 			*name++ = a->what;
 			st->nnames++;
@@ -212,4 +286,18 @@ report_set_get(const struct report_set *s, enum kube_kind kind, const char *name
 
 	return s->n == 0 ? NULL :
 	    bsearch(&key, s->items, s->n, sizeof(*s->items), object_cmp);
+}
+
+void
+report_date(struct kube_object *o, const struct kube_object *have, const char *now)
+{
+	struct kube_condition *c = &o->service_status.conflict;
+	struct kube_condition was = { .status = NULL };
+
+	if (o->kind != KUBE_SERVICE_L2_STATUS || c->status == NULL)
+		return;
+	if (have != NULL)
+		was = have->service_status.conflict;
+	c->since = was.since != NULL && was.status != NULL &&
+	    strcmp(was.status, c->status) == 0 ? was.since : now;
 }

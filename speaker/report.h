@@ -19,6 +19,14 @@ struct report_link {
 	const char *ifname;
 };
 
+/* A VIP that somebody else uses, too, as far as is known now. */
+struct report_conflict {
+	struct ip vip;
+	const char *ifname;
+	const uint8_t *mac;		/* of the other; 6 bytes */
+	const char *node;		/* that it is of; "" no node of the cluster */
+};
+
 struct report_session {
 	const char *name;		/* of the BGPPeer */
 	struct ip addr;			/* IP_NONE: not found yet */
@@ -34,6 +42,9 @@ struct report_input {
 	const char *ns;			/* where reports are kept */
 	const struct report_link *links;	/* in any order */
 	size_t	nlinks;
+	const struct report_conflict *conflicts;	/* in any order */
+	size_t	nconflicts;
+	bool	has_conditions;		/* the API keeps them: in our own group */
 	const struct ip *programmed;	/* VIPs forwarded for, sorted */
 	size_t	nprogrammed;
 	bool	is_bgp_gone;		/* routes of the plan are withdrawn */
@@ -48,11 +59,21 @@ struct report_set {
 	struct arena arena;
 };
 
+/*
+ * A Service whose VIP this node should announce and does not, for another machine
+ * has it, has a ServiceL2Status, too: of no interface, with the condition.
+ */
 void report_want(const struct report_input *in, struct report_set *ret);
 void report_set_fini(struct report_set *s);
 
 /* The report of that kind and name, or NULL. */
 const struct kube_object *report_set_get(const struct report_set *s,
     enum kube_kind kind, const char *name);
+
+/*
+ * o, which is to be written in place of have (NULL: nothing is there): since when
+ * its condition holds, which is now unless have says the same. now lives on in o.
+ */
+void report_date(struct kube_object *o, const struct kube_object *have, const char *now);
 
 #endif

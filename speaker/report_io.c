@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metrics.h"
+#include "lib/stamp.h"
 #include "speaker/report_io.h"
 
 enum {
@@ -63,10 +64,22 @@ add_session(void *arg, const struct bgp_io_status *s)
 	    .is_bfd_up = s->bfd == BFD_PEER_UP };
 }
 
+static struct report_conflict *
+conflicts_of(const struct tell *t)
+{
+	struct report_conflict *all = mem_zalloc((t->nrivals + 1) * sizeof(*all));
+
+	for (size_t i = 0; i < t->nrivals; i++)
+		all[i] = (struct report_conflict){ t->rivals[i].vip, t->rivals[i].ifname,
+		    t->rivals[i].mac, t->rivals[i].node };
+	return all;
+}
+
 static void
 look(const struct reporter *r, struct links *links, struct sessions *sessions,
     struct report_set *ret)
 {
+	struct report_conflict *conflicts = conflicts_of(r->conf.tell);
 	const struct apply *a = r->conf.apply;
 
 	arp_io_each(r->conf.arp, add_link, links);
@@ -77,10 +90,13 @@ look(const struct reporter *r, struct links *links, struct sessions *sessions,
 		.node = r->conf.node,
 		.ns = r->conf.ns,
 		.links = links->items, .nlinks = links->n,
+		.conflicts = conflicts, .nconflicts = r->conf.tell->nrivals,
+		.has_conditions = r->conf.has_conditions,
 		.programmed = a->programmed.vips, .nprogrammed = a->programmed.n,
 		.is_bgp_gone = a->is_bgp_gone,
 		.sessions = sessions->items, .nsessions = sessions->n,
 	}, ret);
+	free(conflicts);
 }
 
 /* --- writing --------------------------------------------------------------- */
@@ -144,7 +160,9 @@ begin(struct reporter *r, const struct report_step *s, struct mono now)
 {
 	const char *name = s->o->meta.name;
 	struct reporter_job *j = mem_zalloc(sizeof(*j) + strlen(name) + 1);
+	struct kube_object o = *s->o;
 	const struct kube_object *node;
+	char stamp[STAMP_LEN];
 
 	j->reporter = r;
 	j->kind = s->o->kind;
@@ -157,7 +175,9 @@ begin(struct reporter *r, const struct report_step *s, struct mono now)
 		return;
 	}
 	node = kube_store_get(r->conf.store, KUBE_NODE, NULL, r->conf.node);
-	kube_source_put(r->conf.source, s->o, node != NULL ? node->meta.uid : NULL,
+	report_date(&o, kube_store_get(r->conf.store, o.kind, o.meta.ns, j->name),
+	    stamp_sec(clock_wall_ns(), stamp));
+	kube_source_put(r->conf.source, &o, node != NULL ? node->meta.uid : NULL,
 	    job_done, j);
 	if (s->is_new && j->kind == KUBE_SERVICE_L2_STATUS)
 		delete_of_the_fallen(r, s->o, now);

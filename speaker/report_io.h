@@ -12,6 +12,7 @@
 #include "speaker/alive.h"
 #include "speaker/apply.h"
 #include "speaker/report_pace.h"
+#include "speaker/tell_io.h"
 
 /* The kinds it writes, and so has to read. */
 #define REPORT_KINDS (1u << KUBE_SERVICE_L2_STATUS | 1u << KUBE_SERVICE_BGP_STATUS | \
@@ -34,6 +35,8 @@ struct reporter_conf {
 	const struct apply *apply;
 	const struct alive *alive;
 	const struct arp_io *arp;
+	const struct tell *tell;
+	bool	has_conditions;		/* see struct report_input */
 };
 
 struct reporter_job;

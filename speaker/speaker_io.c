@@ -430,6 +430,7 @@ on_conflict(void *arg, const struct ip *vip, const char *ifname, const uint8_t m
 	struct speaker *s = arg;
 
 	tell_conflict(&s->tell, vip, ifname, mac);
+	reporter_mark(&s->reporter);
 }
 
 static void
@@ -438,6 +439,7 @@ on_settled(void *arg, const struct ip *vip, const char *ifname)
 	struct speaker *s = arg;
 
 	tell_settled(&s->tell, vip, ifname);
+	reporter_mark(&s->reporter);
 }
 
 static void
@@ -556,7 +558,9 @@ open_engines(struct speaker *s, char err[512])
 		reporter_init(&s->reporter, &(struct reporter_conf){ .loop = s->loop,
 		    .source = s->source, .store = s->store, .node = conf->node_name,
 		    .ns = conf->ns, .plan = &s->plan, .apply = &s->apply,
-		    .alive = &s->mesh.alive, .arp = s->arp });
+		    .alive = &s->mesh.alive, .arp = s->arp, .tell = &s->tell,
+		    .has_conditions = conf->api_group == NULL ||
+		    strcmp(conf->api_group, KUBE_API_GROUP_METALLB) != 0 });
 	s->worker = worker_new(s->loop, work, on_worked, s);
 	if (s->worker == NULL) {
 		snprintf(err, 512, "no thread can be started; raise the limit on "

@@ -181,7 +181,7 @@ find_rival(const struct tell *t, const struct ip *vip, const char *ifname)
 
 static void
 note_rival(struct tell *t, const struct ip *vip, const char *ifname,
-    const uint8_t mac[6])
+    const uint8_t mac[6], const char *node)
 {
 	struct tell_rival *r = find_rival(t, vip, ifname);
 
@@ -192,6 +192,7 @@ note_rival(struct tell *t, const struct ip *vip, const char *ifname,
 		snprintf(r->ifname, sizeof(r->ifname), "%s", ifname);
 	}
 	memcpy(r->mac, mac, sizeof(r->mac));
+	snprintf(r->node, sizeof(r->node), "%s", node != NULL ? node : "");
 }
 
 void
@@ -202,7 +203,7 @@ tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
 	const char *node = node_of_mac(t, mac);
 	char text[18];
 
-	note_rival(t, vip, ifname, mac);
+	note_rival(t, vip, ifname, mac, node);
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
 	    mac[2], mac[3], mac[4], mac[5]);
 	metrics_add(&m_conflicts, node != NULL ? "rival=\"speaker\"" :

@@ -23,6 +23,7 @@ struct tell_rival {
 	struct ip vip;
 	char	ifname[16];
 	uint8_t	mac[6];
+	char	node[254];		/* whose speaker it is; "" no node's */
 };
 
 struct tell {

@@ -71,6 +71,7 @@ class Dump:
         self.kinds = kinds
         self.lock = threading.Lock()
         self.state, self.deleted, self.patches, self.metrics = {}, [], [], []
+        self.details = {}       # what is told of an object besides
         self.nlines, self.is_synced, self.metrics_done = 0, False, False
         self.log = open(log, "w")
         self.log_path = log
@@ -93,8 +94,9 @@ class Dump:
         if what == "=":
             self.is_synced = True
         elif what == "+":
-            kind, key, rv = rest.split(" ")[:3]
+            kind, key, rv, *details = rest.split(" ", 3)
             self.state[kind, key] = rv
+            self.details[kind, key] = details[0] if details else ""
         elif what == "-":
             kind, key = rest.split(" ")
             self.state.pop((kind, key), None)

@@ -20,7 +20,19 @@ l2(const char *node, const char *ns, const char *name, const char **names, size_
 {
 	return (struct kube_object){ .kind = KUBE_SERVICE_L2_STATUS,
 	    .meta = { .ns = "lb", .name = "web-1" },
-	    .service_status = { node, ns, name, names, n } };
+	    .service_status = { .node = node, .svc_ns = ns, .svc_name = name,
+		.names = names, .nnames = n } };
+}
+
+/* The same with a condition. */
+static struct kube_object
+conflict(const char *status, const char *message, const char *since)
+{
+	struct kube_object o = l2("n1", "d", "web", two, 2);
+
+	o.service_status.conflict = (struct kube_condition){ .status = status,
+		.reason = "DuplicateAddress", .message = message, .since = since };
+	return o;
 }
 
 static struct kube_object
@@ -61,7 +73,10 @@ START_TEST(round_trip)
 	const struct kube_object all[] = {
 		l2("n1", "d", "web", two, 2), l2("n1", "d", "web", NULL, 0),
 		session(NULL, "Established", "up"), session("red", "Active", "N/A"),
+		conflict("True", "by 02:00", "2026-11-21T06:00:00Z"),
+		conflict("False", "by nobody", "2026-11-21T06:00:00Z"),
 	};
+	const struct kube_condition *c;
 	struct kube_object *got;
 
 	for (size_t i = 0; i < nitems(all); i++) {
@@ -73,7 +88,15 @@ START_TEST(round_trip)
 		    "row %zu", i);
 		kube_object_free(got);
 	}
+	got = through(&all[4], "heraldlb.io");
+	c = &got->service_status.conflict;
+	ck_assert_str_eq(c->status, "True");
+	ck_assert_str_eq(c->reason, "DuplicateAddress");
+	ck_assert_str_eq(c->message, "by 02:00");
+	ck_assert_str_eq(c->since, "2026-11-21T06:00:00Z");
+	kube_object_free(got);
 	got = through(&all[0], "metallb.io");
+	ck_assert_ptr_null(got->service_status.conflict.status);
 	ck_assert_uint_eq(got->service_status.nnames, 2);
 	ck_assert_str_eq(got->service_status.names[1], "eth1");
 	ck_assert_str_eq(kube_map_get(&got->meta.labels, "metallb.io/node"), "n1");
@@ -105,6 +128,16 @@ START_TEST(as_text)
 	got = kube_encode_report(&o, "metallb.io", "metallb.io/v1beta1", NULL);
 	ck_assert_ptr_null(strstr(got, "ownerReferences"));
 	free(got);
+	o = conflict("False", "nobody", "2026-11-21T06:00:00Z");
+	got = kube_encode_report_status(&o);
+	want = json("{'status':{'node':'n1','serviceName':'web','serviceNamespace':'d',"
+	    "'interfaces':[{'name':'eth0'},{'name':'eth1'}],'conditions':[{"
+	    "'type':'AddressConflict','status':'False','reason':'DuplicateAddress',"
+	    "'message':'nobody','lastTransitionTime':'2026-11-21T06:00:00Z'}]}}");
+	ck_assert_str_eq(got, want);
+	free(got);
+	free(want);
+	o = l2("n1", "d", "web", one, 1);
 	o.kind = KUBE_SERVICE_BGP_STATUS;
 	got = kube_encode_report_status(&o);
 	want = json("{'status':{'node':'n1','serviceName':'web','serviceNamespace':'d',"
@@ -134,7 +167,11 @@ START_TEST(hashes)
 		l2("n1", "dw", "eb", two, 2), l2(NULL, NULL, NULL, NULL, 0),
 		session(NULL, "Active", "up"), session(NULL, "Idle", "up"),
 		session(NULL, "Active", "down"), session("red", "Active", "up"),
+		conflict("True", "by 02:00", NULL), conflict("True", "by 02:01", NULL),
 	};
+	/* What an API server without the field, or an earlier speaker, has of it. */
+	struct kube_object none = conflict("False", "nobody", "2026-11-21T06:00:00Z");
+	struct kube_object later = conflict("True", "by 02:00", "2026-11-21T06:00:00Z");
 	struct kube_object empty = session("", "Active", "up");
 
 	for (size_t i = 0; i < nitems(differ); i++) {
@@ -144,6 +181,10 @@ START_TEST(hashes)
 	}
 	ck_assert_msg(kube_report_hash(&empty) == kube_report_hash(&differ[8]),
 	    "no VRF, however it is said");
+	ck_assert_msg(kube_report_hash(&none) == kube_report_hash(&differ[0]),
+	    "no conflict, however it is said");
+	ck_assert_msg(kube_report_hash(&later) == kube_report_hash(&differ[12]),
+	    "since when is not looked at");
 }
 END_TEST
 

@@ -7,7 +7,8 @@
  *	! KIND NAMESPACE/NAME ERROR TEXT	(the outcome of a patch)
  *
  * Commands on stdin: "patch KIND NAMESPACE NAME RV|- BODY", "put KIND NAMESPACE
- * NAME NODE WORD" (a report on Service default/web), "delete KIND NAMESPACE NAME",
+ * NAME NODE WORD [CONFLICT]" (a report on Service default/web; CONFLICT: the message
+ * of its condition, - for none now), "delete KIND NAMESPACE NAME",
  * "event KIND NAMESPACE NAME MESSAGE", "metrics". Used by the API tests, to see what the
  * daemons would see without needing either of them.
  */
@@ -60,6 +61,9 @@ print_detail(const struct kube_object *o)
 	else if (o->kind == KUBE_ENDPOINT_SLICE)
 		for (size_t i = 0; i < o->slice.nendpoints; i++)
 			printf(" %s", IP_STR(&o->slice.endpoints[i].ip));
+	else if (o->kind == KUBE_SERVICE_L2_STATUS &&
+	    o->service_status.conflict.status != NULL)
+		printf(" conflict=%s", o->service_status.conflict.status);
 }
 
 static void
@@ -123,12 +127,18 @@ patched(void *arg, int error, const char *text)
 
 static void
 put_report(struct dump *d, enum kube_kind kind, const char *ns, const char *name,
-    const char *node, const char *word)
+    const char *node, const char *word, const char *conflict)
 {
 	const struct kube_object *owner = kube_store_get(d->store, KUBE_NODE, NULL, node);
 	struct kube_object o = { .kind = kind, .meta = { .ns = ns, .name = name },
-	    .service_status = { node, "default", "web", &word, 1 } };
+	    .service_status = { .node = node, .svc_ns = "default", .svc_name = "web",
+		.names = &word, .nnames = 1 } };
+	struct kube_condition *c = &o.service_status.conflict;
 
+	if (conflict != NULL)
+		*c = (struct kube_condition){ .reason = "Tested", .message = conflict,
+		    .status = strcmp(conflict, "-") == 0 ? "False" : "True",
+		    .since = "2026-11-21T06:00:00Z" };
 	if (kind == KUBE_BGP_SESSION_STATE)
 		o.session_state = (struct kube_session_state){ .node = node,
 		    .peer_name = "tor", .peer = word };
@@ -160,7 +170,8 @@ command(struct dump *d, char *line)
 		    mem_printf("%s %s/%s", kind, ns, name));
 	} else if (strcmp(verb, "put") == 0) {
 		rv = strtok(NULL, " ");
-		put_report(d, kind_of(kind), ns, name, rv, strtok(NULL, ""));
+		rest = strtok(NULL, " ");
+		put_report(d, kind_of(kind), ns, name, rv, rest, strtok(NULL, ""));
 	} else if (strcmp(verb, "delete") == 0) {
 		kube_source_delete(d->src, kind_of(kind), ns, name, patched,
 		    mem_printf("%s %s/%s", kind, ns, name));

@@ -277,6 +277,7 @@ class Daemons:
             expect((owner["kind"], owner["uid"]) == ("Node", node["metadata"]["uid"]), f"{owner}")
             until(lambda: [k for what, k in d.state if what == kind] == [f"{NS}/a"],
                   lambda: f"its own report alone, not {d.state}")
+            self.conflict_is_kept(d)
             for _ in range(2):
                 error, text = d.write("delete", kind, NS, "b")
                 expect(error == 0, f"delete, there or not: {error} {text}")
@@ -290,6 +291,20 @@ class Daemons:
                 error, text = d.write(verb, kind, NS, "c", "n1", "eth0")
                 expect(error == -13 and f'verbs: ["{missing}"]' in text, f"{error} {text}")
         return f"gone {gone * 1000:.0f} ms after its Node, by the garbage collector"
+
+    def conflict_is_kept(self, d):
+        """The condition AddressConflict comes, is read back, goes, and kubectl shows it."""
+        for said, status in (("10.0.0.1 on eth0 is used by another", "True"), ("-", "False")):
+            error, text = d.write("put", "ServiceL2Status", NS, "a", "n1", "eth1", said)
+            expect(error == 0, f"put with a condition: {error} {text}")
+            found = self.reports()["a"]["status"].get("conditions")
+            expect(found == [{"type": "AddressConflict", "status": status, "reason": "Tested",
+                              "message": said, "lastTransitionTime": "2026-11-21T06:00:00Z"}],
+                   f"the conditions are {found}")
+            until(lambda s=status: d.details.get(("ServiceL2Status", f"{NS}/a")) ==
+                  f"conflict={s}", lambda: f"it to be read back: {d.details}")
+            shown = self.c.kubectl("get", "servicel2statuses", "-n", NS, "--no-headers", "a")
+            expect(status in shown.stdout.split(), f"kubectl shows {shown.stdout}")
 
     def test_reports_through_faults(self):
         """Made, written and deleted once each, whatever becomes of the requests."""

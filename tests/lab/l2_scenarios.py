@@ -1,10 +1,8 @@
-"""l2_scenarios.py - layer 2 in trouble: a LAN in two halves, strangers, floods.
+"""l2_scenarios.py - layer 2 in trouble: a LAN in two halves; and other people's tools.
 
 They take part in `make lab` after those of scenarios.py; each leaves the lab as it
 found it.
 """
-import datetime
-import json
 import os
 import re
 import subprocess
@@ -13,160 +11,13 @@ import time
 import objects
 import topology
 from measure import Connections, Failed, Not, pods_reached, until
-from neighbour import Watch, who_has
-from netns import create, exists, inside, ip_batch, output, set_link
+from neighbour import who_has
+from netns import inside, ip_batch, set_link
 from objects import TCP_PORT, UDP_PORT
 from scenarios import ms, scenario_adder, spread
 
 SCENARIOS = []      # as in scenarios.py
 scenario = scenario_adder(SCENARIOS)
-
-
-# --- a stranger with the same address -----------------------------------------
-
-STRANGER_MAC = topology.lan_mac(66)
-
-
-class Stranger:
-    """A host on the LAN that is given addresses it should not have."""
-
-    def __init__(self):
-        if exists("stranger"):
-            return
-        create("stranger")
-        ip_batch("lan", ["link add e-stranger type veth peer name eth0 address "
-                         f"{STRANGER_MAC} netns stranger", "link set e-stranger master br0 up"])
-        ip_batch("stranger", ["addr add 10.0.0.66/24 dev eth0",
-                              "addr add fd00:a::42/64 dev eth0 nodad", "link set eth0 up"])
-
-    @staticmethod
-    def take(vip):
-        # Without duplicate address detection: it would find the owner and give way.
-        ip_batch("stranger", [f"addr add {vip}/128 dev eth0 nodad" if ":" in vip else
-                              f"addr add {vip}/32 dev eth0"])
-
-    @staticmethod
-    def drop(vip):
-        output("stranger", "ip", "addr", "flush", "to", vip)
-
-    @staticmethod
-    def speak(vip):
-        """Say something as vip: whoever hears the question learns the sender's MAC."""
-        if ":" in vip:
-            argv = ["ndisc6", "-q", "-1", "-r", "1", "-w", "100", "-s", vip,
-                    topology.CLIENT_IP6, "eth0"]
-        else:
-            argv = ["arping", "-q", "-c", "1", "-w", "1", "-U", "-s", vip, "-I", "eth0", vip]
-        output("stranger", *argv)
-
-
-def events(lab, reason, vip):
-    """The messages of Events of that reason that speak of vip."""
-    try:
-        with open(f"{lab.objects.path}/.status/events.jsonl") as f:
-            all_events = [json.loads(line) for line in f if line.endswith("\n")]
-    except FileNotFoundError:
-        return []
-    return [e["message"] for e in all_events
-            if e["reason"] == reason and re.search(rf"(^|\W){re.escape(vip)}\W", e["message"])]
-
-
-def told_of_duplicate(lab, node, vip, nbefore):
-    """Event, metrics and log of the owner all name the stranger: when its log did, by
-    the clock of time.monotonic(); or a Not."""
-    speaker = lab.speakers[node.name]
-    said = events(lab, "DuplicateAddress", vip)
-    if len(said) <= nbefore or STRANGER_MAC not in said[-1]:
-        return Not(f"the Events are {said}")
-    metrics = speaker.metrics()
-    if metrics.get(f'herald_l2_conflict{{vip="{vip}",iface="eth0"}}') != 1:
-        return Not("herald_l2_conflict is not 1")
-    if not metrics.get('herald_vip_conflicts_total{rival="stranger"}'):
-        return Not("herald_vip_conflicts_total counts none")
-    logged = re.findall(rf"^(\S+)Z .*somebody else uses this address.*vip={re.escape(vip)} .*"
-                        f"mac={STRANGER_MAC}", speaker.log_tail(60), re.M)
-    if not logged:
-        return Not("its log does not name the MAC")
-    at = datetime.datetime.fromisoformat(logged[-1] + "+00:00").timestamp()
-    return at - time.time() + time.monotonic()
-
-
-@scenario(4, 6)
-def duplicate_at_claim(svc):
-    """A Service gets an address that a stranger has. The first probe finds it: the VIP
-    is not announced, and Event, metric and log have the MAC; once the stranger is
-    gone, it is."""
-    lab = svc.lab
-    vip = "fd00:a::59" if svc.family == "IPv6" else "10.0.0.59"
-    stranger = Stranger()
-    stranger.take(vip)
-    obj = objects.service("dup", [svc.family])
-    obj["spec"]["loadBalancerIP"] = vip
-    try:
-        with Watch("client", vip) as watch, Watch("stranger", vip) as asked:
-            lab.objects.put(obj)
-            until(f"a speaker to probe for {vip}", lambda: asked.probes, 10)
-            when, mac = asked.probes[0]
-            node = next(n for n in lab.nodes if n.mac == mac)
-            told = until("Event, metric and log to name the stranger",
-                         lambda: told_of_duplicate(lab, node, vip, 0), 3, node=node) - when
-            nprobes = len(asked.probes)
-            claimed = {m for _t, m in watch.claims} - {STRANGER_MAC}
-            if claimed:
-                raise Failed(f"nobody to claim {vip} but the stranger", f"{claimed} did", node)
-            if nprobes != 1:
-                raise Failed("one probe to find the stranger", f"{nprobes} were sent", node)
-            stranger.drop(vip)
-            gone = time.monotonic()
-            until(f"{node.name} to announce {vip} now that it is free",
-                  lambda: any(m == node.mac for _t, m in watch.claims), 10, node=node)
-            free = time.monotonic() - gone
-        until("an Event that it is settled",
-              lambda: events(lab, "DuplicateAddressSettled", vip), 3, node=node)
-    finally:
-        stranger.drop(vip)
-        lab.objects.remove(obj)
-    until(f"{vip} to fall silent", lambda: svc.is_silent(vip), 5)
-    return (f"found by the first probe, told {ms(told)} after it; announced {ms(free)} after "
-            "the stranger had gone")
-
-
-@scenario(4, 6)
-def duplicate_later(svc):
-    """A stranger takes a VIP that is announced. What it first says is answered at once,
-    one probe makes sure, and Event, metric and log have its MAC; the client stays
-    with the owner."""
-    lab = svc.lab
-    vip, owner = svc.settle()
-    speaker, stranger = lab.speakers[owner.name], Stranger()
-    before = len(events(lab, "DuplicateAddress", vip))
-    time.sleep(1.5)     # the owner's first announcements, and the probe after them
-    with Watch("client", vip) as watch, Watch("stranger", vip) as asked:
-        stranger.take(vip)
-        try:
-            stranger.speak(vip)
-            heard = until("the stranger to be heard", lambda: [
-                t for t, m in watch.claims if m == STRANGER_MAC], 5)[0]
-            until("the owner to defend", lambda: [
-                t for t, m in watch.claims if m == owner.mac and t >= heard], 2, node=owner)
-            defended = next(t for t, m in watch.claims if m == owner.mac and t >= heard) - heard
-            told = until("Event, metric and log to name the stranger",
-                         lambda: told_of_duplicate(lab, owner, vip, before), 3,
-                         node=owner) - heard
-            nprobes = len(asked.probes)
-        finally:
-            stranger.drop(vip)
-    if nprobes != 1:
-        raise Failed("one probe to make sure", f"{nprobes} were sent", owner)
-    conns = Connections("client", vip, TCP_PORT, 20)
-    conns.close()
-    if conns.errors:
-        raise Failed("the client to stay with the owner", f"{conns.errors}", owner)
-    defences = {k: v for k, v in speaker.metrics().items() if "defences" in k}
-    if svc.settle()[1] is not owner or not defences:
-        raise Failed(f"{owner.name} to keep and defend {vip}", f"{defences}", owner)
-    return (f"defended after {ms(defended)}, found by one probe and told {ms(told)} after its "
-            f"first word, {owner.name} keeps it")
 
 
 # --- a partition -------------------------------------------------------------

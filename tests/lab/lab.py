@@ -16,6 +16,7 @@ import api
 import api_scenarios
 import bgp_scenarios
 import demo
+import duplicate_scenarios
 import health_scenarios
 import l2_scenarios
 import load_scenarios
@@ -48,6 +49,7 @@ def half_of(suite, half):
         plane_scenarios,
         report_scenarios,
         health_scenarios,
+        duplicate_scenarios,
         l2_scenarios,
         load_scenarios,
         survival) for row in each.SCENARIOS]

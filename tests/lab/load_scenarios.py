@@ -9,7 +9,7 @@ import threading
 import time
 
 import objects
-from l2_scenarios import STRANGER_MAC, Stranger
+from duplicate_scenarios import STRANGER_MAC, Stranger
 from measure import Failed, Not, Prober, family, pods_reached, until
 from neighbour import solicitation
 from netns import inside

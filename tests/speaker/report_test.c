@@ -39,6 +39,7 @@ struct world {
 	struct plan plan;
 	struct report_link links[6];
 	struct report_session sessions[2];
+	struct report_conflict conflicts[8];
 	struct report_input in;
 };
 
@@ -63,7 +64,7 @@ world_init(struct world *w)
 	    .nbgp_peers = 2 };
 	w->in = (struct report_input){ .plan = &w->plan, .node = "n1", .ns = "lb",
 	    .links = w->links, .programmed = w->route_vips, .nprogrammed = 2,
-	    .sessions = w->sessions };
+	    .sessions = w->sessions, .conflicts = w->conflicts };
 }
 
 static void
@@ -98,6 +99,8 @@ show(const struct report_set *s)
 		    st->svc_ns, st->svc_name);
 		for (size_t j = 0; j < st->nnames; j++)
 			fprintf(f, "%s%s", j == 0 ? " " : ",", st->names[j]);
+		if (st->conflict.status != NULL)
+			fprintf(f, " %s", st->conflict.reason);
 	}
 	fclose(f);
 	return text;
@@ -135,6 +138,118 @@ START_TEST(local)
 	link_up(&w, 6, "eth0");
 	link_up(&w, 6, "eth1");
 	expect(&w, "both VIPs of a Service make one report", "l2 d/db eth0,eth1");
+}
+END_TEST
+
+static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0x42 };
+
+static void
+in_conflict(struct world *w, unsigned i, const char *ifname, const char *node)
+{
+	w->conflicts[w->in.nconflicts++] = (struct report_conflict){ vip(i), ifname, mac,
+		node };
+}
+
+/* The message of the one report's condition. */
+static void
+expect_message(const struct world *w, const char *want)
+{
+	struct report_set s;
+
+	report_want(&w->in, &s);
+	ck_assert_uint_eq(s.n, 1);
+	ck_assert_str_eq(s.items[0].service_status.conflict.message, want);
+	report_set_fini(&s);
+}
+
+START_TEST(conflicts)
+{
+	struct world w;
+
+	world_init(&w);
+	link_up(&w, 1, "eth0");
+	in_conflict(&w, 1, "eth0", "");
+	expect(&w, "MetalLB's objects have no conditions", "l2 d/api eth0; l2 d/web eth0");
+	w.in.has_conditions = true;
+	expect(&w, "a stranger, of both Services at the VIP",
+	    "l2 d/api eth0 DuplicateAddress; l2 d/web eth0 DuplicateAddress");
+	w.in.nconflicts = 0;
+	expect(&w, "nobody", "l2 d/api eth0 NoOtherUser; l2 d/web eth0 NoOtherUser");
+	in_conflict(&w, 3, "eth0", "");
+	in_conflict(&w, 9, "eth0", "");
+	expect(&w, "another node's VIP, or none of the plan, is not ours to tell",
+	    "l2 d/api eth0 NoOtherUser; l2 d/web eth0 NoOtherUser");
+	world_init(&w);
+	w.in.has_conditions = true;
+	in_conflict(&w, 6, "eth1", "n3");
+	expect(&w, "withheld: on no interface, and told all the same", "l2 d/db TwoOwners");
+	expect_message(&w, "fd00::2 on eth1 is announced by node n3 (02:00:00:00:00:42), "
+	    "too: the two do not hear each other's speaker");
+	in_conflict(&w, 2, "eth0", "");
+	link_up(&w, 6, "eth0");
+	expect(&w, "a stranger is the worse", "l2 d/db eth0 DuplicateAddress");
+	expect_message(&w, "10.0.9.2 on eth0 is used by 02:00:00:00:00:42, which is no node "
+	    "of this cluster: find that machine, or take the address out of its pool; "
+	    "fd00::2 on eth1 is announced by node n3 (02:00:00:00:00:42), too: the two do "
+	    "not hear each other's speaker");
+}
+END_TEST
+
+START_TEST(many_conflicts)
+{
+	static const char *const ifnames[] = { "eth5", "eth4", "eth3", "eth2", "eth1", "eth0" };
+	struct world w, turned;
+	struct report_set s, t;
+	const char *said;
+
+	world_init(&w);
+	world_init(&turned);
+	w.in.has_conditions = turned.in.has_conditions = true;
+	for (size_t i = 0; i < nitems(ifnames); i++) {
+		in_conflict(&w, 2, ifnames[i], "");
+		in_conflict(&turned, 2, ifnames[nitems(ifnames) - 1 - i], "");
+	}
+	report_want(&w.in, &s);
+	report_want(&turned.in, &t);
+	ck_assert_uint_eq(s.n, 1);
+	said = s.items[0].service_status.conflict.message;
+	ck_assert_msg(strstr(said, "eth0") < strstr(said, "eth3") &&
+	    strstr(said, "eth4") == NULL && strstr(said, "; and 2 more") != NULL, "%s", said);
+	ck_assert_msg(kube_report_hash(&s.items[0]) == kube_report_hash(&t.items[0]),
+	    "in whatever order they became known");
+	report_set_fini(&s);
+	report_set_fini(&t);
+}
+END_TEST
+
+static const struct {
+	const char *why;
+	enum kube_kind kind;
+	const char *status, *was, *was_since, *since;
+} dates[] = {
+	{ "nothing is there yet", KUBE_SERVICE_L2_STATUS, "False", NULL, NULL, "now" },
+	{ "as it was", KUBE_SERVICE_L2_STATUS, "True", "True", "then", "then" },
+	{ "it has changed", KUBE_SERVICE_L2_STATUS, "True", "False", "then", "now" },
+	{ "as it was, without a date", KUBE_SERVICE_L2_STATUS, "True", "True", NULL, "now" },
+	{ "MetalLB's has no condition", KUBE_SERVICE_L2_STATUS, NULL, NULL, NULL, NULL },
+	{ "nor has another kind", KUBE_BGP_SESSION_STATE, NULL, NULL, NULL, NULL },
+};
+
+START_TEST(dated)
+{
+	struct kube_object o = { .kind = dates[_i].kind };
+	struct kube_object have = { .kind = dates[_i].kind };
+
+	if (o.kind == KUBE_SERVICE_L2_STATUS) {
+		o.service_status.conflict.status = dates[_i].status;
+		have.service_status.conflict.status = dates[_i].was;
+		have.service_status.conflict.since = dates[_i].was_since;
+	}
+	report_date(&o, dates[_i].was != NULL ? &have : NULL, "now");
+	if (o.kind == KUBE_SERVICE_L2_STATUS)
+		ck_assert_pstr_eq(o.service_status.conflict.since, dates[_i].since);
+	else
+		ck_assert_ptr_null(o.session_state.peer);
 }
 END_TEST
 
@@ -451,6 +566,9 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_test(tc, local);
+	tcase_add_test(tc, conflicts);
+	tcase_add_test(tc, many_conflicts);
+	tcase_add_loop_test(tc, dated, 0, nitems(dates));
 	tcase_add_test(tc, routed);
 	tcase_add_test(tc, sessions);
 	tcase_add_test(tc, plain);
