@@ -44,8 +44,8 @@ class Ctl:
         self.write([verb])
         return self.process.stdout.readline().strip()
 
-    def sync(self):
-        answer = dict(w.split("=", 1) for w in self.ask("sync").split())
+    def sync(self, verb="sync"):
+        answer = dict(w.split("=", 1) for w in self.ask(verb).split())
         if answer["result"] != "0":
             raise RuntimeError(answer)
         return answer
@@ -84,7 +84,7 @@ def measure(program, nservices, nendpoints, sched):
     same = ctl.sync()
     ctl.ask("clear")
     ctl.write(service_lines(nservices, nendpoints, sched, extra=nservices // 2))
-    one = ctl.sync()
+    one = ctl.sync("update")
     if one["endpoints"] != "+1-0~0" or one["services"] != "+0-0~0" or one["nft"] != "0":
         raise RuntimeError(f"one endpoint more is no more than that: {one}")
     memory = memory_mb(ctl.process.pid)
@@ -96,9 +96,7 @@ def measure(program, nservices, nendpoints, sched):
     subprocess.run(["ip", "netns", "del", f"p{name}"], check=False)
     figures = {"herald_ms": float(first["ms"]), "ipvsadm_ms": plain,
                "same_ms": float(same["ms"]), "one_endpoint_ms": float(one["ms"]),
-               "memory_mb": memory,
-               "parts": {k: v for k, v in one.items() if k.endswith("_ms")},
-               "first_parts": {k: v for k, v in first.items() if k.endswith("_ms")}}
+               "memory_mb": memory}
     print(f"    {nservices} x {nendpoints} {sched}: {figures}", flush=True)
     return figures
 

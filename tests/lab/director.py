@@ -605,18 +605,23 @@ def programmed(node):
     return re.sub(r"s_[0-9a-f]+", "s_", re.sub(r"@if\d+", "", text))
 
 
+def faulty_ctl(lab, errors):
+    """A directorctl of the first node of which netlink messages can be made to fail."""
+    lab.ctls[0].ask("destroy")
+    return Ctl(lab.program, lab.nodes[0], lab.nodes, stderr=errors,
+               env={**os.environ, "LD_PRELOAD": f"{os.path.dirname(lab.program)}/nlfault.so"})
+
+
 def netlink_failures_are_reported_and_mended(lab):
     """Each message in turn fails, from nothing to everything: it is said, what does not
     depend on it is there all the same, and the next try brings the rest."""
     node = lab.nodes[0]
-    lab.ctls[0].ask("destroy")
     services = [Svc(lab.endpoints(), VIP), Svc((), VIP, port=8082),
                 Svc(lab.endpoints(port=UDP), VIP, "udp", UDP, ranges=("10.0.0.0/8",)),
                 Svc(lab.endpoints(VIP6), VIP6)]
     services.sort(key=lambda s: (":" in s.key[0], s.key[1] == "udp", s.key))
     errors = tempfile.TemporaryFile("w+")
-    ctl = Ctl(lab.program, node, lab.nodes, stderr=errors,
-              env={**os.environ, "LD_PRELOAD": f"{os.path.dirname(lab.program)}/nlfault.so"})
+    ctl = faulty_ctl(lab, errors)
     ctl.want(services, is_synced=False)
     ctl.ask("fault 0")
     ctl.sync()
@@ -656,6 +661,53 @@ def netlink_failures_are_reported_and_mended(lab):
     ctl.process.stdin.close()
     ctl.process.wait()
     print(f"      {total} messages: {dict(said)}")
+
+
+def updates_leave_what_a_sync_leaves(lab):
+    """Endpoints come and go by director_update(): no message but for them; each in turn
+    fails, which is said and mended by the next try."""
+    node, errors = lab.nodes[0], tempfile.TemporaryFile("w+")
+
+    def services(pods, others=()):
+        there = sorted([Svc(lab.endpoints(pods=pods), VIP), Svc(lab.endpoints(VIP6), VIP6),
+                        Svc(others, VIP, port=8082),
+                        Svc(lab.endpoints(port=UDP), VIP, "udp", UDP)],
+                       key=lambda s: (":" in s.key[0], s.key[1] == "udp", s.key))
+        return there
+    ctl = faulty_ctl(lab, errors)
+    before, after = services("ab"), services("b", lab.endpoints(port=8082, pods="c"))
+    ctl.want(after)
+    whole = programmed(node)
+    total = n = 0
+    kinds = Counter()
+    while n <= total:
+        ctl.want(before)
+        ctl.want(after, is_synced=False)
+        ctl.ask(f"fault {n}")
+        errors.seek(0)
+        errors.truncate()
+        said = ctl.ask("update")
+        errors.seek(0)
+        text = errors.read()
+        if n == 0:
+            total = int(ctl.ask("fault 0"))
+            expect("result=0" in said and "services=+1-0~0 endpoints=+4-4~0" in said, said)
+            expect(5 < total < 40, f"{total} messages")
+        else:
+            kinds[said.split()[0]] += 1
+            expect((text != "") == ("result=0" not in said), f"message {n}: {said}: {text!r}")
+            said = ctl.ask("update")
+            expect("result=0" in said, f"message {n}: {text}{said}")
+        now = programmed(node)
+        expect(now == whole, f"message {n}: {text}{now}\n{whole}")
+        n += 1
+    ctl.want(after, is_synced=False)
+    expect("vips=+0-0 services=+0-0~0 endpoints=+0-0~0 nft=0" in (said := ctl.ask("update")),
+           f"nothing new: {said}")
+    ctl.ask("destroy")
+    ctl.process.stdin.close()
+    ctl.process.wait()
+    print(f"      {total} messages: {dict(kinds)}")
 
 
 def what_is_in_the_way_is_said(lab):
@@ -741,7 +793,7 @@ TESTS = [
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
     drained_endpoints_keep_their_connections, local_policy_serves_from_here,
     host_network_endpoints, reopening_changes_nothing, meddling_is_repaired_and_counted,
-    netlink_failures_are_reported_and_mended,
+    netlink_failures_are_reported_and_mended, updates_leave_what_a_sync_leaves,
     what_is_in_the_way_is_said, a_mark_in_use_is_avoided, destroying_leaves_nothing,
 ]
 

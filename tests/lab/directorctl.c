@@ -15,6 +15,8 @@
  * and these act on it, each answered by one line on standard output:
  *
  *	sync		open if need be, bring the want about: "result=0 vips=+1-0 ..."
+ *	update		the same by director_update(), where since the last sync or update
+ *			only endpoints have changed
  *	clear		forget the want
  *	recheck		director_recheck()
  *	look		director_look(): lines of counters, then "changed=0" or 1
@@ -42,6 +44,7 @@ struct desc {
 	struct director_conf conf;
 	struct director *dir;		/* NULL while not open */
 	struct list node, peer, client, vip, svc;
+	struct list was;		/* svc at the last sync or update */
 };
 
 static void *
@@ -166,8 +169,35 @@ want_of(const struct desc *d)
 	};
 }
 
+static bool
+is_same(const struct ipvs_service *a, const struct ipvs_service *b)
+{
+	return a->nendpoints == b->nendpoints && (a->nendpoints == 0 ||
+	    memcmp(a->endpoints, b->endpoints,
+	    a->nendpoints * sizeof(*a->endpoints)) == 0);
+}
+
+static int
+update(struct desc *d, const struct director_want *w, struct director_changes *c)
+{
+	struct director_update *updates = mem_zalloc((d->svc.n + 1) * sizeof(*updates));
+	const struct ipvs_service *was = d->was.items;
+	size_t n = 0;
+	int r;
+
+	if (d->was.n != d->svc.n)
+		errx(1, "update: there were %zu services", d->was.n);
+	for (size_t i = 0; i < d->svc.n; i++)
+		if (!is_same(&was[i], &w->services[i]))
+			updates[n++] = (struct director_update){ &was[i],
+				&w->services[i] };
+	r = director_update(d->dir, w, updates, n, c, print_fail, NULL);
+	free(updates);
+	return r;
+}
+
 static void
-sync_one(struct desc *d)
+sync_one(struct desc *d, bool is_update)
 {
 	struct director_want w = want_of(d);
 	struct director_changes c;
@@ -175,14 +205,18 @@ sync_one(struct desc *d)
 	int r;
 
 	clock_gettime(CLOCK_MONOTONIC, &t0);
-	r = director_sync(d->dir, &w, &c, print_fail, NULL);
+	r = is_update ? update(d, &w, &c) : director_sync(d->dir, &w, &c, print_fail, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	printf("result=%d vips=+%u-%u services=+%u-%u~%u endpoints=+%u-%u~%u "
-	    "nft=%u repairs=%u ms=%.1f\n", r, c.vips_added, c.vips_removed,
+	    "nft=%u repairs=%u ms=%.2f\n", r, c.vips_added, c.vips_removed,
 	    c.services_added, c.services_removed, c.services_changed,
 	    c.endpoints_added, c.endpoints_removed, c.endpoints_changed,
 	    c.nft_commits, c.repairs, (double)(t1.tv_sec - t0.tv_sec) * 1e3 +
 	    (double)(t1.tv_nsec - t0.tv_nsec) / 1e6);
+	d->was.n = 0;
+	for (size_t i = 0; i < d->svc.n; i++)
+		*(struct ipvs_service *)list_add(&d->was, sizeof(struct ipvs_service)) =
+		    w.services[i];
 }
 
 static void
@@ -242,9 +276,9 @@ act(struct desc *d, const char *verb)
 {
 	struct director_error e;
 
-	if (strcmp(verb, "sync") == 0) {
+	if (strcmp(verb, "sync") == 0 || strcmp(verb, "update") == 0) {
 		if (open_director(d))
-			sync_one(d);
+			sync_one(d, verb[0] == 'u');
 		else
 			puts("result=-1");
 		return;

@@ -61,7 +61,7 @@ def half_of(suite, half):
     }[half]
 
 
-def load_modules(more):
+def load_modules(more=()):
     """IPVS and what goes with it, from the unpacked kernel package."""
     base = os.path.dirname(open("/proc/sys/kernel/modprobe").read().strip())
     subprocess.run(["modprobe", "-d", base, "-a", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel",
