@@ -107,6 +107,7 @@ director_close(struct director *d)
 	goal_fini(&d->have);
 	free(d->failed);
 	free(d->stale);
+	free(d->addrs);
 	free(d->name);
 	free(d->host_if);
 	free(d);
@@ -118,6 +119,7 @@ director_recheck(struct director *d)
 	d->is_net_known = false;
 	d->is_table_known = false;
 	d->net.is_known = false;
+	d->is_addrs_known = false;
 	d->mtu = 0;
 	for (size_t i = 0; i < nitems(d->side); i++)
 		nft_io_recheck(d->side[i].nft);
@@ -275,7 +277,8 @@ director_sync(struct director *d, const struct director_want *want,
 	d->nfailed = 0;
 	if (sync_net(&s, &err) < 0)
 		all_failed(&s, &err);
-	goal_build(want, &s.goal);
+	director_read_addrs(d);
+	goal_build(want, d->addrs, d->naddrs, &s.goal);
 	if (director_table_examine(&s, &err) < 0) {
 		all_failed(&s, &err);
 		goal_fini(&s.goal);
@@ -288,16 +291,27 @@ director_sync(struct director *d, const struct director_want *want,
 	return s.has_failed ? -EAGAIN : 0;
 }
 
+static bool
+has_vip(const struct director *d, enum nft_set_id id, const struct ip *vip)
+{
+	return nft_set_has(&d->have.nft.set[(size_t)id * 2 + (ip_is_v4(vip) ? 0 : 1)],
+	    &(struct nft_elem){ .addr = *vip });
+}
+
 bool
 director_has_vip(const struct director *d, const struct ip *vip)
 {
-	const struct nft_set *set =
-	    &d->have.nft.set[NFT_HOST_VIPS * 2 + (ip_is_v4(vip) ? 0 : 1)];
 	size_t i;
 
 	for (i = 0; i < d->nfailed; i++)
 		if (ip_eq(&d->failed[i], vip))
 			return false;
-	return nft_set_has(set, &(struct nft_elem){ .addr = *vip });
+	return has_vip(d, NFT_DIR_VIPS, vip);
+}
+
+bool
+director_is_held(const struct director *d, const struct ip *vip)
+{
+	return has_vip(d, NFT_DIR_VIPS, vip) && !has_vip(d, NFT_HOST_VIPS, vip);
 }
 

@@ -98,6 +98,14 @@ struct director_error {
 	char	text[512];
 };
 
+/* Something of this host that is in the way, with the remedy. */
+struct director_advice {
+	bool	is_stop;	/* VIP traffic does not pass; else it does, but not as
+				   meant, or only some */
+	struct ip vip;		/* of those concerned the first; unset: all VIPs */
+	char	text[512];
+};
+
 /*
  * Open the director of this node: create what is missing, adopt the rest.
  * conf is copied. Returns 0 or -errno with *ret_err filled: -EPERM (needs
@@ -143,10 +151,16 @@ int director_update(struct director *d, const struct director_want *want,
 /*
  * Look for what of this host keeps VIP traffic from passing, or somebody else's from
  * working, and cannot be mended by us: each with its remedy is told to fn. Nothing
- * is changed. For once a minute or so.
+ * is changed. For once a minute or so, and when director_has_host_news().
  */
 void director_advise(struct director *d, const struct director_want *want,
-    void (*fn)(void *arg, const struct director_error *advice), void *arg);
+    void (*fn)(void *arg, const struct director_advice *advice), void *arg);
+
+/*
+ * Has director_look() seen a change of what director_advise() judges by, since that
+ * was last called? Of addresses and routing rules the kernel tells; not of firewalls.
+ */
+bool director_has_host_news(const struct director *d);
 
 /*
  * Forget what the kernel was found or left to hold, so that the next sync looks
@@ -157,6 +171,13 @@ void director_recheck(struct director *d);
 
 /* True where the last sync programmed this VIP completely. */
 bool director_has_vip(const struct director *d, const struct ip *vip);
+
+/*
+ * True where the VIP was an address of the host's own at the last sync, as kube-proxy
+ * in ipvs mode makes it. The host takes its packets before any rule of ours is asked,
+ * so they are not steered, and connection tracking is left to whoever serves it there.
+ */
+bool director_is_held(const struct director *d, const struct ip *vip);
 
 /* Of one service or endpoint, since it was added; packets and bytes of clients in,
    of replies out, these only where replies pass through (endpoints of this node). */

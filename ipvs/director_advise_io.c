@@ -12,24 +12,21 @@
 struct advice {
 	struct director *d;
 	const struct director_want *want;
-	void	(*fn)(void *arg, const struct director_error *advice);
+	void	(*fn)(void *arg, const struct director_advice *advice);
 	void	*arg;
 	struct mark_use marks;
-	struct ip held;			/* a VIP that the host has as an address */
-	size_t	nheld;
 	char	strict[16];		/* a link that checks sources by mark */
 };
 
-__attribute__((format(printf, 2, 3))) static void
-advise(const struct advice *a, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void
+advise(const struct advice *a, struct director_advice what, const char *fmt, ...)
 {
-	struct director_error e;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(e.text, sizeof(e.text), fmt, ap);
+	vsnprintf(what.text, sizeof(what.text), fmt, ap);
 	va_end(ap);
-	a->fn(a->arg, &e);
+	a->fn(a->arg, &what);
 }
 
 static void
@@ -55,13 +52,6 @@ director_choose_mark(struct director *d, struct director_error *ret_err)
 		return director_fail(ret_err, r, "cannot read the routing rules: %s; "
 		    "choose a mark with --fwmark", strerror(-r));
 	d->conf.fwmark = mark_choose(&a.marks);
-	/* What somebody else marks with our old bit is not for the director. */
-	if (a.marks.ours != 0 && a.marks.ours != d->conf.fwmark) {
-		(void)rtnl_rule_delete(d->net.host, IP_V4, d->conf.rule_pref,
-		    a.marks.ours, d->conf.table);
-		(void)rtnl_rule_delete(d->net.host, IP_V6, d->conf.rule_pref,
-		    a.marks.ours, d->conf.table);
-	}
 	return 0;
 }
 
@@ -72,47 +62,42 @@ advise_on_mark(struct advice *a)
 
 	if (rtnl_rule_each(a->d->net.host, note_rule, a) == 0 &&
 	    mark_is_taken(&a->marks, bit))
-		advise(a, "another program's routing rule (`ip rule`) tests mark bit "
+		advise(a, (struct director_advice){ 0 },
+		    "another program's routing rule (`ip rule`) tests mark bit "
 		    "0x%x, which Herald sets on VIP traffic: start with --fwmark 0x%x",
 		    bit, mark_choose(&a->marks));
 }
 
-static int
-ip_key_cmp(const void *a, const void *b)
-{
-	return ip_cmp(a, b);
-}
-
-static void
-note_addr(void *arg, const struct ip *ip, unsigned len)
-{
-	struct advice *a = arg;
-
-	(void)len;
-	if (a->want->nvips > 0 && bsearch(ip, a->want->vips, a->want->nvips,
-	    sizeof(*ip), ip_key_cmp) != NULL) {
-		a->held = *ip;
-		a->nheld++;
-	}
-}
-
-/* A local address is looked up before all rules, so none of ours can help. */
+/*
+ * A local address is looked up before all rules, so none of ours can help. With IPv4
+ * it is answered for on every link, too, whatever interface it is on.
+ */
 static void
 advise_on_held_vips(struct advice *a)
 {
+	struct director_advice what = { 0 };
 	struct rtnl_link link;
-	bool is_kube_proxy;
+	size_t i, n = 0;
 
-	if (rtnl_addr_each(a->d->net.host, 0, note_addr, a) < 0 || a->nheld == 0)
+	for (i = 0; i < a->want->nvips; i++)
+		if (director_is_held(a->d, &a->want->vips[i]) && n++ == 0)
+			what.vip = a->want->vips[i];
+	if (n == 0)
 		return;
-	is_kube_proxy = rtnl_link_find(a->d->net.host, "kube-ipvs0", &link) == 0;
-	advise(a, "vip %s%s: it is an address of this host, which answers for it and "
-	    "keeps its traffic from Herald: %s", IP_STR(&a->held),
-	    a->nheld > 1 ? " and others" : "", is_kube_proxy ?
-	    "kube-proxy in ipvs mode binds the VIPs of every Service unless it knows "
-	    "ipMode (Kubernetes 1.30); upgrade it, run it in iptables or nftables "
-	    "mode, or use a ForwardingProfile with mode delegate" :
-	    "remove it from its interface (`ip address`)");
+	what.is_stop = rtnl_link_find(a->d->net.host, "kube-ipvs0", &link) != 0;
+	if (what.is_stop)
+		advise(a, what, "vip %s%s: it is an address of this host, which takes its "
+		    "traffic before Herald can: remove it from its interface "
+		    "(`ip address`)", IP_STR(&what.vip), n > 1 ? " and others" : "");
+	else
+		advise(a, what, "vip %s%s: kube-proxy in ipvs mode has made it an address "
+		    "of this host and forwards its traffic in Herald's place: pods do not "
+		    "see clients' addresses, health checks do not count, connections end "
+		    "when it moves; upgrade kube-proxy to 1.30, which knows ipMode, or run "
+		    "it in iptables or nftables mode (and remove kube-ipvs0)%s",
+		    IP_STR(&what.vip), n > 1 ? " and others" : "",
+		    sysctl_is("net/ipv4/conf/all/arp_ignore", "", "0") ? "; and set its "
+		    "ipvs.strictARP: every node answers ARP for it" : "");
 }
 
 static void
@@ -138,7 +123,8 @@ advise_on_sources(struct advice *a)
 {
 	(void)rtnl_link_each(a->d->net.host, note_strict, a);
 	if (a->strict[0] != '\0')
-		advise(a, "link %s drops what clients send to VIPs: its strict check of "
+		advise(a, (struct director_advice){ .is_stop = true },
+		    "link %s drops what clients send to VIPs: its strict check of "
 		    "sources goes by packet marks; set net.ipv4.conf.%s.rp_filter=2, or "
 		    "net.ipv4.conf.*.src_valid_mark=0", a->strict, a->strict);
 }
@@ -157,7 +143,8 @@ advise_on_forwarding(struct advice *a)
 	while ((at = strstr(at, "hook forward ")) != NULL) {
 		len = strcspn(at, "\n");
 		if (memmem(at, len, "policy drop", 11) != NULL) {
-			advise(a, "the host's firewall drops what it forwards by default "
+			advise(a, (struct director_advice){ 0 },
+			    "the host's firewall drops what it forwards by default "
 			    "(`nft list chains`: hook forward, policy drop); VIP traffic "
 			    "passes only where it accepts what comes from %s and what goes "
 			    "there, for example `iptables -I FORWARD -o %s -j ACCEPT` and "
@@ -170,10 +157,11 @@ advise_on_forwarding(struct advice *a)
 
 void
 director_advise(struct director *d, const struct director_want *want,
-    void (*fn)(void *arg, const struct director_error *advice), void *arg)
+    void (*fn)(void *arg, const struct director_advice *advice), void *arg)
 {
 	struct advice a = { .d = d, .want = want, .fn = fn, .arg = arg };
 
+	d->has_host_news = false;
 	advise_on_mark(&a);
 	advise_on_held_vips(&a);
 	advise_on_sources(&a);

@@ -40,6 +40,10 @@ struct director {
 	bool	is_table_complete;	/* the last sync had no failure: what differs
 					   from have.table is others' work */
 	struct goal have;		/* what the last sync brought about */
+	struct ip *addrs;		/* the host's own, sorted */
+	size_t	naddrs, addrs_cap;
+	bool	is_addrs_known;		/* addrs is what the host has */
+	bool	has_host_news;		/* see director_has_host_news() */
 	struct ipvs_key *stale;		/* services to be read again */
 	size_t	nstale, stale_cap;
 	size_t	look_at;		/* of have.table: where the next look begins */
@@ -67,6 +71,9 @@ void director_report(struct director_run *s, const struct director_error *err);
 
 /* Note that this VIP is not complete. */
 void director_vip_failed(struct director *d, const struct ip *vip);
+
+/* Read the host's addresses, unless they are known; director_look.c. */
+void director_read_addrs(struct director *d);
 
 /* The netlink socket within the namespace, unless there is one. */
 int director_open_ipvs(struct director *d, struct director_error *ret_err);

@@ -1,9 +1,11 @@
-/* director_look.c - director_look() of director.h. */
+/* director_look.c - director_look() of director.h, and the host's addresses. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "ipvs/director_impl.h"
 #include "ipvs/netns_io.h"
 #include "lib/arena.h"
+#include "lib/mem.h"
 
 struct look {
 	director_stat_fn *fn;
@@ -77,19 +79,77 @@ look_at_nft(struct director_side *s)
 	return nft_io_is_altered(s->nft);
 }
 
+static int
+addr_cmp(const void *a, const void *b)
+{
+	return ip_cmp(a, b);
+}
+
+static void
+note_addr(void *arg, const struct ip *a, unsigned len)
+{
+	struct director *d = arg;
+
+	(void)len;
+	d->addrs = mem_grow(d->addrs, d->naddrs, &d->addrs_cap, sizeof(*a));
+	d->addrs[d->naddrs++] = *a;
+}
+
+/* Where it fails we go by what came of it, and ask again. */
+void
+director_read_addrs(struct director *d)
+{
+	if (d->is_addrs_known)
+		return;
+	d->naddrs = 0;
+	d->is_addrs_known = rtnl_addr_each(d->net.host, 0, note_addr, d) == 0;
+	if (d->naddrs > 1)
+		qsort(d->addrs, d->naddrs, sizeof(d->addrs[0]), addr_cmp);
+}
+
+/* Is a VIP now an address of the host that was none, or the other way round? */
+static bool
+look_at_addrs(struct director *d)
+{
+	const struct nft_set *all = &d->have.nft.set[NFT_DIR_VIPS * 2];
+	size_t f, i;
+
+	d->is_addrs_known = false;
+	director_read_addrs(d);
+	for (f = 0; f < 2; f++)
+		for (i = 0; i < all[f].n; i++) {
+			const struct ip *vip = &all[f].elem[i].addr;
+			bool is_held = d->naddrs > 0 && bsearch(vip, d->addrs,
+			    d->naddrs, sizeof(*vip), addr_cmp) != NULL;
+
+			if (is_held != director_is_held(d, vip))
+				return true;
+		}
+	return false;
+}
+
+/* What comes and goes inside is ours alone. */
 static bool
 look_at_net(struct director *d)
 {
-	bool has_news = false;
-	size_t i;
+	unsigned host = watch_news(d->side[NFT_HOST].watch);
+	unsigned inside = watch_news(d->side[NFT_DIRECTOR].watch);
+	bool has_news = ((host | inside) & WATCH_OURS) != 0;
 
-	for (i = 0; i < 2; i++)		/* drain both */
-		has_news |= watch_has_news(d->side[i].watch);
 	if (has_news) {
 		d->is_net_known = false;
 		d->net.is_known = false;
 	}
-	return has_news;
+	if ((host & WATCH_RULES) != 0 ||
+	    ((host & WATCH_ADDRS) != 0 && look_at_addrs(d)))
+		d->has_host_news = true;
+	return has_news || d->has_host_news;
+}
+
+bool
+director_has_host_news(const struct director *d)
+{
+	return d->has_host_news;
 }
 
 bool

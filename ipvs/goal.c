@@ -160,13 +160,22 @@ goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
 	}
 }
 
+static int
+addr_cmp(const void *a, const void *b)
+{
+	return ip_cmp(a, b);
+}
+
 static void
-add_common_sets(struct nft_state *n, const struct director_want *want)
+add_common_sets(struct nft_state *n, const struct director_want *want,
+    const struct ip *held, size_t nheld)
 {
 	size_t i;
 
 	for (i = 0; i < want->nvips; i++) {
-		add_addr(n, NFT_HOST_VIPS, &want->vips[i]);
+		if (nheld == 0 || bsearch(&want->vips[i], held, nheld, sizeof(*held),
+		    addr_cmp) == NULL)
+			add_addr(n, NFT_HOST_VIPS, &want->vips[i]);
 		add_addr(n, NFT_HOST_INNER, &want->vips[i]);
 		add_addr(n, NFT_DIR_VIPS, &want->vips[i]);
 	}
@@ -195,7 +204,8 @@ goal_sort(struct goal *g)
 }
 
 void
-goal_build(const struct director_want *want, struct goal *ret)
+goal_build(const struct director_want *want, const struct ip *held, size_t nheld,
+    struct goal *ret)
 {
 	uint32_t *marks = mem_zalloc((want->nservices + 1) * sizeof(marks[0]));
 	struct goal g = { 0 };
@@ -204,7 +214,7 @@ goal_build(const struct director_want *want, struct goal *ret)
 	tier2_marks(want->services, want->nservices, marks);
 	for (i = 0; i < want->nservices; i++)
 		goal_add(&g, &want->services[i], marks[i]);
-	add_common_sets(&g.nft, want);
+	add_common_sets(&g.nft, want, held, nheld);
 	goal_sort(&g);
 	free(marks);
 	*ret = g;

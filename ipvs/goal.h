@@ -16,8 +16,12 @@ struct goal {
 	struct nft_state nft;
 };
 
-/* ret is filled from empty. */
-void goal_build(const struct director_want *want, struct goal *ret);
+/*
+ * ret is filled from empty. held: the host's own addresses, sorted; VIPs among them
+ * are not steered into the director.
+ */
+void goal_build(const struct director_want *want, const struct ip *held, size_t nheld,
+    struct goal *ret);
 void goal_fini(struct goal *g);
 
 /*

@@ -138,6 +138,44 @@ ensure_veth(struct director_net *n, const struct director_conf *conf,
 	return r < 0 ? r : link_up(n->inside, DIRECTOR_IF, inner, count, ret_err);
 }
 
+struct old_rules {
+	const struct director_conf *conf;
+	uint32_t keep;			/* the mark of the one that stays; 0 none */
+	uint32_t mark;			/* of one that is to go */
+	bool	has_any;
+};
+
+static void
+note_old_rule(void *arg, const struct rtnl_rule *rule)
+{
+	struct old_rules *o = arg;
+
+	if (rule->pref != o->conf->rule_pref || rule->table != o->conf->table ||
+	    rule->mark == o->keep)
+		return;
+	o->mark = rule->mark;
+	o->has_any = true;
+}
+
+/*
+ * Rules of ours with another mark, from an earlier start: what somebody else marks
+ * so now is not for the director. Each turn takes one away, in both families.
+ */
+static void
+drop_old_rules(struct rtnl *host, const struct director_conf *conf, uint32_t keep)
+{
+	struct old_rules o = { .conf = conf, .keep = keep };
+	int r4, r6;
+
+	do {
+		o.has_any = false;
+		if (rtnl_rule_each(host, note_old_rule, &o) < 0 || !o.has_any)
+			return;
+		r4 = rtnl_rule_delete(host, IP_V4, conf->rule_pref, o.mark, conf->table);
+		r6 = rtnl_rule_delete(host, IP_V6, conf->rule_pref, o.mark, conf->table);
+	} while (r4 == 0 || r6 == 0);
+}
+
 /* Addresses and routes of one family, on both ends. */
 static int
 ensure_family(struct director_net *n, const struct director_conf *conf, int outer,
@@ -245,6 +283,7 @@ net_ensure(struct director_net *n, const struct director_conf *conf,
 		count += (unsigned)r;
 		r = 0;
 	}
+	drop_old_rules(n->host, conf, conf->fwmark);
 	if (r == 0)
 		r = ensure_tunnel(n, true, &count, ret_err);
 	if (r == 0)
@@ -459,8 +498,7 @@ net_destroy(const struct director_conf *conf, struct director_error *ret_err)
 	if (r < 0)
 		return director_fail(ret_err, r, "no rtnetlink socket: %s",
 		    strerror(-r));
-	(void)rtnl_rule_delete(host, IP_V4, conf->rule_pref, conf->fwmark, conf->table);
-	(void)rtnl_rule_delete(host, IP_V6, conf->rule_pref, conf->fwmark, conf->table);
+	drop_old_rules(host, conf, 0);
 	/* The routes in our table go with the link. */
 	r = rtnl_link_find(host, conf->host_if, &link);
 	if (r == 0 && strcmp(link.kind, "veth") == 0)

@@ -21,7 +21,7 @@ struct watch {
 	struct watch_scope scope;
 	struct nl_sock *events;		/* rtnetlink groups, not blocking */
 	struct nl_cb *events_cb;
-	bool	has_news;
+	unsigned news;			/* WATCH_* */
 	struct nl_sock *nft;		/* NULL: no nfnetlink in this kernel */
 	struct nl_cb *nft_cb;
 	uint32_t generation;		/* of the answer under way */
@@ -68,6 +68,14 @@ has_u32(struct nlmsghdr *hdr, size_t fixed, int attr, uint32_t value)
 	return a != NULL && nla_len(a) == sizeof(value) && nla_get_u32(a) == value;
 }
 
+static bool
+is_of_host(struct nlmsghdr *hdr)
+{
+	const struct ifaddrmsg *ifa = nlmsg_data(hdr);
+
+	return ifa->ifa_scope != RT_SCOPE_LINK;
+}
+
 /* What is added by others does no harm: but a link's news may be that it is down. */
 static int
 on_event(struct nl_msg *msg, void *arg)
@@ -79,18 +87,26 @@ on_event(struct nl_msg *msg, void *arg)
 	switch (hdr->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
-		w->has_news |= is_our_link(s, hdr);
+		w->news |= is_our_link(s, hdr) ? WATCH_OURS : 0;
+		break;
+	case RTM_NEWADDR:
+		w->news |= is_of_host(hdr) ? WATCH_ADDRS : 0;
 		break;
 	case RTM_DELADDR:
-		w->has_news |= is_our_addr(s, hdr);
+		w->news |= (is_our_addr(s, hdr) ? WATCH_OURS : 0) |
+		    (is_of_host(hdr) ? WATCH_ADDRS : 0);
 		break;
 	case RTM_DELROUTE:
-		w->has_news |= s->is_all || has_u32(hdr, sizeof(struct rtmsg),
-		    RTA_TABLE, s->table);
+		w->news |= s->is_all || has_u32(hdr, sizeof(struct rtmsg),
+		    RTA_TABLE, s->table) ? WATCH_OURS : 0;
+		break;
+	case RTM_NEWRULE:
+		w->news |= has_u32(hdr, sizeof(struct fib_rule_hdr), FRA_PRIORITY,
+		    s->rule_pref) ? 0 : WATCH_RULES;
 		break;
 	case RTM_DELRULE:
-		w->has_news |= s->is_all || has_u32(hdr, sizeof(struct fib_rule_hdr),
-		    FRA_PRIORITY, s->rule_pref);
+		w->news |= s->is_all || has_u32(hdr, sizeof(struct fib_rule_hdr),
+		    FRA_PRIORITY, s->rule_pref) ? WATCH_OURS : WATCH_RULES;
 		break;
 	default:
 		break;
@@ -164,17 +180,17 @@ watch_close(struct watch *w)
 	free(w);
 }
 
-bool
-watch_has_news(struct watch *w)
+unsigned
+watch_news(struct watch *w)
 {
 	int r;
 
-	w->has_news = false;
+	w->news = 0;
 	do
 		r = nl_recvmsgs(w->events, w->events_cb);
 	while (r >= 0);
 	/* Overrun, -NLE_NOMEM: what was lost may have been ours. */
-	return w->has_news || r != -NLE_AGAIN;
+	return r != -NLE_AGAIN ? WATCH_ALL : w->news;
 }
 
 uint32_t

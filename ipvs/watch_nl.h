@@ -29,12 +29,20 @@ struct watch_scope {
 int watch_open(const struct watch_scope *scope, struct watch **ret);
 void watch_close(struct watch *w);
 
+/* What has been told, as bits. */
+enum {
+	WATCH_OURS	= 1u << 0,	/* a piece of ours was removed, or a link of
+					   ours changed, whoever did it */
+	WATCH_ADDRS	= 1u << 1,	/* an address came or went, not link-local */
+	WATCH_RULES	= 1u << 2,	/* a routing rule did, not of our priority */
+	WATCH_ALL	= WATCH_OURS | WATCH_ADDRS | WATCH_RULES,
+};
+
 /*
- * Take in what has been told since the last call: true where a piece of ours
- * was removed or a link of ours changed, whoever did it, or where so much was
- * told that the kernel has dropped some of it.
+ * Take in what has been told since the last call. WATCH_ALL where that was so much
+ * that the kernel has dropped some of it.
  */
-bool watch_has_news(struct watch *w);
+unsigned watch_news(struct watch *w);
 
 /*
  * The ruleset's generation, one more with every transaction of anybody; 0 where

@@ -179,7 +179,7 @@ whole(struct world *w, double t[NPARTS])
 	plan_build(&in, &w->plan);
 	kube_store_forget_touched(w->store);
 	t[PLAN] = now_ms();
-	goal_build(&w->plan.want, &want);
+	goal_build(&w->plan.want, NULL, 0, &want);
 	t[GOAL] = now_ms();
 	compare(&want, &w->have, is_first);
 	goal_fini(&w->have);

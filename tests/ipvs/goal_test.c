@@ -93,6 +93,7 @@ web(void)
 static struct goal
 build(struct ipvs_service *s)
 {
+	static struct ip held[2];	/* the node's, and kube-proxy's on kube-ipvs0 */
 	static struct ip vips[1], nodes[1], peers[1], clients[1];
 	struct director_want w = { .services = s, .nservices = 1, .vips = vips,
 		.nvips = 1, .node_ips = nodes, .nnode_ips = 1, .peers = peers,
@@ -103,7 +104,9 @@ build(struct ipvs_service *s)
 	nodes[0] = addr("10.0.0.1");
 	peers[0] = addr("10.0.0.2");
 	clients[0] = addr("10.244.1.2");
-	goal_build(&w, &g);
+	held[0] = addr("10.0.0.1");
+	held[1] = addr("10.0.0.60");
+	goal_build(&w, held, nitems(held), &g);
 	return g;
 }
 
@@ -250,6 +253,21 @@ START_TEST(set_holds)
 }
 END_TEST
 
+START_TEST(a_vip_of_the_hosts_own_is_not_steered)
+{
+	struct ipvs_service s = web();
+	struct goal g;
+
+	s.vip = addr("10.0.0.60");
+	g = build(&s);
+	ck_assert_msg(g.nft.set[NFT_HOST_VIPS * 2].n == 0, "tracked as kube-proxy needs");
+	ck_assert_msg(g.nft.set[NFT_HOST_INNER * 2].n == 1, "other nodes' tunnels end here");
+	ck_assert_uint_eq(g.nft.set[NFT_DIR_VIPS * 2].n, 1);
+	ck_assert_msg(g.table.n == 2, "ready for when it is ours again");
+	goal_fini(&g);
+}
+END_TEST
+
 START_TEST(ranges_of_the_other_family_alone_let_nobody_in)
 {
 	struct ipvs_service s = web();
@@ -277,6 +295,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, no_endpoints_still_has_a_service);
 	tcase_add_test(tc, policy_local_without_local_endpoints_is_silent);
 	tcase_add_loop_test(tc, set_holds, 0, nitems(sets));
+	tcase_add_test(tc, a_vip_of_the_hosts_own_is_not_steered);
 	tcase_add_test(tc, ranges_of_the_other_family_alone_let_nobody_in);
 }
 

@@ -107,7 +107,7 @@ START_TEST(patched_is_built)
 	struct goal have = { 0 };
 
 	world_init(&w, (unsigned)_i);
-	goal_build(&want, &have);
+	goal_build(&want, NULL, 0, &have);
 	for (unsigned step = 0; step < 1000; step++) {
 		struct director_update updates[NCHANGED_MAX];
 		struct goal was = { 0 }, is = { 0 }, full = { 0 };
@@ -124,7 +124,7 @@ START_TEST(patched_is_built)
 				&w.services[i] };
 		}
 		goal_build_update(&want, updates, n, &was, &is);
-		goal_build(&want, &full);
+		goal_build(&want, NULL, 0, &full);
 		assert_steps(&have, &was, &is, &full);
 		goal_patch(&have, &was, &is);
 		assert_equal(&have, &full);

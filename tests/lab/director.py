@@ -724,24 +724,37 @@ def what_is_in_the_way_is_said(lab):
             return False
         conn.close()
         return "-" in who
-    for word, breaks, spoils, mends in (
-            ("--fwmark 0x20", False, ("ip", "rule", "add", "pref", "50", "fwmark", "0x10/0x10",
+    def steered():
+        return VIP in output(node.name, "nft", "list", "set", "inet", node.director, "vips4")
+
+    def notice(is_told):
+        """As a speaker does, some times a second; of addresses and rules there is news."""
+        has_news = ctl.look()[0]
+        expect(has_news == is_told, f"news: {has_news}")
+        ctl.sync()
+
+    for word, breaks, is_told, spoils, mends in (
+            ("--fwmark 0x20", False, True, ("ip", "rule", "add", "pref", "50", "fwmark", "0x10/0x10",
                                       "lookup", "253"), ("ip", "rule", "del", "pref", "50")),
-            ("policy drop", True,
+            ("policy drop", True, False,
              ("nft", "add table ip fw; add chain ip fw f "
               "{ type filter hook forward priority 0; policy drop; }"),
              ("nft", "delete table ip fw")),
-            ("kube-proxy in ipvs mode", True,
+            ("kube-proxy in ipvs mode", True, True,
              ("sh", "-c", f"ip link add kube-ipvs0 type dummy; ip addr add {VIP}/32 dev "
               "kube-ipvs0"), ("ip", "link", "del", "kube-ipvs0")),
-            ("strict check", True, ("sysctl", "-w", "net.ipv4.conf.all.src_valid_mark=1"),
+            ("strict check", True, False, ("sysctl", "-w", "net.ipv4.conf.all.src_valid_mark=1"),
              ("sysctl", "-w", "net.ipv4.conf.all.src_valid_mark=0"))):
         said = output(node.name, *spoils)
+        notice(is_told)
         advice = ctl.advice()
+        expect(steered() == (word != "kube-proxy in ipvs mode"), f"{word}: {steered()}")
         expect(word in advice and len(advice.splitlines()) == 1, f"{word}: {said}{advice}")
         expect(is_answered() != breaks, f"{word}: in the way?")
         said = output(node.name, *mends)
-        expect(ctl.advice() == "" and is_answered(), f"{word}, mended: {said}{ctl.advice()}")
+        notice(is_told)
+        expect(steered() and ctl.advice() == "" and is_answered(),
+               f"{word}, mended: {said}{ctl.advice()}")
 
 
 def a_mark_in_use_is_avoided(lab):
@@ -760,6 +773,18 @@ def a_mark_in_use_is_avoided(lab):
         expect(len(dial_many(6, VIP)) == 6, "by another mark")
         ctl.ask("close")
         expect(ctl.sync()["repairs"] == "0", "the next start keeps it")
+        ctl.ask("close")
+        ctl.configure("0x40")
+        ctl.sync()
+        for ip in (("ip",), ("ip", "-6")):
+            rules = output(node.name, *ip, "rule")
+            expect("fwmark 0x40/0x40 lookup 7777" in rules and
+                   "fwmark 0x20/0x20" not in rules, f"another by hand: {rules}")
+        expect(len(dial_many(6, VIP)) == 6, "by the mark chosen by hand")
+        ctl.ask("close")
+        ctl.configure("0x80")
+        ctl.ask("destroy")
+        expect("7777" not in output(node.name, "ip", "rule"), "whatever mark it had")
     finally:
         ctl.ask("destroy")
         output(node.name, "ip", "rule", "del", "pref", "50")

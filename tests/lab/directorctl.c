@@ -234,10 +234,10 @@ print_stat(void *arg, const struct director_stat *row)
 }
 
 static void
-print_advice(void *arg, const struct director_error *e)
+print_advice(void *arg, const struct director_advice *a)
 {
 	(void)arg;
-	printf("%s\n", e->text);
+	printf("%s\n", a->text);
 }
 
 static bool
