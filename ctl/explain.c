@@ -5,6 +5,7 @@
 #include "controller/config.h"
 #include "controller/reconcile.h"
 #include "ctl/explain_impl.h"
+#include "kube/profile.h"
 #include "lib/mem.h"
 
 enum { LINES_MAX = 16, LISTED_MAX = 6 };
@@ -198,6 +199,51 @@ explain_address(struct explaining *x)
 	config_fini(&config);
 }
 
+/* --- who forwards ---------------------------------------------------------- */
+
+/* What was refused may have selected it: nobody can tell. Returns whether any was. */
+static bool
+explain_refused_profiles(struct explaining *x, const char *named)
+{
+	struct kube_list stubs = kube_store_stubs(x->in->store, KUBE_FORWARDING_PROFILE);
+	bool has_any = false;
+
+	for (size_t i = 0; i < stubs.n; i++) {
+		const struct kube_object *o = stubs.items[i];
+
+		if (named != NULL && strcmp(named, o->meta.name) != 0)
+			continue;
+		explain_add(x, EXPLAIN_WARN, "profile", "ForwardingProfile %s is refused, "
+		    "so what it said before holds, or the defaults: %s", o->meta.name,
+		    o->why_refused);
+		has_any = true;
+	}
+	return has_any;
+}
+
+static void
+explain_profile(struct explaining *x)
+{
+	struct kube_profile_choice c = kube_profile_of(x->in->store, x->svc);
+	const char *named = kube_map_get(&x->svc->meta.annotations,
+	    KUBE_ANNOTATION_PROFILE);
+	bool is_refused = explain_refused_profiles(x, named);
+
+	if (c.profile != NULL && c.profile->profile.mode == KUBE_FORWARD_DELEGATE)
+		explain_add(x, EXPLAIN_OK, "profile", "ForwardingProfile %s leaves what "
+		    "comes to it to kube-proxy or the CNI (mode delegate): Herald checks "
+		    "no endpoints, and spreads no connections", c.profile->meta.name);
+	else if (c.profile != NULL)
+		explain_add(x, EXPLAIN_OK, "profile", "ForwardingProfile %s%s",
+		    c.profile->meta.name, c.profile->profile.check.type !=
+		    KUBE_CHECK_NONE ? ", which has endpoints checked" : "");
+	else if (c.missing != NULL && !is_refused)
+		explain_add(x, EXPLAIN_WARN, "profile", "the annotation "
+		    KUBE_ANNOTATION_PROFILE " names ForwardingProfile %s, which is not "
+		    "there, so the defaults hold; create it or correct the name",
+		    c.missing);
+}
+
 /* --- endpoints and nodes --------------------------------------------------- */
 
 /* Is the slice the Service's? */
@@ -376,6 +422,7 @@ explain_run(const struct explain_input *in, struct explain *ret)
 	if (!explain_service(&x) || !explain_class(&x))
 		return;
 	explain_address(&x);
+	explain_profile(&x);
 	explain_endpoints(&x);
 	explain_nodes(&x);
 	if (x.svc->service.ningress > 0)

@@ -20,6 +20,13 @@ struct explain_view {
 	const char *reason;		/* why there is none; NULL */
 	bool	is_programmed;
 	bool	is_announced;		/* by that speaker, by ARP or NDP */
+	bool	is_held;		/* an address of the node's own */
+};
+
+struct explain_obstacle {		/* on the node, in the way of VIP traffic */
+	const char *text;		/* with the remedy */
+	bool	is_of_held;		/* about VIPs that the node holds, no others */
+	bool	is_stop;		/* nothing passes */
 };
 
 struct explain_session {
@@ -58,6 +65,8 @@ struct explain_speaker {
 	size_t	nquorums;
 	struct explain_check *failing;	/* of endpoints that this node checks */
 	size_t	nfailing;
+	struct explain_obstacle *obstacles;
+	size_t	nobstacles;
 };
 
 struct explain_input {

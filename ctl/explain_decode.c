@@ -62,7 +62,8 @@ read_vips(const cJSON *array, const struct kube_object *svc, struct arena *a,
 		s->views[s->nviews++] = (struct explain_view){ .vip = vip,
 		    .owner = text(a, o, "owner"), .reason = text(a, o, "reason"),
 		    .is_programmed = cJSON_IsTrue(field(o, "programmed")),
-		    .is_announced = cJSON_IsTrue(field(o, "announced")) };
+		    .is_announced = cJSON_IsTrue(field(o, "announced")),
+		    .is_held = cJSON_IsTrue(field(o, "held")) };
 	}
 }
 
@@ -139,6 +140,22 @@ read_failing(const cJSON *array, const struct kube_object *svc, struct arena *a,
 	}
 }
 
+static void
+read_obstacles(const cJSON *array, struct arena *a, struct explain_speaker *s)
+{
+	const cJSON *o;
+
+	s->obstacles = room(a, array, sizeof(*s->obstacles));
+	cJSON_ArrayForEach(o, array) {
+		struct explain_obstacle b = { .text = text(a, o, "text"),
+			.is_of_held = cJSON_IsString(field(o, "vip")),
+			.is_stop = cJSON_IsTrue(field(o, "stops")) };
+
+		if (b.text != NULL)
+			s->obstacles[s->nobstacles++] = b;
+	}
+}
+
 int
 explain_decode(const char *json, const struct kube_object *svc, struct arena *a,
     struct explain_speaker *ret)
@@ -155,6 +172,7 @@ explain_decode(const char *json, const struct kube_object *svc, struct arena *a,
 	read_conflicts(field(top, "conflicts"), svc, a, &s);
 	read_quorums(field(top, "quorums"), svc, a, &s);
 	read_failing(field(top, "checks"), svc, a, &s);
+	read_obstacles(field(top, "obstacles"), a, &s);
 	cJSON_Delete(top);
 	*ret = s;
 	return 0;

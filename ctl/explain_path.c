@@ -227,6 +227,81 @@ explain_forwarding(struct explaining *x, const struct ip *vip, const char *owner
 		    lacks.text);
 }
 
+static bool
+concerns(const struct explain_speaker *s, const struct explain_obstacle *o)
+{
+	bool is_held = false;
+
+	for (size_t i = 0; i < s->nviews; i++)
+		is_held |= s->views[i].is_held;
+	return is_held || !o->is_of_held;
+}
+
+/* Has a speaker before that one said the same, and so all nodes' line? */
+static bool
+is_said(const struct explain_input *in, size_t before, const char *text)
+{
+	for (size_t i = 0; i < before; i++) {
+		const struct explain_speaker *s = &in->speakers[i];
+
+		for (size_t j = 0; j < s->nobstacles; j++) {
+			if (concerns(s, &s->obstacles[j]) &&
+			    strcmp(s->obstacles[j].text, text) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_owner(const struct explain_speaker *s)
+{
+	for (size_t i = 0; i < s->nviews; i++) {
+		if (s->views[i].owner != NULL && strcmp(s->views[i].owner, s->node) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What stops traffic at some nodes stops it all where these get it all. */
+static void
+explain_obstacle(struct explaining *x, size_t from, const struct explain_obstacle *o)
+{
+	struct explain_list nodes = { .n = 0 };
+	bool has_owner = false;
+	size_t nasked = 0;
+
+	for (size_t i = 0; i < x->in->nspeakers; i++) {
+		const struct explain_speaker *s = &x->in->speakers[i];
+
+		nasked += s->trouble == NULL;
+		for (size_t j = 0; i >= from && j < s->nobstacles; j++) {
+			if (!concerns(s, &s->obstacles[j]) ||
+			    strcmp(s->obstacles[j].text, o->text) != 0)
+				continue;
+			explain_list_add(&nodes, "%s", s->node);
+			has_owner |= is_owner(s);
+		}
+	}
+	explain_add(x, o->is_stop && (has_owner || nodes.n == nasked) ? EXPLAIN_STOP :
+	    EXPLAIN_WARN, "host", "%s: %s", nodes.text, o->text);
+}
+
+/* What speakers see on their hosts that is in the way: a line each, with its nodes. */
+static void
+explain_hosts(struct explaining *x)
+{
+	for (size_t i = 0; i < x->in->nspeakers; i++) {
+		const struct explain_speaker *s = &x->in->speakers[i];
+
+		for (size_t j = 0; j < s->nobstacles; j++) {
+			if (concerns(s, &s->obstacles[j]) &&
+			    !is_said(x->in, i, s->obstacles[j].text))
+				explain_obstacle(x, i, &s->obstacles[j]);
+		}
+	}
+}
+
 /* The endpoints that fail their checks, as the nodes they are on find. */
 static void
 list_failing(const struct explain_input *in, struct explain_list *ret)
@@ -343,6 +418,7 @@ explain_path(struct explaining *x)
 		if (ip_is_set(&s->ingress[i].ip))
 			has_owner |= explain_vip(x, &s->ingress[i].ip);
 	}
+	explain_hosts(x);
 	explain_bgp(x, has_owner);
 	explain_health(x);
 	explain_duplicates(x);

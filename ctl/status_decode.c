@@ -147,6 +147,17 @@ put_quorums(const cJSON *quorums, FILE *out)
 	}
 }
 
+static void
+put_obstacles(const cJSON *obstacles, FILE *out)
+{
+	const cJSON *o;
+
+	if (cJSON_GetArraySize(obstacles) > 0)
+		fprintf(out, "\nIN THE WAY ON THIS HOST\n");
+	cJSON_ArrayForEach(o, obstacles)
+		fprintf(out, "%s\n", text_of(o, "text"));
+}
+
 int
 status_decode(const char *json, FILE *out)
 {
@@ -164,6 +175,7 @@ status_decode(const char *json, FILE *out)
 	put_services(cJSON_GetObjectItemCaseSensitive(top, "services"), out);
 	put_checks(cJSON_GetObjectItemCaseSensitive(top, "checks"), out);
 	put_quorums(cJSON_GetObjectItemCaseSensitive(top, "quorums"), out);
+	put_obstacles(cJSON_GetObjectItemCaseSensitive(top, "obstacles"), out);
 	cJSON_Delete(top);
 	return 0;
 }

@@ -37,6 +37,7 @@ apply_fini(struct apply *a)
 	free(a->yielding);
 	free(a->known.vips);
 	free(a->programmed.vips);
+	free(a->held.vips);
 	free(a->said);
 	*a = (struct apply){ 0 };
 }
@@ -77,6 +78,12 @@ bool
 apply_is_programmed(const struct apply *a, const struct ip *vip)
 {
 	return set_has(&a->programmed, vip);
+}
+
+bool
+apply_is_held(const struct apply *a, const struct ip *vip)
+{
+	return set_has(&a->held, vip);
 }
 
 /* On the worker's thread: keep the error, apply_finish() logs it. */
@@ -282,6 +289,30 @@ programmed_vips(const struct apply *a, const struct plan *p)
 }
 
 static struct vip_set
+held_vips(const struct apply *a, const struct plan *p)
+{
+	struct vip_set s = set_new(p->nvips);
+
+	for (size_t i = 0; i < p->nvips; i++) {
+		if (director_is_held(a->director, &p->vips[i].ip))
+			s.vips[s.n++] = p->vips[i].ip;
+	}
+	return s;
+}
+
+/* What the worker has found is kept where it does not write. */
+static void
+take_advice(struct apply *a)
+{
+	if (!a->has_advice)
+		return;
+	a->has_advice = false;
+	memcpy(a->obstacles, a->advice, sizeof(a->obstacles));
+	a->nobstacles = a->nadvice;
+	metrics_set(&m_obstacles, NULL, (double)a->nobstacles);
+}
+
+static struct vip_set
 all_vips(const struct plan *p)
 {
 	struct vip_set s = set_new(p->nvips);
@@ -328,7 +359,7 @@ apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now
 
 /* On the worker's thread, likewise. */
 static void
-advised(void *arg, const struct director_error *advice)
+advised(void *arg, const struct director_advice *advice)
 {
 	struct apply *a = arg;
 
@@ -354,22 +385,11 @@ apply_program(struct apply *a)
 	if (a->is_recheck)
 		director_recheck(a->director);
 	a->rc = director_sync(a->director, &a->plan->want, &a->changes, failed, a);
-	if (!a->is_recheck && a->has_applied)
+	if (!a->is_recheck && a->has_applied && !director_has_host_news(a->director))
 		return;
 	a->nadvice = 0;
-	a->has_new_advice = true;
+	a->has_advice = true;
 	director_advise(a->director, &a->plan->want, advised, a);
-}
-
-static void
-report_advice(struct apply *a)
-{
-	if (!a->has_new_advice)
-		return;
-	a->has_new_advice = false;
-	metrics_set(&m_obstacles, NULL, (double)a->nadvice);
-	for (size_t i = 0; i < a->nadvice; i++)
-		log_warn(LOG_NONE, "%s", a->advice[i].text);
 }
 
 int
@@ -378,12 +398,13 @@ apply_finish(struct apply *a, struct mono now)
 	const struct plan *p = a->plan;
 
 	report_errors(a);
-	report_advice(a);
+	take_advice(a);
 	report(&a->changes);
 	a->plan = NULL;
 	if (a->is_update)
 		return a->rc;
 	set_replace(&a->programmed, programmed_vips(a, p));
+	set_replace(&a->held, held_vips(a, p));
 	/* Whether a VIP is new is judged by the plan before this one. */
 	if (!a->is_outdated)
 		announce(a, p, AFTER_SYNC, now);

@@ -63,6 +63,10 @@ struct apply {
 	size_t	nyielding;
 	struct vip_set known;		/* VIPs of the last plan */
 	struct vip_set programmed;	/* by the last sync */
+	struct vip_set held;		/* of these, those that are the host's own addresses */
+	/* What of the host is in the way, as of the last look at all of it. */
+	struct director_advice obstacles[APPLY_MAX_ADVICE];
+	size_t	nobstacles;
 	bool	has_applied;		/* known is that of a plan */
 	bool	is_outdated;		/* apply_take_over() since apply_begin() */
 	uint64_t *said;			/* hashes of the last plan's warnings */
@@ -74,10 +78,9 @@ struct apply {
 	struct director_changes changes;
 	struct director_error errors[APPLY_MAX_ERRORS];
 	size_t	nerrors;
-	/* What of the host is in the way, as of the last look at all of it. */
-	struct director_error advice[APPLY_MAX_ADVICE];
+	struct director_advice advice[APPLY_MAX_ADVICE];	/* new, with has_advice */
 	size_t	nadvice;
-	bool	has_new_advice;
+	bool	has_advice;
 };
 
 /* director, arp and loop stay the caller's. */
@@ -152,5 +155,8 @@ bool apply_is_announced(const struct apply *a, const struct ip *vip);
 
 /* Does this node forward for the VIP? */
 bool apply_is_programmed(const struct apply *a, const struct ip *vip);
+
+/* Is the VIP an address of the host, which then forwards in our place? */
+bool apply_is_held(const struct apply *a, const struct ip *vip);
 
 #endif

@@ -293,6 +293,8 @@ programmed(struct speaker *s)
 	int rc = apply_finish(&s->apply, clock_mono());
 	struct mono now;
 
+	tell_obstacles(&s->tell, s->apply.obstacles,
+	    s->apply.nobstacles, s->store);
 	/* It may have owned VIPs of ours while we could not hear each other, and
 	   hosts may have learnt its address last. */
 	if (s->mesh.is_reunited)

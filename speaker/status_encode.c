@@ -66,6 +66,8 @@ add_vips(cJSON *top, const struct plan *p, const struct apply *apply)
 			cJSON_AddStringToObject(o, "reason", v->why_none);
 		cJSON_AddBoolToObject(o, "programmed",
 		    apply_is_programmed(apply, &v->ip));
+		if (apply_is_held(apply, &v->ip))
+			cJSON_AddTrueToObject(o, "held");
 		cJSON_AddBoolToObject(o, "announced", apply_is_announced(apply, &v->ip));
 		if (!v->is_mine && arp_io_is_announced(apply->arp, &v->ip))
 			cJSON_AddTrueToObject(o, "yielding");
@@ -177,6 +179,22 @@ add_conflicts(cJSON *top, const struct tell *tell)
 	}
 }
 
+static void
+add_obstacles(cJSON *top, const struct apply *apply)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "obstacles");
+
+	for (size_t i = 0; i < apply->nobstacles; i++) {
+		const struct director_advice *a = &apply->obstacles[i];
+		cJSON *o = item(array);
+
+		cJSON_AddStringToObject(o, "text", a->text);
+		if (ip_is_set(&a->vip))
+			cJSON_AddStringToObject(o, "vip", IP_STR(&a->vip));
+		cJSON_AddBoolToObject(o, "stops", a->is_stop);
+	}
+}
+
 void
 status_encode(FILE *f, const struct status_input *in)
 {
@@ -197,6 +215,7 @@ status_encode(FILE *f, const struct status_input *in)
 		health_io_each(in->health, add_check, checks);
 	add_quorums(top, in->plan);
 	add_conflicts(top, in->tell);
+	add_obstacles(top, in->apply);
 	if ((text = cJSON_Print(top)) != NULL)
 		fputs(text, f);
 	fputc('\n', f);

@@ -28,7 +28,8 @@ struct status_input {
  *	{"node":..., "version":..., "drained":bool, "retiring":true,
  *	 "nodes":[{"name":..., "address":..., "state":...}],
  *	 "vips":[{"ip":..., "pool":..., "owner":..., "reason":...,
- *		  "programmed":bool, "announced":bool, "yielding":true}],
+ *		  "programmed":bool, "held":true, "announced":bool,
+ *		  "yielding":true}],
  *	 "bgp":[{"name":..., "address":..., "state":..., "prefixes":n,
  *		 "bfd":..., "reason":...}],
  *	 "services":[{"name":..., "vip":..., "protocol":..., "port":...,
@@ -37,14 +38,17 @@ struct status_input {
  *		"transitions":n, "error":...}],
  *	 "quorums":[{"service":..., "vip":..., "up":n, "needed":n,
  *		"served":"endpoints"|"fallback"|"nobody"}],
- *	 "conflicts":[{"ip":..., "interface":..., "mac":...}]}
+ *	 "conflicts":[{"ip":..., "interface":..., "mac":...}],
+ *	 "obstacles":[{"text":..., "vip":..., "stops":bool}]}
  *
  * checks: of the endpoints that this node hosts, or that are on no node.
  *
  * drained: the Node is asked to hand over (heraldctl drain). retiring: its BGP
  * routes are marked, and go when --bgp-drain-time is over. yielding: on a VIP
  * of another node that this one still answers for, until that one is heard.
- * conflicts: VIPs that somebody else uses now, as seen here.
+ * conflicts: VIPs that somebody else uses now, as seen here. held: the VIP is an
+ * address of the host. obstacles: what of the host is in the way (director_advice);
+ * with vip only of VIPs that are held, of which that is the first.
  */
 void status_encode(FILE *f, const struct status_input *in);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metrics.h"
@@ -45,6 +46,7 @@ void
 tell_fini(struct tell *t)
 {
 	free(t->told);
+	free(t->obstacles);
 	free(t->rivals);
 	*t = (struct tell){ 0 };
 }
@@ -239,6 +241,44 @@ tell_settled(struct tell *t, const struct ip *vip, const char *ifname)
 	if (v != NULL && v->is_mine)
 		tell(t, v, false, "DuplicateAddressSettled", "the other user of %s on %s "
 		    "is gone, as node \"%s\" sees it", IP_STR(vip), ifname, t->node);
+}
+
+static void
+tell_node(struct tell *t, const struct kube_store *store, bool is_warning,
+    const char *reason, const char *text)
+{
+	const struct kube_object *node = kube_store_get(store, KUBE_NODE, NULL, t->node);
+
+	if (node != NULL && may_tell(t))
+		kube_source_event(t->source, &(struct kube_event){ .kind = KUBE_NODE,
+		    .name = t->node, .uid = node->meta.uid, .is_warning = is_warning,
+		    .reason = reason, .message = text });
+}
+
+void
+tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n,
+    const struct kube_store *store)
+{
+	uint64_t *now = mem_zalloc((n + 1) * sizeof(*now));
+	size_t i, j;
+
+	for (i = 0; i < n; i++) {
+		now[i] = hash_str(advice[i].text, 0);
+		for (j = 0; j < t->nobstacles && t->obstacles[j] != now[i]; j++)
+			;
+		if (j < t->nobstacles)
+			continue;
+		log_warn(LOG_NONE, "%s", advice[i].text);
+		tell_node(t, store, true, "HostInTheWay", advice[i].text);
+	}
+	if (n == 0 && t->nobstacles > 0) {
+		log_info(LOG_NONE, "nothing of this host is in the way any more");
+		tell_node(t, store, false, "HostClear", "nothing of this host is in the "
+		    "way of VIP traffic any more");
+	}
+	free(t->obstacles);
+	t->obstacles = now;
+	t->nobstacles = n;
 }
 
 static bool

@@ -1,12 +1,13 @@
 /*
  * tell_io.h - what is told in the API of VIPs on the local network: an Event
  * on each Service when this node begins to announce its VIP, and when somebody
- * else is found to use it.
+ * else is found to use it; and of this host, on its Node, what is in the way.
  */
 #ifndef HERALD_SPEAKER_TELL_IO_H
 #define HERALD_SPEAKER_TELL_IO_H
 
 #include "arp/arp_io.h"
+#include "ipvs/director.h"
 #include "kube/source.h"
 #include "speaker/alive.h"
 #include "speaker/plan.h"
@@ -33,6 +34,8 @@ struct tell {
 	const struct alive *alive;
 	struct ip *told;		/* VIPs last told as announced here; sorted */
 	size_t	ntold;
+	uint64_t *obstacles;		/* hashes of what was told of as in the way */
+	size_t	nobstacles;
 	struct tell_rival *rivals;	/* of VIP and link one; in no order */
 	size_t	nrivals, rivals_cap;
 	double	credit;			/* Events that may be written now */
@@ -60,6 +63,13 @@ void tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
  * VIP's owner or, where BGP alone announces it, the first by name that is alive.
  */
 void tell_quorums(struct tell *t, const struct plan *fresh);
+
+/*
+ * What of this host is in the way now (director_advise()): what is new is logged, and
+ * told by an Event HostInTheWay on the Node; that nothing is any more, by HostClear.
+ */
+void tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n,
+    const struct kube_store *store);
 
 /* The rival has fallen silent: DuplicateAddressSettled. */
 void tell_settled(struct tell *t, const struct ip *vip, const char *ifname);

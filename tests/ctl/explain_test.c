@@ -60,6 +60,16 @@ static const char *const world[] = {
 #define FAILING ",{'service':'d/web','ip':'10.1.0.1','port':8080,'up':false," \
 	"'error':'HTTP 503'}"
 
+#define IN_THE_WAY(held, stops) STATUS("{'ip':'10.0.9.3','owner':'n2','programmed':true," \
+	"'announced':true" held "}", ",'obstacles':[{'text':'a firewall: open it','stops':" \
+	stops "},{'text':'of other VIPs','vip':'10.0.9.9'}]")
+#define NAMES_PROFILE "{'apiVersion':'v1','kind':'Service','metadata':{'name':'web'," \
+	"'namespace':'d','annotations':{'heraldlb.io/forwarding-profile':'fast'}},'spec':{" \
+	"'ports':[{'port':80}]" LB "},'status':{'loadBalancer':{'ingress':[" VIP "]}}}"
+#undef PROFILE
+#define PROFILE(spec) "{'apiVersion':'heraldlb.io/v1beta1','kind':'ForwardingProfile'," \
+	"'metadata':{'name':'all','namespace':'hs'},'spec':{" spec ",'serviceSelectors':[{}]}}"
+
 static const struct {
 	const char *why;
 	const char *changed[3];		/* objects in place of the world's, or more */
@@ -97,6 +107,28 @@ static const struct {
 	{ "the sorry server answers", { NULL }, NULL, { NULL, CHECKED("fallback", "0", "") },
 	    "warn health      d/web:80/TCP: 0 endpoints pass their checks, and 1 are needed: "
 	    "served by fallback; see the healthCheck of its ForwardingProfile",
+	    "nothing stops traffic" },
+	{ "left to kube-proxy", { PROFILE("'mode':'delegate'") }, NULL, { NULL },
+	    "ok   profile     ForwardingProfile all leaves what comes to it to kube-proxy or "
+	    "the CNI (mode delegate): Herald checks no endpoints, and spreads no connections",
+	    "nothing stops traffic" },
+	{ "another profile", { PROFILE("'healthCheck':{'type':'tcp'}") }, NULL, { NULL },
+	    "ok   profile     ForwardingProfile all, which has endpoints checked",
+	    "nothing stops traffic" },
+	{ "a profile that is not there", { NAMES_PROFILE }, NULL, { NULL },
+	    "warn profile     the annotation heraldlb.io/forwarding-profile names "
+	    "ForwardingProfile fast, which is not there, so the defaults hold; create it or "
+	    "correct the name", "nothing stops traffic" },
+	{ "in the way on two hosts, one line", { NULL }, NULL, { IN_THE_WAY("", "false"),
+	      IN_THE_WAY("", "false") }, "warn host        n1, n2: a firewall: open it",
+	    "nothing stops traffic" },
+	{ "it stops all, and that at the owner", { NULL }, NULL, { NULL,
+	      IN_THE_WAY("", "true") }, "STOP host        n2: a firewall: open it",
+	    "traffic stops at: host" },
+	{ "it stops all elsewhere", { NULL }, NULL, { IN_THE_WAY("", "true") },
+	    "warn host        n1: a firewall: open it", "nothing stops traffic" },
+	{ "a VIP that the host holds", { NULL }, NULL, { NULL, IN_THE_WAY(",'held':true",
+	      "false,'vip':'10.0.9.2'") }, "warn host        n2: a firewall: open it",
 	    "nothing stops traffic" },
 	{ "no such Service", { NULL }, "Service/web", { NULL },
 	    "STOP service     there is no Service d/web; see kubectl get services -A",
@@ -299,6 +331,38 @@ START_TEST(explained)
 }
 END_TEST
 
+START_TEST(refused_profile)
+{
+	char *bad = json("{'type':'ADDED','object':" PROFILE("'mode':'delegate',"
+	    "'healthCheck':{'type':'tcp'}") "}");
+	struct kube_store *store = kube_store_new();
+	struct kube_watch_event ev;
+	struct kube_error err;
+	struct explain e;
+	char *out = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		json_put(store, world[i]);
+	ck_assert_int_eq(kube_decode_watch(bad, strlen(bad), NULL, KUBE_FORWARDING_PROFILE,
+	    &ev, &err), 0);
+	ck_assert_ptr_nonnull(ev.object);
+	(void)kube_store_put(store, ev.object);
+	explain_run(&(struct explain_input){ .store = store, .ns = "d", .name = "web" }, &e);
+	f = open_memstream(&out, &len);
+	explain_print(&e, f);
+	fclose(f);
+	ck_assert_msg(strstr(out, "\nwarn profile     ForwardingProfile all is refused, so what "
+	    "it said before holds, or the defaults: spec.mode: \"delegate\": leaves "
+	    "forwarding") != NULL, "%s", out);
+	explain_fini(&e);
+	free(out);
+	free(bad);
+	kube_store_free(store);
+}
+END_TEST
+
 START_TEST(whom)
 {
 	struct kube_store *store = kube_store_new();
@@ -323,6 +387,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, explained, 0, nitems(rows));
+	tcase_add_test(tc, refused_profile);
 	tcase_add_test(tc, whom);
 }
 

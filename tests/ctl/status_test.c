@@ -32,6 +32,8 @@ static const struct {
 	    QUORUM("d/r:80/TCP", "nobody"),
 	    { "WITHOUT QUORUM VIP SERVED BY UP", "d/s:80/TCP 10.0.9.3 fallback 1 of 2",
 	      "d/r:80/TCP 10.0.9.3 nobody 1 of 2" }, "checked" },
+	{ "something in the way", "", "],'obstacles':[{'text':'a firewall: open it'}",
+	    { "IN THE WAY ON THIS HOST\na firewall: open it" }, "checked" },
 };
 
 /* Runs of spaces become one, so that columns may move. */

@@ -75,6 +75,9 @@ class Pools:
              ours("Community", "w", {"communities": [{"name": "a", "value": "b"}]})),
             ("a check by a command", f"{BASE}/forwardingprofiles",
              checked("w", type="exec", command=["true"])),
+            ("a check of what others forward", f"{BASE}/forwardingprofiles",
+             ours("ForwardingProfile", "w", {"mode": "delegate",
+                                             "healthCheck": {"type": "tcp"}})),
             ("a check without a type", f"{BASE}/forwardingprofiles", checked("w", port=80)),
             ("a path that is none", f"{BASE}/forwardingprofiles",
              checked("w", type="http", http={"path": "x"})),
@@ -88,6 +91,8 @@ class Pools:
                 expect(e.status == 422, f"{why}: {e}")
                 continue
             raise Failure(f"{why} was accepted")
+        self.c.http("POST", f"{BASE}/forwardingprofiles?dryRun=All",
+                    ours("ForwardingProfile", "w", {"mode": "delegate"}))
         unnumbered = peer("w", interface="eth0")
         del unnumbered["spec"]["peerAddress"]
         for body in (unnumbered, peer("w", peerASN=0, dynamicASN="internal"),

@@ -9,6 +9,7 @@
 #include "lib/clock.h"
 #include "speaker/tell_io.h"
 #include "tests/check.h"
+#include "tests/kube/json.h"
 
 static char last[600];
 static unsigned nevents;
@@ -19,7 +20,8 @@ take_down(struct kube_source *src, const struct kube_event *ev)
 	(void)src;
 	nevents++;
 	snprintf(last, sizeof(last), "%s %s/%s %s: %s", ev->is_warning ? "Warning" :
-	    "Normal", ev->ns, ev->name, ev->reason, ev->message);
+	    "Normal", ev->ns != NULL ? ev->ns : kube_kind_name(ev->kind), ev->name,
+	    ev->reason, ev->message);
 }
 
 static const struct kube_source_ops ops = { .event = take_down };
@@ -70,6 +72,38 @@ START_TEST(storm)
 	/* 10,000 were due; a slow machine may have earned some a second. */
 	ck_assert_uint_le(nevents, TELL_BURST + 60 * TELL_PER_SEC);
 	tell_fini(&t);
+}
+END_TEST
+
+START_TEST(obstacles)
+{
+	struct director_advice both[] = { { .text = "a firewall" }, { .text = "a rule" } };
+	struct kube_store *store = kube_store_new();
+	struct tell t;
+
+	json_put(store, "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n1',"
+	    "'uid':'7'}}");
+	tell_init(&t, &source, "n1", &plan, &nobody);
+	nevents = 0;
+	tell_obstacles(&t, both, 0, store);
+	ck_assert_msg(nevents == 0, "a host that is well from the start");
+	tell_obstacles(&t, both, 1, store);
+	ck_assert_str_eq(last, "Warning Node/n1 HostInTheWay: a firewall");
+	tell_obstacles(&t, both, 2, store);
+	ck_assert_msg(nevents == 2, "only what is new");
+	ck_assert_str_eq(last, "Warning Node/n1 HostInTheWay: a rule");
+	tell_obstacles(&t, both + 1, 1, store);
+	ck_assert_msg(nevents == 2, "there is still one");
+	tell_obstacles(&t, both, 0, store);
+	ck_assert_str_eq(last, "Normal Node/n1 HostClear: nothing of this host is in the "
+	    "way of VIP traffic any more");
+	tell_obstacles(&t, both, 1, store);
+	ck_assert_msg(nevents == 4, "back again, told again");
+	tell_obstacles(&t, both, 2, kube_store_delete(store, KUBE_NODE, NULL, "n1") ?
+	    store : NULL);
+	ck_assert_msg(nevents == 4, "no Node to tell it on: the log has it");
+	tell_fini(&t);
+	kube_store_free(store);
 }
 END_TEST
 
@@ -129,6 +163,7 @@ fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, quorums, 0, nitems(quorum_rows));
 	tcase_add_test(tc, stranger);
+	tcase_add_test(tc, obstacles);
 	tcase_add_test(tc, storm);
 }
 
