@@ -1,12 +1,13 @@
 /*
- * bfd.c - the BFD session: state machine, timers, Poll Sequences,
- * authentication. Section numbers are those of RFC 5880.
+ * bfd.c - the BFD session: state machine, timers, Poll Sequences. Section numbers
+ * are those of RFC 5880.
  */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "bgp/bfd.h"
+#include "bgp/bfd_auth.h"
 
 static uint32_t
 max_u32(uint32_t a, uint32_t b)
@@ -36,16 +37,35 @@ desired_tx_us(const struct bfd *s)
 	return max_u32(s->conf.min_tx_us, slow_us != 0 ? slow_us : BFD_SLOW_TX_US);
 }
 
+/*
+ * bfd.RequiredMinRxInterval as it goes on the wire. Where Echo packets find failures,
+ * control packets need not (6.8.3).
+ */
+static uint32_t
+required_rx_us(const struct bfd *s)
+{
+	return s->echo.is_active ? max_u32(s->conf.min_rx_us, BFD_SLOW_TX_US) :
+	    s->conf.min_rx_us;
+}
+
+/* 6.8.4 */
+static int64_t
+control_detect_us(const struct bfd *s)
+{
+	return (int64_t)s->remote_mult * max_u32(s->rx_us, s->remote_min_tx_us);
+}
+
 uint64_t
 bfd_detect_us(const struct bfd *s)
 {
-	return (uint64_t)s->remote_mult * max_u32(s->rx_us, s->remote_min_tx_us);
+	return s->echo.is_active ? bfd_echo_detect_us(&s->echo) :
+	    (uint64_t)control_detect_us(s);
 }
 
 static void
 detect_rearm(struct bfd *s)
 {
-	int64_t detect_us = (int64_t)bfd_detect_us(s);
+	int64_t detect_us = control_detect_us(s);
 
 	s->detect_due = mono_add_us(s->rx_last, detect_us);
 	if (s->is_seq_known)
@@ -88,7 +108,7 @@ poll_end(struct bfd *s)
 {
 	s->is_polling = s->is_poll_stale = false;
 	s->tx_us = desired_tx_us(s);
-	s->rx_us = s->conf.min_rx_us;
+	s->rx_us = required_rx_us(s);
 }
 
 /*
@@ -101,8 +121,8 @@ poll_begin(struct bfd *s)
 {
 	if (s->conf.min_tx_us < s->tx_us)
 		s->tx_us = s->conf.min_tx_us;
-	if (s->conf.min_rx_us > s->rx_us)
-		s->rx_us = s->conf.min_rx_us;
+	if (required_rx_us(s) > s->rx_us)
+		s->rx_us = required_rx_us(s);
 	s->is_poll_stale = s->is_polling;
 	s->is_polling = true;
 	s->nurgent = 1;
@@ -114,6 +134,8 @@ enter(struct bfd *s, enum bfd_state state, enum bfd_diag diag)
 	s->state = state;
 	s->diag = diag;
 	s->nurgent = 1;
+	if (state != BFD_UP)
+		bfd_echo_stop(&s->echo);	/* 6.8.9 */
 	if (state == BFD_UP)
 		poll_begin(s);		/* from the slow interval to the wanted */
 	else
@@ -133,6 +155,7 @@ bfd_init(struct bfd *s, const struct bfd_conf *conf, struct mono now)
 		.seq_due = MONO_NEVER,
 		.rx_last = now,
 	};
+	bfd_echo_init(&s->echo, conf->local_discr, next_random(&s->random));
 	remote_forget(s);
 	enter(s, BFD_DOWN, BFD_DIAG_NONE);
 	tx_restart(s, now);
@@ -164,64 +187,6 @@ step(struct bfd *s, enum bfd_state heard)
 	}
 }
 
-/* 6.7.4. Compares in circular 32-bit space. */
-static bool
-is_seq_in_window(const struct bfd *s, const struct bfd_pkt *p)
-{
-	uint32_t ahead = p->auth_seq - s->rcv_seq;
-	uint32_t window = s->conf.seq_window;
-
-	if (!s->is_seq_known)
-		return true;
-	if (window == 0)
-		window = 3u * s->conf.detect_mult;
-	if (ahead == 0)
-		return p->auth_type == BFD_AUTH_SHA1;
-	return ahead <= window;
-}
-
-/* All bits are looked at, whatever the first difference, so time tells nothing. */
-static bool
-is_digest_of(const uint8_t key[BFD_DIGEST_LEN], const uint8_t buf[BFD_PKT_MAX],
-    const struct bfd_pkt *p)
-{
-	uint8_t want[BFD_DIGEST_LEN], diff = 0;
-
-	bfd_pkt_digest(buf, key, want);
-	for (size_t i = 0; i < sizeof(want); i++)
-		diff |= want[i] ^ p->auth_digest[i];
-	return diff == 0;
-}
-
-static bool
-is_digest_right(const struct bfd *s, const uint8_t buf[BFD_PKT_MAX],
-    const struct bfd_pkt *p)
-{
-	bool is_right = is_digest_of(s->conf.auth_key, buf, p);
-
-	for (size_t i = 0; i < s->conf.nauth_also && !is_right; i++)
-		is_right = is_digest_of(s->conf.auth_also[i], buf, p);
-	return is_right;
-}
-
-/* The A bit and 6.7. */
-static int
-authenticate(struct bfd *s, const uint8_t *buf, const struct bfd_pkt *p)
-{
-	bool is_signed = p->flags & BFD_AUTH;
-
-	if (is_signed != (s->conf.auth_type != BFD_AUTH_NONE))
-		return -EACCES;
-	if (!is_signed)
-		return 0;
-	if (p->auth_type != s->conf.auth_type || p->auth_len != BFD_AUTH_SHA1_LEN ||
-	    p->len != BFD_PKT_MAX || p->auth_key_id != s->conf.auth_key_id)
-		return -EACCES;
-	if (!is_seq_in_window(s, p))
-		return -ESTALE;
-	return is_digest_right(s, buf, p) ? 0 : -EACCES;
-}
-
 static int
 accept_check(struct bfd *s, const uint8_t *buf, size_t len, struct bfd_pkt *ret)
 {
@@ -231,7 +196,7 @@ accept_check(struct bfd *s, const uint8_t *buf, size_t len, struct bfd_pkt *ret)
 	    ret->your_discr != s->conf.local_discr)
 		err = -ENOENT;
 	if (err == 0)
-		err = authenticate(s, buf, ret);
+		err = bfd_auth_check(s, buf, ret);
 	switch (err) {
 	case 0:
 		s->counts.rx++;
@@ -248,6 +213,32 @@ accept_check(struct bfd *s, const uint8_t *buf, size_t len, struct bfd_pkt *ret)
 	default:
 		s->counts.unauthentic++;
 	}
+	return err;
+}
+
+/* 6.8.9: only while up, and no oftener than the peer bears, which may be never. */
+static void
+echo_follow(struct bfd *s, struct mono now)
+{
+	bool was_active = s->echo.is_active;
+
+	if (s->state == BFD_UP && s->conf.echo_us != 0 && s->remote_note != 0)
+		bfd_echo_run(&s->echo, max_u32(s->conf.echo_us, s->remote_note),
+		    s->conf.detect_mult, now);
+	else
+		bfd_echo_stop(&s->echo);
+	if (was_active && !s->echo.is_active && s->state == BFD_UP)
+		poll_begin(s);
+}
+
+int
+bfd_rx_echo(struct bfd *s, const struct bfd_echo_pkt *p)
+{
+	bool was_active = s->echo.is_active;
+	int err = bfd_echo_rx(&s->echo, p);
+
+	if (err == 0 && !was_active)
+		poll_begin(s);
 	return err;
 }
 
@@ -286,6 +277,7 @@ bfd_rx(struct bfd *s, const uint8_t *buf, size_t len, struct mono now)
 	if (p.flags & BFD_POLL && s->state != BFD_ADMIN_DOWN)
 		s->is_final_due = true;
 	step(s, p.state);
+	echo_follow(s, now);
 	detect_rearm(s);
 	return 0;
 }
@@ -306,7 +298,7 @@ bfd_tick(struct bfd *s, struct mono now)
 		s->seq_due = MONO_NEVER;
 	}
 	if (mono_reached(now, s->detect_due)) {
-		int64_t detect_ns = (int64_t)bfd_detect_us(s) * NSEC_PER_USEC;
+		int64_t detect_ns = control_detect_us(s) * NSEC_PER_USEC;
 		int64_t late_ns = mono_sub_ns(now, s->detect_due);
 
 		if (late_ns > detect_ns / 2 && !s->is_forgiven) {
@@ -317,6 +309,8 @@ bfd_tick(struct bfd *s, struct mono now)
 			expire(s);
 		}
 	}
+	if (bfd_echo_has_failed(&s->echo, now))
+		enter(s, BFD_DOWN, BFD_DIAG_ECHO_FAILED);	/* 6.8.5 */
 }
 
 /* A passive side says nothing to a peer it does not hear (6.8.7). */
@@ -352,7 +346,7 @@ encode(struct bfd *s, uint8_t flags, uint8_t buf[BFD_PKT_MAX])
 		.my_discr = s->conf.local_discr,
 		.your_discr = s->remote_discr,
 		.desired_min_tx_us = desired_tx_us(s),
-		.required_min_rx_us = s->conf.min_rx_us,
+		.required_min_rx_us = required_rx_us(s),
 		.required_min_echo_rx_us = s->conf.note,
 	};
 	size_t len;
@@ -401,7 +395,8 @@ bfd_tx(struct bfd *s, struct mono now, uint8_t buf[BFD_PKT_MAX])
 struct mono
 bfd_deadline(const struct bfd *s)
 {
-	struct mono due = mono_min(s->detect_due, s->seq_due);
+	struct mono due = mono_min(mono_min(s->detect_due, s->seq_due),
+	    bfd_echo_deadline(&s->echo));
 
 	if (!is_silent(s) && (s->is_final_due || s->nurgent > 0))
 		return (struct mono){ 0 };
@@ -422,6 +417,13 @@ bfd_set_intervals(struct bfd *s, uint32_t min_tx_us, uint32_t min_rx_us)
 		poll_end(s);
 	if (s->detect_due.ns != MONO_NEVER.ns)
 		detect_rearm(s);
+}
+
+void
+bfd_set_echo(struct bfd *s, uint32_t echo_us, struct mono now)
+{
+	s->conf.echo_us = echo_us;
+	echo_follow(s, now);
 }
 
 void
@@ -470,7 +472,7 @@ bfd_refused(struct bfd *s, const uint8_t *buf, size_t len)
 	if (s->conf.auth_type != BFD_AUTH_NONE &&
 	    (p.len != BFD_PKT_MAX ||
 	    s->xmit_seq - p.auth_seq > 2u * s->conf.detect_mult ||
-	    !is_digest_right(s, buf, &p)))
+	    !bfd_auth_is_right(s, buf, &p)))
 		return -EBADMSG;
 	if (s->nrefused < UINT8_MAX)
 		s->nrefused++;

@@ -1,10 +1,11 @@
 /*
- * bfd.h - one BFD session (RFC 5880), asynchronous mode.
+ * bfd.h - one BFD session (RFC 5880), asynchronous mode, with Echo if wanted.
  *
  * Pure: no socket, no clock, no allocation. The shell (bfd_io.c) feeds what
  * it receives to bfd_rx(), calls bfd_tick() once bfd_deadline() has come, and
  * after either sends what bfd_tx() gives until that is nothing. It compares
- * s->state before and after to see a change.
+ * s->state before and after to see a change. Echo packets are sent and received
+ * apart, by bfd_echo_tx() of s->echo and by bfd_rx_echo().
  *
  * Sequence numbers and restarts. A receiver accepts only numbers a little
  * above the last one (6.7.4), so a speaker that restarts with lower ones is
@@ -22,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bgp/bfd_echo.h"
 #include "bgp/bfd_pkt.h"
 #include "lib/mono.h"
 
@@ -53,6 +55,8 @@ struct bfd_conf {
 	uint32_t min_tx_us;		/* wanted once up, at least 1 */
 	uint32_t min_rx_us;		/* the fastest we bear, at least 1 */
 	uint32_t slow_tx_us;		/* the least interval while not up; 0 the RFC's */
+	uint32_t echo_us;		/* wanted between Echo packets, to a peer that
+					   takes them; 0 none */
 	uint8_t	detect_mult;		/* bfd.DetectMult, at least 1 */
 	uint8_t	jitter_pct;		/* send up to so much early: 1 to 25, 0 is 25;
 					   10 to 25 whatever it is at a multiplier of 1 */
@@ -117,6 +121,8 @@ struct bfd {
 	bool	is_seq_known;		/* bfd.AuthSeqKnown */
 	struct mono seq_due;		/* when to forget rcv_seq */
 
+	struct bfd_echo echo;		/* runs while up, if it is wanted and taken */
+
 	uint8_t	nrefused;		/* refusals since rx_last, saturating */
 	uint8_t	nunrefused;		/* packets sent since the last, saturating */
 	struct bfd_counts counts;
@@ -134,6 +140,12 @@ void bfd_init(struct bfd *s, const struct bfd_conf *conf, struct mono now);
 int bfd_rx(struct bfd *s, const uint8_t *buf, size_t len, struct mono now);
 
 /*
+ * An Echo packet has come back. While they do, the peer's control packets are asked
+ * for no oftener than each second (6.8.3). Returns as bfd_echo_rx().
+ */
+int bfd_rx_echo(struct bfd *s, const struct bfd_echo_pkt *p);
+
+/*
  * Let time pass: expire detection and sequence numbers. Feed everything that
  * has already arrived first. An expiry seen late by more than half a detection
  * time was not watched (we were stopped, or our machine was): the time starts
@@ -144,11 +156,14 @@ void bfd_tick(struct bfd *s, struct mono now);
 /* The next packet that is due into buf; its length, 0 for none. */
 size_t bfd_tx(struct bfd *s, struct mono now, uint8_t buf[BFD_PKT_MAX]);
 
-/* When to call bfd_tick() and bfd_tx() next; in the past: at once. */
+/* When to call bfd_tick(), bfd_tx(), bfd_echo_tx() next; in the past: at once. */
 struct mono bfd_deadline(const struct bfd *s);
 
 /* Change the intervals, with a Poll Sequence where the session is up (6.8.3). */
 void bfd_set_intervals(struct bfd *s, uint32_t min_tx_us, uint32_t min_rx_us);
+
+/* Change conf.echo_us. */
+void bfd_set_echo(struct bfd *s, uint32_t echo_us, struct mono now);
 
 /*
  * Tell the peer, while the session stays up, what the path beyond this end is
@@ -185,7 +200,10 @@ int bfd_refused(struct bfd *s, const uint8_t *buf, size_t len);
 /* Down, and the peer's host still refuses what we send. */
 bool bfd_is_refused(const struct bfd *s);
 
-/* Detection time in microseconds (6.8.4); 0 while nothing was heard. */
+/*
+ * Detection time in microseconds: of Echo while that is active, else of control
+ * packets (6.8.4); 0 while nothing was heard.
+ */
 uint64_t bfd_detect_us(const struct bfd *s);
 
 /*

@@ -3,10 +3,13 @@
  *
  *	bfd_io.c	sockets, datagrams, the set of peers
  *	bfd_peer_io.c	one peer: its engine's wishes become packets, timers, reports
+ *	bfd_echo_io.c	its Echo packets
  *	bfd_udp_io.c	the system calls (bfd_udp_io.h)
  */
 #ifndef HERALD_BGP_BFD_IMPL_H
 #define HERALD_BGP_BFD_IMPL_H
+
+#include <net/if.h>
 
 #include <ev.h>
 #include <uthash.h>
@@ -31,13 +34,15 @@ struct bfd_peer {
 	bool	is_wanted;		/* scratch of bfd_io_set_peers() */
 	bool	is_queued;		/* on io->changed_peers */
 	int	send_err;		/* -errno of the last send, 0 well */
+	struct ip local;		/* ours, as the peer's last packet had it */
+	enum bfd_io_echo told_echo;	/* as people were last told */
 	UT_hash_handle hh_key, hh_discr;
 	struct bfd_peer *prev, *next;	/* io->changed_peers */
 };
 
 struct bfd_io {
 	struct ev_loop *loop;
-	struct bfd_io_conf conf;	/* key and device: not past bfd_io_new() */
+	struct bfd_io_conf conf;	/* key: not past bfd_io_new(); device is here: */
 	struct bfd_conf session;	/* of every session, but for its own fields */
 	bfd_io_changed_fn *changed;
 	void	*arg;
@@ -46,6 +51,9 @@ struct bfd_io {
 	 * `out`, which is `in` unless the source port is another one.
 	 */
 	ev_io	in[2], out[2];
+	ev_io	echo_in[2];		/* likewise, and where no peer wants Echo -1 */
+	int	echo_out[2];
+	char	device[IFNAMSIZ];	/* "" none */
 	struct bfd_peer *by_key, *by_discr;
 	bool	is_leaving;		/* bfd_io_admin_down() was called */
 	struct bfd_peer *changed_peers;	/* to be reported at the end of a callback */
@@ -70,5 +78,18 @@ void bfd_peer_add(struct bfd_io *b, const struct bfd_io_peer *c);
 /* What is new of c takes effect in the session. */
 void bfd_peer_change(struct bfd_peer *p, const struct bfd_io_peer *c);
 void bfd_peer_remove(struct bfd_peer *p);
+
+/* bfd_echo_io.c: with no sockets; close those there are. */
+void bfd_echo_io_init(struct bfd_io *b);
+void bfd_echo_io_fini(struct bfd_io *b);
+
+/* Have sockets for a peer of this address; false, and logged, where they cannot be. */
+bool bfd_echo_io_open(struct bfd_io *b, const struct ip *peer);
+
+/* Send what is due; tell people what is new; forget the metric. */
+void bfd_echo_io_flush(struct bfd_peer *p, struct mono now);
+void bfd_echo_io_tell(struct bfd_peer *p);
+void bfd_echo_io_forget(const struct bfd_peer *p);
+enum bfd_io_echo bfd_echo_io_view(const struct bfd_peer *p);
 
 #endif

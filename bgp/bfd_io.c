@@ -76,6 +76,7 @@ on_datagram(void *arg, const struct bfd_datagram *d)
 			    "do all speakers have the same key?");
 		return;
 	}
+	p->local = d->to;
 	bfd_peer_settle(p, now);
 }
 
@@ -205,6 +206,7 @@ bfd_io_view(const struct bfd_io *b, const struct ip *addr, unsigned scope,
 		.state = bfd_peer_view(p),
 		.detect_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
 		.note = p->bfd.remote_note,
+		.echo = bfd_echo_io_view(p),
 		.is_independent = p->bfd.is_remote_cpi,
 	};
 	return true;
@@ -313,13 +315,13 @@ static int
 open_family(struct bfd_io *b, int i, char err[256])
 {
 	static const int families[2] = { AF_INET, AF_INET6 };
-	int in = bfd_udp_open(families[i], b->conf.port, b->conf.device, err);
+	int in = bfd_udp_open(families[i], b->conf.port, b->device, err);
 	int out = in;
 
 	if (in < 0)
 		return in;
 	if (b->conf.is_ephemeral)
-		out = bfd_udp_open(families[i], BFD_UDP_EPHEMERAL, b->conf.device, err);
+		out = bfd_udp_open(families[i], BFD_UDP_EPHEMERAL, b->device, err);
 	if (out < 0) {
 		close(in);
 		return out;
@@ -379,12 +381,14 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	b = mem_zalloc(sizeof(*b));
 	b->loop = loop;
 	b->conf = *conf;
-	if (b->conf.device == NULL)
-		b->conf.device = "";
+	if (conf->device != NULL)
+		snprintf(b->device, sizeof(b->device), "%s", conf->device);
+	b->conf.device = b->device;
 	if (b->conf.jitter_pct == 0)
 		b->conf.jitter_pct = BFD_JITTER_MAX_PCT;
 	b->changed = changed;
 	b->arg = arg;
+	bfd_echo_io_init(b);
 	if (open_sockets(b, err) < 0) {
 		free(b);
 		return NULL;
@@ -403,7 +407,6 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	if (conf->key != NULL)
 		memcpy(b->session.auth_key, conf->key, conf->key_len);
 	b->conf.key = NULL;
-	b->conf.device = NULL;
 	if (conf->is_realtime)
 		go_realtime();
 	return b;
@@ -418,6 +421,7 @@ bfd_io_free(struct bfd_io *b)
 		return;
 	HASH_ITER(hh_key, b->by_key, p, tmp)
 		bfd_peer_remove(p);
+	bfd_echo_io_fini(b);
 	close_sockets(b);
 	explicit_bzero(b, sizeof(*b));
 	free(b);

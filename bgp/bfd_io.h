@@ -99,11 +99,12 @@ struct bfd_io_peer {
 	uint8_t	min_ttl;		/* in place of the instance's */
 	bool	is_passive;		/* silent until the peer is heard */
 	/*
-	 * How often it may send echo packets (RFC 5880, 6.4), 0 never; on the link
-	 * only, and not where has_path. It is the kernel's forwarding that sends
-	 * them back: that is what they are to test.
+	 * Echo packets (RFC 5880, 6.4), 0 none: the peer may send them so often, and
+	 * is sent them so often where it takes them; on the link only, and not where
+	 * has_path. The peer's are sent back by the kernel's forwarding: that is what
+	 * they are to test.
 	 */
-	uint32_t echo_rx_us;
+	uint32_t echo_us;
 };
 
 /* As bfd_io_set_peers(); what changed of a peer takes effect in its session. */
@@ -112,11 +113,21 @@ void bfd_io_set_peer_confs(struct bfd_io *b, const struct bfd_io_peer *peers,
 
 enum bfd_peer_state bfd_io_state(const struct bfd_io *b, const struct ip *peer);
 
+/* What Echo is to a session. */
+enum bfd_io_echo {
+	BFD_IO_ECHO_OFF,	/* not wanted, or the session is not up */
+	BFD_IO_ECHO_NOT_TAKEN,	/* the peer does not want any */
+	BFD_IO_ECHO_UNANSWERED,	/* none has come back yet: no failure, see bfd_echo.h */
+	BFD_IO_ECHO_ACTIVE,	/* they come back; once they do not, it goes down */
+};
+const char *bfd_io_echo_name(enum bfd_io_echo e);
+
 /* All there is to know of a session; false where there is none. */
 struct bfd_io_view {
 	enum bfd_peer_state state;
 	uint32_t detect_us;		/* as bfd_io_detect_us() */
 	uint32_t note;			/* by bfd_io_set_note(), as last heard; 0 */
+	enum bfd_io_echo echo;
 	bool	is_independent;		/* the peer's C bit: its BFD outlives its
 					   control plane */
 };

@@ -153,6 +153,8 @@ bfd_peer_settle(struct bfd_peer *p, struct mono now)
 	struct bfd_io *b = p->io;
 
 	peer_flush(p, now);
+	bfd_echo_io_flush(p, now);
+	bfd_echo_io_tell(p);
 	if (is_armed_too_late(p, now))
 		peer_rearm(p, now);
 	if (!p->is_queued && !b->is_leaving && has_news(p)) {
@@ -256,6 +258,15 @@ filled_in(const struct bfd_io *b, const struct bfd_io_peer *c)
 	return full;
 }
 
+/* 0 where we cannot send any: what the peer may send is another matter. */
+static uint32_t
+echo_us_of(const struct bfd_peer *p)
+{
+	bool is_wanted = p->conf.echo_us != 0 && !p->io->conf.has_path;
+
+	return is_wanted && bfd_echo_io_open(p->io, &p->conf.addr) ? p->conf.echo_us : 0;
+}
+
 void
 bfd_peer_add(struct bfd_io *b, const struct bfd_io_peer *c)
 {
@@ -271,7 +282,8 @@ bfd_peer_add(struct bfd_io *b, const struct bfd_io_peer *c)
 	conf.detect_mult = p->conf.detect_mult;
 	conf.is_passive = p->conf.is_passive;
 	if (!b->conf.has_path)
-		conf.note = p->conf.echo_rx_us;
+		conf.note = p->conf.echo_us;
+	conf.echo_us = echo_us_of(p);
 	conf.local_discr = new_discr(b);
 	conf.seq_first = bfd_seq_of_wall(clock_wall_ns());
 	conf.random = clock_random();
@@ -288,16 +300,18 @@ void
 bfd_peer_change(struct bfd_peer *p, const struct bfd_io_peer *c)
 {
 	struct bfd_io_peer full = filled_in(p->io, c);
+	struct mono now = clock_mono();
 
 	if (full.min_tx_us != p->conf.min_tx_us || full.min_rx_us != p->conf.min_rx_us)
 		bfd_set_intervals(&p->bfd, full.min_tx_us, full.min_rx_us);
 	p->bfd.conf.detect_mult = full.detect_mult;
 	p->bfd.conf.is_passive = full.is_passive;
 	if (!p->io->conf.has_path)
-		bfd_set_note(&p->bfd, full.echo_rx_us);
+		bfd_set_note(&p->bfd, full.echo_us);
 	p->conf = full;
 	p->is_wanted = true;
-	bfd_peer_settle(p, clock_mono());
+	bfd_set_echo(&p->bfd, echo_us_of(p), now);
+	bfd_peer_settle(p, now);
 }
 
 void
@@ -311,6 +325,7 @@ bfd_peer_remove(struct bfd_peer *p)
 		DL_DELETE(b->changed_peers, p);
 	HASH_DELETE(hh_key, b->by_key, p);
 	HASH_DELETE(hh_discr, b->by_discr, p);
+	bfd_echo_io_forget(p);
 	metrics_drop(&m_up, metrics_labels(labels, sizeof(labels), "peer",
 	    IP_STR(&p->conf.addr), NULL));
 	free(p);

@@ -203,7 +203,7 @@ follow_nbrs(struct bgp_io *b)
 			    .min_rx_us = c->min_rx_us, .detect_mult = c->detect_mult,
 			    .min_ttl = is_multihop ? c->min_ttl : 255,
 			    .is_passive = c->is_passive,
-			    .echo_rx_us = is_multihop ? 0 : c->echo_rx_us },
+			    .echo_us = is_multihop ? 0 : c->echo_us },
 		};
 	}
 	bgp_listen_set(&b->listen, calls, ncalls);
@@ -481,6 +481,7 @@ status_of(const struct bgp_nbr *n)
 		bgp_bfd_view(&n->io->bfd, &want, &v);
 	s.bfd = v.state;
 	s.bfd_detect_us = v.detect_us;
+	s.bfd_echo = v.echo;
 	return s;
 }
 

@@ -51,8 +51,8 @@ struct bgp_io_bfd {
 	uint8_t	min_ttl;		/* where hops > 1: least TTL accepted, 0 any;
 					   on the link it is 255 */
 	bool	is_passive;
-	uint32_t echo_rx_us;		/* the peer may send echo packets so often, on the
-					   link; 0 never */
+	uint32_t echo_us;		/* between Echo packets, ours and the peer's; on
+					   the link; 0 none */
 };
 
 enum bgp_io_auth {
@@ -149,6 +149,7 @@ struct bgp_io_status {
 	bool	has_bfd;
 	enum bfd_peer_state bfd;
 	uint32_t bfd_detect_us;		/* 0 while not up */
+	enum bfd_io_echo bfd_echo;
 };
 
 /* Call fn for each peer, by name. */

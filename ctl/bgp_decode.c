@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctl/bgp_decode.h"
+#include "lib/mem.h"
 
 static const char *
 text_of(const cJSON *o, const char *name)
@@ -72,6 +73,22 @@ where(const cJSON *o, char buf[80])
 }
 
 static void
+put_echo(const char *echo, FILE *out)
+{
+	static const struct {
+		const char *echo, *text;
+	} texts[] = {
+		{ "active", "come back" },
+		{ "unanswered", "do not come back (see BFD ECHO in herald-speaker(8))" },
+		{ "not-taken", "are not taken by the peer" },
+	};
+
+	for (size_t i = 0; echo != NULL && i < nitems(texts); i++)
+		if (strcmp(echo, texts[i].echo) == 0)
+			fprintf(out, "    BFD Echo packets %s\n", texts[i].text);
+}
+
+static void
 put_peer(const cJSON *o, FILE *out)
 {
 	const cJSON *bfd = cJSON_GetObjectItemCaseSensitive(o, "bfd");
@@ -92,6 +109,7 @@ put_peer(const cJSON *o, FILE *out)
 	if (number_of(bfd, "detectMs") > 0)
 		fprintf(out, "    BFD detects a failure within %g ms\n",
 		    number_of(bfd, "detectMs"));
+	put_echo(text_of(bfd, "echo"), out);
 }
 
 static void

@@ -109,6 +109,9 @@ add_peer(void *arg, const struct bgp_io_status *s)
 		bfd = cJSON_AddObjectToObject(o, "bfd");
 		cJSON_AddStringToObject(bfd, "state", bfd_peer_state_name(s->bfd));
 		cJSON_AddNumberToObject(bfd, "detectMs", s->bfd_detect_us / 1e3);
+		if (s->bfd_echo != BFD_IO_ECHO_OFF)
+			cJSON_AddStringToObject(bfd, "echo",
+			    bfd_io_echo_name(s->bfd_echo));
 	}
 }
 

@@ -16,7 +16,7 @@
  *	 "state":..., "since":..., "reason":..., "localAS":n, "localAddress":...,
  *	 "peerAS":n, "routerID":..., "holdTime":sec, "families":[...],
  *	 "capabilities":[...], "announced":n, "pending":n, "established":times,
- *	 "bfd":{"state":..., "detectMs":n},
+ *	 "bfd":{"state":..., "detectMs":n, "echo":"active"|"unanswered"|"not-taken"},
  *	 "messages":{"sent":{TYPE:n}, "received":{TYPE:n}, "discarded":n,
  *	 "withdrawn":n}}]}
  *

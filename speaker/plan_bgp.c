@@ -117,8 +117,7 @@ bfd_of(struct bgp_ctx *b, const struct kube_object *peer)
 		.detect_mult = o->bfd_profile.detect_multiplier,
 		.min_ttl = o->bfd_profile.minimum_ttl,
 		.is_passive = o->bfd_profile.passive_mode,
-		.echo_rx_us = o->bfd_profile.echo_mode ?
-		    o->bfd_profile.echo_ms * 1000 : 0,
+		.echo_us = o->bfd_profile.echo_mode ? o->bfd_profile.echo_ms * 1000 : 0,
 	};
 }
 

@@ -82,7 +82,7 @@ static const struct {
 	    BFD_SEQ_WINDOW_WIDE, 0x10, 0x80000010, -ESTALE },
 };
 
-START_TEST(accept)
+START_TEST(accepted)
 {
 	struct bfd_conf conf = conf_of(OURS, rows[_i].auth_type);
 	struct bfd_pkt p;
@@ -366,7 +366,7 @@ main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_add_loop_test(tc, accept, 0, nitems(rows));
+	tcase_add_loop_test(tc, accepted, 0, nitems(rows));
 	tcase_add_test(tc, no_bit_may_change);
 	tcase_add_test(tc, unsigned_and_simple_are_refused);
 	tcase_add_test(tc, numbers_are_forgotten_after_two_detection_times);

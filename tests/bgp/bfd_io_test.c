@@ -347,7 +347,7 @@ START_TEST(set_again_and_again)
 		if (i == 30) {
 			p.detect_mult = 40;
 			p.min_tx_us = 2 * INTERVAL_US;
-			p.echo_rx_us = 50000;
+			p.echo_us = 50000;
 		}
 		bfd_io_set_peer_confs(a.io, &p, 1);
 		ck_assert(!wait_for(&a, BFD_PEER_DOWN, 10));
@@ -356,6 +356,75 @@ START_TEST(set_again_and_again)
 	ck_assert_int_eq(b.nchanges, 1);
 	/* b has heard of both: 40 of a's intervals of twice the length. */
 	ck_assert_uint_eq(bfd_io_detect_us(b.io, &b.peer), 80 * INTERVAL_US);
+	stop(&a);
+	stop(&b);
+}
+END_TEST
+
+static void
+in_b(const char *cmd)
+{
+	ck_assert_int_eq(setns(ns[1], CLONE_NEWNET), 0);
+	ck_assert_msg(system(cmd) == 0, "%s", cmd);
+}
+
+static enum bfd_io_echo
+echo_of(const struct end *e)
+{
+	struct bfd_io_view v = { .state = BFD_PEER_UNKNOWN };
+
+	bfd_io_view(e->io, &e->peer, 0, &v);
+	return v.echo;
+}
+
+static void
+wait_for_echo(const struct end *e, enum bfd_io_echo want)
+{
+	for (int i = 0; i < WAIT_SEC * 100 && echo_of(e) != want; i++)
+		wait_for(e, BFD_PEER_DOWN, 10);
+	ck_assert_str_eq(bfd_io_echo_name(echo_of(e)), bfd_io_echo_name(want));
+}
+
+/*
+ * b's kernel sends a's Echo packets back, once it forwards; then it drops them while
+ * b's BFD goes on speaking, as a broken forwarding plane has it.
+ */
+START_TEST(echo)
+{
+	struct bfd_io_conf conf = base;
+	struct bfd_io_peer p = { .min_ttl = 255, .echo_us = 30000 };
+	struct mono cut;
+	int64_t took_ms;
+
+	conf.detect_mult = 50;		/* control packets would take ever so long */
+	in_b("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0");
+	both_up(&conf, _i != 0);
+	p.addr = a.peer;
+	p.detect_mult = 3;
+	ck_assert_int_eq(setns(ns[0], CLONE_NEWNET), 0);	/* of its sockets */
+	bfd_io_set_peer_confs(a.io, &p, 1);
+	wait_for_echo(&a, BFD_IO_ECHO_NOT_TAKEN);
+	p.addr = b.peer;
+	p.detect_mult = conf.detect_mult;
+	ck_assert_int_eq(setns(ns[1], CLONE_NEWNET), 0);
+	bfd_io_set_peer_confs(b.io, &p, 1);
+	wait_for_echo(&a, BFD_IO_ECHO_UNANSWERED);
+	ck_assert(!wait_for(&a, BFD_PEER_DOWN, 300));
+	in_b("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+	wait_for_echo(&a, BFD_IO_ECHO_ACTIVE);
+	ck_assert_uint_eq(bfd_io_detect_us(a.io, &a.peer), 105000);
+	ck_assert(!wait_for(&a, BFD_PEER_DOWN, 500));
+	in_b("nft 'table inet cut { chain c { type filter hook forward priority 0; "
+	    "udp dport 3785 drop; }; }'");
+	cut = clock_mono();
+	WAIT(&a, BFD_PEER_DOWN);
+	took_ms = mono_sub_ns(a.at, cut) / NSEC_PER_MSEC;
+	ck_assert_msg(took_ms < 200, "%d ms", (int)took_ms);
+	in_b("nft delete table inet cut");
+	WAIT(&a, BFD_PEER_UP);
+	wait_for_echo(&a, BFD_IO_ECHO_ACTIVE);
+	in_b("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0");
+	WAIT(&a, BFD_PEER_DOWN);
 	stop(&a);
 	stop(&b);
 }
@@ -517,6 +586,7 @@ main(void)
 	tcase_add_test(tc, own_stall_downs_nobody);
 	tcase_add_test(tc, removed_peer_and_added_one);
 	tcase_add_test(tc, set_again_and_again);
+	tcase_add_loop_test(tc, echo, 0, 2);
 	tcase_add_test(tc, rate_is_adapted);
 	tcase_add_test(tc, dead_neighbours_take_no_room);
 	tcase_add_loop_test(tc, bad_conf, 0, nitems(bad_confs));

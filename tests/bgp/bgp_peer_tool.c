@@ -82,7 +82,7 @@ peer_key(struct bgp_io_peer *p, const char *key, const char *value)
 		{ "passive", 1, &p->session.is_passive },
 		{ "extended", 1, &p->session.has_extended },
 		{ "v6-next-hop", 1, &p->session.has_v6_next_hop },
-		{ "bfd-echo-us", 4, &p->bfd.echo_rx_us },
+		{ "bfd-echo-us", 4, &p->bfd.echo_us },
 		{ "bfd-us", 4, &p->bfd.min_tx_us }, { "bfd-mult", 1, &p->bfd.detect_mult },
 	};
 	uint32_t n;

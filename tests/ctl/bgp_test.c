@@ -13,7 +13,8 @@
 	"\"localAS\":64512,\"localAddress\":\"10.0.0.1\",\"peerAS\":4200000000," \
 	"\"routerID\":\"9.9.9.9\",\"holdTime\":90,\"families\":[\"ipv4 unicast\"," \
 	"\"ipv6 unicast\"],\"capabilities\":[\"4-byte AS\"],\"announced\":3," \
-	"\"pending\":0,\"established\":2,\"bfd\":{\"state\":\"up\",\"detectMs\":30}," \
+	"\"pending\":0,\"established\":2,\"bfd\":{\"state\":\"up\",\"detectMs\":30," \
+	"\"echo\":\"unanswered\"}," \
 	"\"messages\":{\"sent\":{\"OPEN\":2,\"UPDATE\":7},\"received\":{\"OPEN\":3," \
 	"\"UPDATE\":0},\"discarded\":1,\"withdrawn\":4}}]}"
 #define DOWN \
@@ -39,6 +40,8 @@ static const struct {
 	    { "10.0.0.254 vrf red", "4200000000 Established", "router ID 9.9.9.9, from "
 	      "10.0.0.1, hold time 90 s, up 2 times", "families: ipv4 unicast, ipv6 "
 	      "unicast", "agreed on: 4-byte AS", "within 30 ms" } },
+	{ "Echo packets that the router does not return", bgp_decode_peers, UP,
+	    { "BFD Echo packets do not come back" } },
 	{ "one that is not says why", bgp_decode_peers, DOWN,
 	    { "%eth0", "- ", "Active", "cannot connect: Connection refused" } },
 	{ "messages by type", bgp_decode_messages, UP,

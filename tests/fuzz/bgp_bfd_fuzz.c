@@ -36,11 +36,29 @@ codec(const uint8_t *buf, size_t len)
 	expect(memcmp(&p, &again, sizeof(p)) == 0);
 }
 
+/* An Echo packet of whatever session, which is to change nothing unless it is ours. */
+static void
+echo_back(struct bfd *s, const uint8_t *buf, size_t len)
+{
+	struct bfd_echo_pkt p;
+	enum bfd_state state = s->state;
+
+	if (bfd_echo_decode(buf, len, &p) < 0)
+		return;
+	bfd_rx_echo(s, &p);
+	expect(s->state == state);
+	/* And as if it were: the fuzzer cannot guess the token. */
+	p.discr = s->echo.discr;
+	p.token = s->echo.token;
+	if (bfd_rx_echo(s, &p) == 0)
+		expect(s->state == BFD_UP && s->echo.is_active);
+}
+
 /* All that is due, and then nothing more at this time. */
 static void
 drain(struct bfd *s, struct mono now)
 {
-	uint8_t out[BFD_PKT_MAX];
+	uint8_t out[BFD_PKT_MAX], echo[BFD_ECHO_MAX];
 	struct bfd_pkt p;
 	size_t len;
 	int n = 0;
@@ -52,6 +70,9 @@ drain(struct bfd *s, struct mono now)
 		expect((p.flags & (BFD_POLL | BFD_FINAL)) != (BFD_POLL | BFD_FINAL));
 		expect(p.state == s->state);
 	}
+	n = 0;
+	while (bfd_echo_tx(&s->echo, &(struct ip){ .family = IP_V4 }, now, echo) > 0)
+		expect(++n == 1 && s->state == BFD_UP);
 	expect(mono_before(now, bfd_deadline(s)));
 	expect(s->state != BFD_UP || s->remote_discr != 0);
 }
@@ -61,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bfd_conf conf = {
 		.local_discr = 0x11111111, .min_tx_us = 100000, .min_rx_us = 100000,
-		.detect_mult = 3, .random = 1,
+		.detect_mult = 3, .random = 1, .echo_us = 50000,
 	};
 	struct mono now = { .ns = NSEC_PER_SEC };
 	struct bfd open, keyed;
@@ -89,6 +110,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else {
 			bfd_refused(&open, buf, len);
 			bfd_rx(&open, buf, len, now);
+			echo_back(&open, buf, len);
 			bfd_rx(&keyed, buf, len, now);
 		}
 		drain(&open, now);

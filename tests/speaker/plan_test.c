@@ -539,7 +539,7 @@ print_bgp(const struct plan *p)
 		if (q->bfd.detect_mult > 0)
 			fprintf(f, " bfd %ux%u/%ums echo %ums", q->bfd.detect_mult,
 			    q->bfd.min_tx_us / 1000, q->bfd.min_rx_us / 1000,
-			    q->bfd.echo_rx_us / 1000);
+			    q->bfd.echo_us / 1000);
 	}
 	for (size_t i = 0; i < p->nbgp_routes; i++) {
 		const struct bgp_io_route *r = &p->bgp_routes[i].route;
