@@ -197,12 +197,17 @@ bfd_echo_io_view(const struct bfd_peer *p)
 	return p->bfd.echo.is_active ? BFD_IO_ECHO_ACTIVE : BFD_IO_ECHO_UNANSWERED;
 }
 
-/* Not yet: it would be told at the beginning of each session. */
+/*
+ * That none has come back is so at the beginning of each session, and where they did
+ * before, it will soon be told as the session's end.
+ */
 static bool
 is_too_early(const struct bfd_peer *p, enum bfd_io_echo state)
 {
+	const struct bfd_echo *e = &p->bfd.echo;
+
 	return state == BFD_IO_ECHO_UNANSWERED &&
-	    p->bfd.echo.seq - p->bfd.echo.seq_back < p->bfd.echo.mult;
+	    (e->is_proven || e->seq - e->seq_back < e->mult);
 }
 
 void

@@ -209,20 +209,20 @@ add_peer(char *rest)
 	}
 }
 
-/* NAME STATE ADDRESS FAMILIES SENT4 SENT6 ESTABLISHED BFD LOCAL REASON... */
+/* NAME STATE ADDRESS FAMILIES SENT4 SENT6 ESTABLISHED BFD ECHO LOCAL REASON... */
 static void
 print_status(void *arg, const struct bgp_io_status *s)
 {
 	const struct bgp_peer *e = s->engine;
 
 	(void)arg;
-	printf("%s %s %s %u %zu %zu %llu %s %s %s\n", s->name,
+	printf("%s %s %s %u %zu %zu %llu %s %s %s %s\n", s->name,
 	    s->is_refused ? "refused" : bgp_state_name(s->state), IP_STR(&s->addr),
 	    e != NULL ? e->session.families : 0, e != NULL ? e->rib.nsent[0] : 0,
 	    e != NULL ? e->rib.nsent[1] : 0,
 	    e != NULL ? (unsigned long long)e->counts.established : 0,
-	    s->has_bfd ? bfd_peer_state_name(s->bfd) : "none", IP_STR(&s->local),
-	    s->reason);
+	    s->has_bfd ? bfd_peer_state_name(s->bfd) : "none",
+	    bfd_io_echo_name(s->bfd_echo), IP_STR(&s->local), s->reason);
 }
 
 /* NAME DISCARDED WITHDRAWN ESTABLISHED */

@@ -121,6 +121,7 @@ class Daemon:
     name = ""
     lacks = ()          # what of DEFAULTS' keys, or which rows, it cannot do
     max_password = 80
+    takes_echo = False  # does its BFD want to be sent Echo packets?
 
     def __init__(self, ns, **options):
         self.ns, self.o = ns, dict(DEFAULTS, **options)
@@ -243,6 +244,7 @@ protocol bgp ours {{
 
 class Frr(Daemon):
     name = "FRR"
+    takes_echo = True
     bin = "/usr/lib/frr"
 
     def neighbor(self):

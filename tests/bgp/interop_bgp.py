@@ -50,12 +50,12 @@ class Ours:
         self.say(*routes, "announce")
 
     def status(self):
-        """state, families, sent4, sent6, established, bfd, local, reason"""
+        """state, families, sent4, sent6, established, bfd, echo, local, reason"""
         self.say("status")
-        line = self.proc.stdout.readline().split(" ", 9)
+        line = self.proc.stdout.readline().split(" ", 10)
         assert self.proc.stdout.readline() == ".\n"
         return dict(zip(("name", "state", "addr", "families", "sent4", "sent6",
-                         "times", "bfd", "local", "reason"),
+                         "times", "bfd", "echo", "local", "reason"),
                         (x.strip() for x in line)))
 
     def stop(self, sig=signal.SIGKILL):
@@ -274,6 +274,38 @@ def row_echo(s):
     assert s.ours.status()["bfd"] == "up" and s.ours.status()["times"] == "1"
 
 
+def row_own_echo(s):
+    """Ours come back by the router's forwarding, where it wants any; once that is
+    broken, though its BFD goes on speaking, the session falls."""
+    s.start()
+    s.up()
+    echo = lambda: s.ours.status()["echo"]
+    wait_for("BFD up", lambda: s.d.bfd() == "up" and s.ours.status()["bfd"] == "up")
+    if not s.d.takes_echo:
+        wait_for("word that it takes none", lambda: echo() == "not-taken", 5)
+        return ""
+    wait_for("echo packets back", lambda: echo() == "active", 5)
+    time.sleep(2)
+    assert echo() == "active" and s.ours.status()["times"] == "1", s.ours.status()
+    daemons.configure(s.fds[1], "nft add table inet cut", "nft add chain inet cut c "
+                      "{ type filter hook forward priority 0 ; }",
+                      "nft add rule inet cut c udp dport 3785 drop")
+    cut = time.monotonic()
+    try:
+        while s.ours.status()["state"] == "Established":
+            assert time.monotonic() - cut < 3, "the session stays"
+            time.sleep(0.002)
+        took_ms = (time.monotonic() - cut) * 1000
+        assert "BFD" in s.ours.status()["reason"], s.ours.status()["reason"]
+        # 3.5 intervals of 100 ms; how late we ask is the rest.
+        assert took_ms < 500, f"{took_ms:.0f} ms"
+    finally:
+        daemons.configure(s.fds[1], "nft delete table inet cut")
+    s.up()
+    wait_for("echo packets back again", lambda: echo() == "active", 5)
+    return f", down {took_ms:.0f} ms after forwarding was cut"
+
+
 def row_wrong_password(s):
     """No session, and we say what TCP does."""
     s.start()
@@ -328,6 +360,8 @@ def row_unnumbered(s):
 V6 = {"local": "2001:db8::2", "peer": US6}
 ROUTED = {"multihop": True, "bfd": True, "families": (4,), "local": "10.2.0.2",
           "peer": "10.1.0.1"}
+# Control packets that would take long: only Echo can be so quick.
+OWN_ECHO = {"bfd-echo-us": 100000, "bfd-us": 500000}
 ROWS = [
     ("IPv4 session, both families", row_routes, {}, {}),
     ("IPv6 session, both families", row_routes, V6, {}),
@@ -355,6 +389,8 @@ ROWS = [
     ("BFD over IPv6", row_bfd, dict(V6, bfd=True), {}),
     ("BFD over two hops", row_bfd, ROUTED, {"hops": 2}),
     ("BFD echo", row_echo, {"bfd": True, "echo": True}, {"bfd-echo-us": 50000}),
+    ("echo of ours, BFD", row_own_echo, {"bfd": True}, OWN_ECHO),
+    ("echo of ours, BFD over IPv6", row_own_echo, dict(V6, bfd=True), OWN_ECHO),
     ("unnumbered", row_unnumbered, {"unnumbered": True, "extended_next_hop": True}, {}),
 ]
 
@@ -377,8 +413,9 @@ def main():
                 assert daemons.is_installed(cls), "not installed (make deps)"
                 fds = routed if options.get("multihop") else link
                 with Session(fds, program, cls, ours=dict(ours), **options) as s:
-                    func(s)
-                print(f"ok    {title} ({time.monotonic() - begin:.1f} s)", flush=True)
+                    said = func(s) or ""
+                print(f"ok    {title} ({time.monotonic() - begin:.1f} s){said}",
+                      flush=True)
                 passed += 1
             except (AssertionError, OSError, subprocess.TimeoutExpired, KeyError,
                     IndexError, ValueError) as e:
