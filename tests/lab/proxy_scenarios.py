@@ -8,9 +8,9 @@ import re
 import objects
 import topology
 from cluster import Process
-from measure import Connections, Failed, until
+from measure import Connections, Failed, Not, Prober, until
 from netns import nft, output
-from objects import TCP_PORT
+from objects import TCP_PORT, UDP_PORT
 
 SCENARIOS = []      # as in api_scenarios.py
 # What kube-proxy looks for before it takes to ipvs mode; and what kubeadm asks every
@@ -45,34 +45,52 @@ class KubeProxies:
 
     def __init__(self, lab, mode, *options):
         config = lab.objects.config
-        self.lab = lab
-        self.processes = {n.name: Process(f"{n.name}-kube-proxy-{mode}", n.name, [
-            config["kube_proxy"], "--kubeconfig", config["kubeconfigs"]["proxy"],
-            "--hostname-override", n.name, "--proxy-mode", mode,
-            "--feature-gates", "IPv6DualStack=true",
-            "--cluster-cidr", "10.244.0.0/16,fd00::/32",
-            # The kernel's limits are for all namespaces, and not these to set.
-            "--conntrack-max-per-core", "0", "--conntrack-min", "0",
-            "--conntrack-tcp-timeout-established", "0s",
-            "--conntrack-tcp-timeout-close-wait", "0s",
-            "--oom-score-adj", "0", "--v", "2", *options]) for n in lab.nodes}
+        self.lab, self.mode = lab, mode
+        argv = [config["kube_proxy"], "--kubeconfig", config["kubeconfigs"]["proxy"],
+                "--proxy-mode", mode, "--feature-gates", "IPv6DualStack=true",
+                "--cluster-cidr", "10.244.0.0/16,fd00::/32",
+                # The kernel's limits are for all namespaces, and not these to set.
+                "--conntrack-max-per-core", "0", "--conntrack-min", "0",
+                "--conntrack-tcp-timeout-established", "0s",
+                "--conntrack-tcp-timeout-close-wait", "0s",
+                "--oom-score-adj", "0", "--v", "2", *options]
+        self.by_node = {n.name: Process(f"{n.name}-kube-proxy-{mode}", n.name, [
+            *argv, "--hostname-override", n.name]) for n in lab.nodes}
 
-    def __enter__(self):
+    def start(self):
         for node in self.lab.nodes:
-            nft(node.name, "delete chain ip hostile kube_proxy\n"
-                "delete chain ip hostile kube_proxy_local\n"
-                "delete chain ip6 hostile kube_proxy\n"
-                "delete chain ip6 hostile kube_proxy_local")
-        for p in self.processes.values():
+            nft(node.name, WITHOUT_OURS)
+        for p in self.by_node.values():
             p.start()
-        return self
 
-    def __exit__(self, *_exc):
-        for p in self.processes.values():
+    def stop(self):
+        """For good: with what they leave behind."""
+        for name, p in self.by_node.items():
             p.kill()
+            output(name, *p.argv, "--cleanup")
+            if self.mode == "ipvs":
+                output(name, "ipvsadm", "-C")
+                output(name, "ip", "link", "del", "kube-ipvs0")
         for node in self.lab.nodes:
             nft(node.name, "delete table ip hostile\ndelete table ip6 hostile\n" +
                 topology.hostile_rules(node))
+
+
+# Of hostile_rules() what is kube-proxy's part.
+WITHOUT_OURS = "".join(f"delete chain {ip} hostile {chain}\n" for ip in ("ip", "ip6")
+                       for chain in ("kube_proxy", "kube_proxy_local"))
+running = None
+
+
+def proxies(svc, mode, *options):
+    """kube-proxy in that mode on each node, knowing all VIPs; those in another end."""
+    global running
+    if running is None or running.mode != mode:
+        if running is not None:
+            running.stop()
+        running = KubeProxies(svc.lab, mode, *options)
+        running.start()
+    return running
 
 
 def nat_rules(node, vip):
@@ -108,26 +126,149 @@ def all_served(svc, vip, owner):
         served(svc, vip, owner, f"{node.name}-a")
 
 
+def known(svc, vip):
+    for node in svc.lab.nodes:
+        until(f"kube-proxy of {node.name} to know {vip}",
+              lambda n=node: nat_rules(n, vip)[0] >= 2, 60, 0.2, node)
+
+
 @scenario
 def kube_proxy_iptables(svc):
     """Its rules for the VIPs are there and never see a packet; its own Services work."""
     lab, both = svc.lab, both_services(svc)
-    with KubeProxies(lab, "iptables"):
-        for _each, vip, _owner in both:
-            for node in lab.nodes:
-                until(f"kube-proxy of {node.name} to know {vip}",
-                      lambda n=node, v=vip: nat_rules(n, v)[0] >= 2, 60, 0.2, node)
-        for each, vip, owner in both:
-            all_served(each, vip, owner)
-        for _each, vip, _owner in both:
-            for node in lab.nodes:
-                caught = nat_rules(node, vip)[1]
-                if caught:
-                    raise Failed("no packet to a VIP in kube-proxy's rules",
-                                 f"{caught} to {vip}", node)
-        for each, _vip, owner in both:
-            ip = lab.objects.request("GET", path_of(each))["spec"]["clusterIP"]
-            served(each, ip, owner, "n1-a")
-            if not nat_rules(lab.by_name["n1"], ip)[1]:
-                raise Failed(f"kube-proxy's rules to take a pod to {ip}", "they saw nothing")
+    proxies(svc, "iptables")
+    for each, vip, owner in both:
+        known(each, vip)
+        all_served(each, vip, owner)
+    for _each, vip, _owner in both:
+        for node in lab.nodes:
+            caught = nat_rules(node, vip)[1]
+            if caught:
+                raise Failed("no packet to a VIP in kube-proxy's rules",
+                             f"{caught} to {vip}", node)
+    for each, _vip, owner in both:
+        ip = lab.objects.request("GET", path_of(each))["spec"]["clusterIP"]
+        served(each, ip, owner, "n1-a")
+        if not nat_rules(lab.by_name["n1"], ip)[1]:
+            raise Failed(f"kube-proxy's rules to take a pod to {ip}", "they saw nothing")
     return "VIPs of both families: client, router, nodes and pods served, 0 packets in its rules"
+
+
+def use_profile(svc, name):
+    svc.lab.objects.patch(path_of(svc), {"metadata": {"annotations": {
+        "heraldlb.io/forwarding-profile": name}}})
+
+
+def steered(node, vip):
+    number = 6 if ":" in vip else 4
+    return vip in output(node.name, "nft", "list", "set", "inet", node.director,
+                         f"vips{number}")
+
+
+def until_steered(svc, vip, is_steered):
+    for node in svc.lab.nodes:
+        until(f"{node.name} {'to steer' if is_steered else 'to leave'} {vip}",
+              lambda n=node: steered(n, vip) == is_steered, 10, 0.1, node)
+
+
+@scenario
+def kube_proxy_delegated(svc):
+    """Mode delegate: the same rules take over, pods do not see the client; and back."""
+    proxies(svc, "iptables")
+    both = both_services(svc)
+    svc.lab.objects.put(objects.profile("left", {"mode": "delegate"}))
+    try:
+        for each, vip, owner in both:
+            known(each, vip)
+            use_profile(each, "left")
+            until_steered(each, vip, False)
+            conns = served(each, vip, owner)
+            if each.client_ip in conns.seen_ip.values() or not nat_rules(owner, vip)[1]:
+                raise Failed("kube-proxy to forward, and masquerade",
+                             f"{set(conns.seen_ip.values())}, {nat_rules(owner, vip)}", owner)
+    finally:
+        for each, _vip, _owner in both:
+            use_profile(each, None)
+    for each, vip, owner in both:
+        until_steered(each, vip, True)
+        seen_as(each, vip, owner, "client", each.client_ip)
+    svc.lab.objects.remove(objects.profile("left", {}))
+    return "served by kube-proxy's rules, then by Herald again"
+
+
+def nsynced(proxy):
+    return proxy.log_tail(10**6).count("syncProxyRules took")
+
+
+def restart(svc, node, order, wipe=None):
+    """Kill the node's speaker and kube-proxy, and start them in that order, the second
+    when the first has done its work."""
+    parts = {"speaker": svc.lab.speakers[node.name], "kube-proxy": running.by_node[node.name]}
+    for p in parts.values():
+        p.kill()
+    if wipe:
+        wipe(node)
+    for name in order:
+        p, before = parts[name], nsynced(parts["kube-proxy"])
+        p.start()
+        if name == "speaker":
+            until(f"{p.label} to be in step",
+                  lambda p=p: any(v["programmed"] for v in p.status().get("vips", [])), 20,
+                  0.05, node)
+        else:
+            until(f"{p.label} to write its rules", lambda p=p, b=before: nsynced(p) > b, 30,
+                  0.1, node)
+
+
+ORDERS = (("speaker", "kube-proxy"), ("kube-proxy", "speaker"))
+
+
+@scenario
+def kube_proxy_restarts(svc):
+    """Speaker and kube-proxy of the owner die and return, in either order: no loss."""
+    proxies(svc, "iptables")
+    both_services(svc)
+    said = []
+    for order in ORDERS:
+        vip, owner = svc.settle(20)
+        known(svc, vip)
+        conns = Connections("client", vip, TCP_PORT, 30)
+        with Prober("client", vip, UDP_PORT, 24, spacing_sec=0.01) as prober:
+            until("probes to be answered", lambda: len(prober.answered) > 20, 5)
+            restart(svc, owner, order)
+            conns.say(b"still here")
+            alive = conns.hear(b"still here", 5)
+        conns.close()
+        lost = prober.lost()
+        if lost or len(alive) < 30:
+            raise Failed("no packet and no connection lost", f"{len(lost)} of "
+                         f"{len(prober.sent)} packets, {len(alive)} of 30 connections alive, "
+                         f"{', '.join(order)}", owner)
+        said.append(f"{order[0]} first: 0 of {len(prober.sent)} packets lost")
+    return "; ".join(said)
+
+
+def forget(node):
+    """All that a boot takes away."""
+    nft(node.name, "flush ruleset\n" + topology.hostile_rules(node) + WITHOUT_OURS)
+    output(node.name, "ip", "link", "del", "herald0")
+    for family in ("-4", "-6"):
+        output(node.name, "ip", family, "rule", "del", "pref", "77")
+    output(node.name, "ip", "netns", "del", node.director)
+
+
+@scenario
+def kube_proxy_boot(svc):
+    """A node boots, with speaker or kube-proxy first: it serves as before."""
+    proxies(svc, "iptables")
+    both_services(svc)
+    for order in ORDERS:
+        vip, owner = svc.settle(20)
+        known(svc, vip)
+        restart(svc, owner, order, forget)
+        until(f"{owner.name} to own {vip} again",
+              lambda v=vip, o=owner: svc.owners(v) == {o.name} or Not(svc.owners(v)), 30, 0.1,
+              owner)
+        for each, vip, owner in both_services(svc):
+            all_served(each, vip, owner)
+    return "twice"
