@@ -3,6 +3,7 @@
  *
  *	goal.c		what is wanted, as tables and sets (pure)
  *	net_io.c	namespace, links, addresses, routes, parameters
+ *	net_list_io.c	VIPs and routes to endpoints, one by one
  *	diff.c, ipvs_nl.c	IPVS: the fewest operations; the socket
  *	nft_*.c		rules and sets, on the host and inside
  *
@@ -118,8 +119,8 @@ director_recheck(struct director *d)
 {
 	d->is_net_known = false;
 	d->is_table_known = false;
-	d->net.is_known = false;
 	d->is_addrs_known = false;
+	net_lists_forget(&d->net);
 	d->mtu = 0;
 	for (size_t i = 0; i < nitems(d->side); i++)
 		nft_io_recheck(d->side[i].nft);
@@ -232,13 +233,34 @@ sync_nft(struct director_run *s, enum nft_side side, enum nft_step step)
 		all_failed(s, &err);
 }
 
+/* Without its route an endpoint is reached, but not by the largest datagrams. */
 static void
-on_vip_fail(void *arg, const struct ip *vip, const struct director_error *err)
+on_list_fail(void *arg, enum net_list_id id, const struct ip *a,
+    const struct director_error *err)
 {
 	struct director_run *s = arg;
 
 	director_report(s, err);
-	director_vip_failed(s->d, vip);
+	if (id == NET_VIPS)
+		director_vip_failed(s->d, a);
+	else
+		s->d->is_net_known = false;	/* for a whole sync to try again */
+}
+
+void
+director_sync_endpoints(struct director_run *s, const struct goal *g)
+{
+	const struct nft_set *set = &g->nft.set[NFT_DIR_ENDPOINTS * 2 + 1];
+	struct ip *list = mem_zalloc((set->n + 1) * sizeof(list[0]));
+	struct director_net *net = &s->d->net;
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		list[i] = set->elem[i].addr;
+	(void)net_list_add(net, NET_ENDPOINTS, list, set->n, on_list_fail, s);
+	s->changes->repairs += net->list[NET_ENDPOINTS].nlost;
+	(void)net_list_remove(net, NET_ENDPOINTS, list, set->n, on_list_fail, s);
+	free(list);
 }
 
 /* From the inside out, then from the outside in; see the top of this file. */
@@ -251,14 +273,15 @@ sync_parts(struct director_run *s)
 	size_t nup;
 
 	ipvs_diff(&s->goal.table, &d->have.table, &ops, &nup);
+	director_sync_endpoints(s, &s->goal);
 	director_table_run(s, ops.op, nup);
 	sync_nft(s, NFT_DIRECTOR, NFT_ADD_ONLY);
-	s->changes->vips_added += net_vips_add(&d->net, w->vips, w->nvips,
-	    on_vip_fail, s);
-	s->changes->repairs += d->net.nlost;
+	s->changes->vips_added += net_list_add(&d->net, NET_VIPS, w->vips, w->nvips,
+	    on_list_fail, s);
+	s->changes->repairs += d->net.list[NET_VIPS].nlost;
 	sync_nft(s, NFT_HOST, NFT_EXACT);
-	s->changes->vips_removed += net_vips_remove(&d->net, w->vips, w->nvips,
-	    on_vip_fail, s);
+	s->changes->vips_removed += net_list_remove(&d->net, NET_VIPS, w->vips,
+	    w->nvips, on_list_fail, s);
 	director_table_run(s, ops.op + nup, ops.n - nup);
 	sync_nft(s, NFT_DIRECTOR, NFT_EXACT);
 	ipvs_ops_fini(&ops);

@@ -6,7 +6,7 @@
 #include "ipvs/director_impl.h"
 #include "ipvs/error.h"
 #include "ipvs/mark.h"
-#include "ipvs/rtnl_io.h"
+#include "ipvs/rtnl_route_io.h"
 #include "ipvs/sysctl_io.h"
 
 struct advice {

@@ -14,7 +14,7 @@
 #include "ipvs/director.h"
 #include "ipvs/goal.h"
 #include "ipvs/ipvs_nl.h"
-#include "ipvs/net_io.h"
+#include "ipvs/net_list_io.h"
 #include "ipvs/nft_io.h"
 #include "ipvs/watch_nl.h"
 
@@ -74,6 +74,9 @@ void director_vip_failed(struct director *d, const struct ip *vip);
 
 /* Read the host's addresses, unless they are known; director_look.c. */
 void director_read_addrs(struct director *d);
+
+/* Give this node's IPv6 endpoints of g their routes: net_list_io.h. */
+void director_sync_endpoints(struct director_run *s, const struct goal *g);
 
 /* The netlink socket within the namespace, unless there is one. */
 int director_open_ipvs(struct director *d, struct director_error *ret_err);

@@ -138,7 +138,7 @@ look_at_net(struct director *d)
 
 	if (has_news) {
 		d->is_net_known = false;
-		d->net.is_known = false;
+		net_lists_forget(&d->net);
 	}
 	if ((host & WATCH_RULES) != 0 ||
 	    ((host & WATCH_ADDRS) != 0 && look_at_addrs(d)))

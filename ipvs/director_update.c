@@ -11,8 +11,8 @@
 static bool
 is_settled(const struct director *d)
 {
-	return d->is_net_known && d->net.is_known && d->mtu != 0 && d->ipvs != NULL &&
-	    d->is_table_known && d->nstale == 0 && d->nfailed == 0 &&
+	return d->is_net_known && net_lists_are_known(&d->net) && d->mtu != 0 &&
+	    d->ipvs != NULL && d->is_table_known && d->nstale == 0 && d->nfailed == 0 &&
 	    nft_io_is_settled(d->side[NFT_HOST].nft) &&
 	    nft_io_is_settled(d->side[NFT_DIRECTOR].nft);
 }
@@ -91,6 +91,8 @@ director_update(struct director *d, const struct director_want *want,
 	goal_build_update(want, updates, n, &was, &s.goal);
 	update_parts(&s, &was);
 	goal_patch(&d->have, &was, &s.goal);
+	if (!nft_state_is_equal(&was.nft, &s.goal.nft, NFT_DIRECTOR))
+		director_sync_endpoints(&s, &d->have);
 	goal_fini(&was);
 	goal_fini(&s.goal);
 	*ret_changes = changes;

@@ -8,13 +8,15 @@
 #include <unistd.h>
 
 #include "ipvs/error.h"
+#include "ipvs/net_list_io.h"
 #include "ipvs/netns_io.h"
 #include "ipvs/nft_rules.h"
+#include "ipvs/rtnl_route_io.h"
 #include "ipvs/sysctl_io.h"
+#include "ipvs/tier2.h"
 #include "lib/mem.h"
 
 enum {
-	LO_INDEX = 1,		/* lo is the first link of every namespace */
 	MTU_MIN = 1280,		/* what IPv6 asks of every link */
 	MTU_DEFAULT = 1500,
 };
@@ -68,7 +70,7 @@ net_close(struct director_net *n)
 		close(n->ns);
 	if (n->home >= 0)
 		close(n->home);
-	free(n->vips);
+	net_lists_fini(n);
 	*n = (struct director_net){ .ns = -1, .home = -1 };
 }
 
@@ -192,16 +194,36 @@ ensure_family(struct director_net *n, const struct director_conf *conf, int oute
 		r = made(rtnl_addr_add(n->inside, inner, &self, len), count,
 		    "the director's address", ret_err);
 	if (r == 0)
-		r = made(rtnl_default_add(n->inside, RT_TABLE_MAIN, inner, &host),
-		    count, "the director's default route", ret_err);
+		r = made(rtnl_route_add(n->inside, &(struct rtnl_route){ .via = host,
+		    .index = inner, .table = RT_TABLE_MAIN }), count,
+		    "the director's default route", ret_err);
 	if (r == 0)
-		r = made(rtnl_default_add(n->host, conf->table, outer, &self), count,
+		r = made(rtnl_route_add(n->host, &(struct rtnl_route){ .via = self,
+		    .index = outer, .table = conf->table }), count,
 		    "the route to the director", ret_err);
 	if (r == 0)
 		r = made(rtnl_rule_add(n->host, is_v4 ? IP_V4 : IP_V6,
 		    conf->rule_pref, conf->fwmark, conf->table), count,
 		    "the routing rule for marked packets", ret_err);
 	return r;
+}
+
+/*
+ * Where the director's rules (nft_rules.c, "cut") send IPv6 packets that are too large
+ * for the way to an endpoint of this node: out in pieces that pass everywhere.
+ */
+static int
+ensure_cut(struct director_net *n, const struct director_conf *conf, unsigned *count,
+    struct director_error *ret_err)
+{
+	struct rtnl_route route = { .via = addr(DIRECTOR_HOST6), .index = n->inner,
+		.table = conf->table, .mtu = MTU_MIN };
+	int r = made(rtnl_route_add(n->inside, &route), count,
+	    "the director's route for fragments", ret_err);
+
+	return r < 0 ? r : made(rtnl_rule_add(n->inside, IP_V6, conf->rule_pref,
+	    TIER2_MARK_CUT, conf->table), count,
+	    "the director's routing rule for fragments", ret_err);
 }
 
 static int
@@ -277,6 +299,7 @@ net_ensure(struct director_net *n, const struct director_conf *conf,
 		r = sysctl_inside(n, false, &count, ret_err);
 	if (r == 0)
 		r = ensure_veth(n, conf, &outer, &inner, &count, ret_err);
+	n->inner = inner.index;
 	if (r == 0)
 		r = sysctl_apply(sysctl_host, conf->host_if, ret_err);
 	if (r > 0) {
@@ -294,6 +317,8 @@ net_ensure(struct director_net *n, const struct director_conf *conf,
 	if (r == 0 && n->has_v6)
 		r = ensure_family(n, conf, outer.index, inner.index, false, &count,
 		    ret_err);
+	if (r == 0 && n->has_v6)
+		r = ensure_cut(n, conf, &count, ret_err);
 	if (r == 0)
 		r = sysctl_inside(n, true, &count, ret_err);
 	*ret_made = count;
@@ -380,112 +405,6 @@ net_uplink_mtu(struct director_net *n, const struct director_conf *conf)
 	if (rtnl_link_each(n->host, mtu_of, &m) < 0 || m.least == UINT16_MAX)
 		return MTU_DEFAULT;
 	return (uint16_t)m.least;
-}
-
-static unsigned
-host_len(const struct ip *a)
-{
-	return ip_is_v4(a) ? 32 : 128;
-}
-
-static int
-ip_qsort_cmp(const void *a, const void *b)
-{
-	return ip_cmp(a, b);
-}
-
-static bool
-has_ip(const struct ip *list, size_t n, const struct ip *a)
-{
-	return n > 0 && bsearch(a, list, n, sizeof(*a), ip_qsort_cmp) != NULL;
-}
-
-static void
-vip_note(void *arg, const struct ip *a, unsigned len)
-{
-	struct director_net *n = arg;
-
-	if (len != host_len(a) || ip_is_special(a))
-		return;
-	n->vips = mem_grow(n->vips, n->nvips, &n->cap, sizeof(n->vips[0]));
-	n->vips[n->nvips++] = *a;
-}
-
-/* Know what is on lo; on failure we go by an empty list and meet -EEXIST. */
-static void
-vips_examine(struct director_net *n)
-{
-	size_t nhad = n->nvips;
-
-	n->nlost = 0;
-	if (n->is_known)
-		return;
-	n->nvips = 0;
-	n->is_known = rtnl_addr_each(n->inside, LO_INDEX, vip_note, n) == 0;
-	if (n->is_known && n->nvips < nhad)
-		n->nlost = (unsigned)(nhad - n->nvips);
-	if (n->nvips > 1)
-		qsort(n->vips, n->nvips, sizeof(n->vips[0]), ip_qsort_cmp);
-}
-
-unsigned
-net_vips_add(struct director_net *n, const struct ip *want, size_t nwant,
-    net_fail_fn *fail, void *arg)
-{
-	struct director_error err;
-	unsigned count = 0;
-	size_t i, nhad;
-	int r;
-
-	vips_examine(n);
-	nhad = n->nvips;
-	for (i = 0; i < nwant; i++) {
-		if (has_ip(n->vips, nhad, &want[i]))
-			continue;
-		r = rtnl_addr_add(n->inside, LO_INDEX, &want[i], host_len(&want[i]));
-		if (r < 0 && r != -EEXIST) {
-			director_fail(&err, r, "vip %s: cannot add the address in the "
-			    "director: %s", IP_STR(&want[i]), strerror(-r));
-			fail(arg, &want[i], &err);
-			continue;
-		}
-		vip_note(n, &want[i], host_len(&want[i]));
-		count += r == 0;
-	}
-	if (n->nvips > nhad)
-		qsort(n->vips, n->nvips, sizeof(n->vips[0]), ip_qsort_cmp);
-	return count;
-}
-
-unsigned
-net_vips_remove(struct director_net *n, const struct ip *want, size_t nwant,
-    net_fail_fn *fail, void *arg)
-{
-	struct director_error err;
-	unsigned count = 0;
-	size_t i, nkept = 0;
-	int r;
-
-	vips_examine(n);
-	for (i = 0; i < n->nvips; i++) {
-		struct ip a = n->vips[i];
-
-		if (has_ip(want, nwant, &a)) {
-			n->vips[nkept++] = a;
-			continue;
-		}
-		r = rtnl_addr_delete(n->inside, LO_INDEX, &a, host_len(&a));
-		if (r < 0 && r != -EADDRNOTAVAIL) {
-			director_fail(&err, r, "vip %s: cannot remove the address from "
-			    "the director: %s", IP_STR(&a), strerror(-r));
-			fail(arg, &a, &err);
-			n->vips[nkept++] = a;
-			continue;
-		}
-		count++;
-	}
-	n->nvips = nkept;
-	return count;
 }
 
 int

@@ -1,7 +1,7 @@
 /*
  * net_io.h - what joins the director to its host: the namespace, the veth
- * pair, addresses, routes, the rule, tunnel devices, kernel parameters, and
- * the VIPs as local addresses in it.
+ * pair, addresses, routes, rules, tunnel devices and kernel parameters. What
+ * comes and goes with Services is in net_list_io.h.
  *
  * Each piece is made where it is missing, left alone where it is there.
  */
@@ -21,10 +21,13 @@ struct director_net {
 	struct rtnl *host;	/* sockets in either */
 	struct rtnl *inside;
 	bool	has_v6;		/* the kernel has IPv6 */
-	struct ip *vips;	/* addresses on the director's lo, sorted */
-	size_t	nvips, cap;
-	bool	is_known;	/* vips is what the kernel has */
-	unsigned nlost;		/* VIPs that others had removed, at the last look */
+	int	inner;		/* index of the veth's end inside */
+	struct net_list {	/* see net_list_io.h; by enum net_list_id */
+		struct ip *ip;		/* sorted */
+		size_t	n, cap;
+		bool	is_known;	/* ip is what the kernel has */
+		unsigned nlost;		/* that others had removed, at the last look */
+	} list[2];
 };
 
 /*
@@ -36,7 +39,7 @@ int net_open(struct director_net *n, const struct director_conf *conf,
 void net_close(struct director_net *n);
 
 /*
- * Everything but the VIPs, as it should be. *ret_made counts the pieces that
+ * Everything but the lists, as it should be. *ret_made counts the pieces that
  * had to be made or put right.
  */
 int net_ensure(struct director_net *n, const struct director_conf *conf,
@@ -53,17 +56,6 @@ uint16_t net_uplink_mtu(struct director_net *n, const struct director_conf *conf
 
 /* Whether `expire_nodest_conn` is on: off while endpoints change places. */
 int net_expire_nodest(struct director_net *n, bool is_on);
-
-/*
- * Bring VIPs in or out. Failures go to fail, one each; the return value counts
- * those that were changed.
- */
-typedef void net_fail_fn(void *arg, const struct ip *vip,
-    const struct director_error *err);
-unsigned net_vips_add(struct director_net *n, const struct ip *want, size_t nwant,
-    net_fail_fn *fail, void *arg);
-unsigned net_vips_remove(struct director_net *n, const struct ip *want, size_t nwant,
-    net_fail_fn *fail, void *arg);
 
 /* Take away rule, route, veth pair and namespace; fine where there are none. */
 int net_destroy(const struct director_conf *conf, struct director_error *ret_err);

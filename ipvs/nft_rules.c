@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipvs/tier2.h"
 #include "lib/hash.h"
 
 /* Rules of one family; the words that differ between the two. */
@@ -212,6 +213,24 @@ director_refuse(FILE *o, const struct nft_rules *r)
 }
 
 /*
+ * A datagram that its client sent in fragments comes out of the tunnel whole, larger
+ * than any link. What the client had to be told of the path's MTU the first tier has
+ * told it (RFC 2473, 7.1), so what is too large here is cut anew: by mark it gets a
+ * route with the smallest MTU of IPv6, since other than over IPv4 nobody beyond us
+ * will cut it further. Only what came by tunnel has a mark when it leaves IPVS. What
+ * is so long of TCP is segments that the kernel carries as one.
+ */
+static void
+director_cut(FILE *o, const struct nft_rules *r)
+{
+	fprintf(o, "\tchain cut {\n"
+	    "\t\ttype route hook output priority mangle\n"
+	    "\t\tmeta nfproto ipv6 meta l4proto != 6 meta mark != 0"
+	    " meta length > %u meta mark set 0x%x\n"
+	    "\t}\n", r->mtu, TIER2_MARK_CUT);
+}
+
+/*
  * What clients send travels through a tunnel, so they are told, by the
  * SYN-ACK, to leave room for its header. nft only ever lowers the value.
  */
@@ -249,6 +268,7 @@ write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
 		director_raw(o);
 		director_steer(o);
 		director_refuse(o, r);
+		director_cut(o, r);
 		director_out(o, r);
 	}
 	fputs("}\n", o);

@@ -4,7 +4,6 @@
 #include <net/if.h>	/* must come before linux/if.h, which yields to it */
 
 #include <errno.h>
-#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
@@ -16,19 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipvs/rtnl_nl.h"
 #include "lib/mem.h"
-
-enum { EXCL = NLM_F_CREATE | NLM_F_EXCL };
-
-struct rtnl {
-	struct nl_sock *sock;
-	struct nl_cb *cb;
-	/* The request or dump under way. */
-	int	error;
-	bool	is_done;
-	void	(*got)(struct nlmsghdr *hdr, void *arg);
-	void	*arg;
-};
 
 static int
 on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
@@ -102,9 +90,8 @@ rtnl_close(struct rtnl *r)
 	free(r);
 }
 
-/* Send msg, which is freed, and wait for the answer; 0 or -errno. */
-static int
-request(struct rtnl *r, struct nl_msg *msg)
+int
+rtnl_request(struct rtnl *r, struct nl_msg *msg)
 {
 	int n;
 
@@ -117,9 +104,8 @@ request(struct rtnl *r, struct nl_msg *msg)
 	return n < 0 ? -EIO : r->error;
 }
 
-/* A message with its fixed header copied in; NULL ends the process. */
-static struct nl_msg *
-new_msg(int type, int flags, const void *header, size_t len)
+struct nl_msg *
+rtnl_msg(int type, int flags, const void *header, size_t len)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
 
@@ -130,8 +116,8 @@ new_msg(int type, int flags, const void *header, size_t len)
 	return msg;
 }
 
-static void
-put(struct nl_msg *msg, int attr, const void *p, size_t len)
+void
+rtnl_put(struct nl_msg *msg, int attr, const void *p, size_t len)
 {
 	if (nla_put(msg, attr, (int)len, p) < 0)
 		abort();
@@ -140,29 +126,42 @@ put(struct nl_msg *msg, int attr, const void *p, size_t len)
 static void
 put_str(struct nl_msg *msg, int attr, const char *s)
 {
-	put(msg, attr, s, strlen(s) + 1);
+	rtnl_put(msg, attr, s, strlen(s) + 1);
 }
 
-static void
-put_u32(struct nl_msg *msg, int attr, uint32_t v)
+void
+rtnl_put_u32(struct nl_msg *msg, int attr, uint32_t v)
 {
-	put(msg, attr, &v, sizeof(v));
+	rtnl_put(msg, attr, &v, sizeof(v));
 }
 
 static void
 put_u8(struct nl_msg *msg, int attr, uint8_t v)
 {
-	put(msg, attr, &v, sizeof(v));
+	rtnl_put(msg, attr, &v, sizeof(v));
 }
 
-static void
-put_ip(struct nl_msg *msg, int attr, const struct ip *a)
+void
+rtnl_put_ip(struct nl_msg *msg, int attr, const struct ip *a)
 {
-	put(msg, attr, a->b, ip_len(a));
+	rtnl_put(msg, attr, a->b, ip_len(a));
 }
 
-static struct nlattr *
-nest(struct nl_msg *msg, int attr)
+int
+rtnl_dump(struct rtnl *r, int type, const void *header, size_t len,
+    void (*got)(struct nlmsghdr *hdr, void *arg), void *arg)
+{
+	int error;
+
+	r->got = got;
+	r->arg = arg;
+	error = rtnl_request(r, rtnl_msg(type, NLM_F_DUMP, header, len));
+	r->got = NULL;
+	return error;
+}
+
+struct nlattr *
+rtnl_nest(struct nl_msg *msg, int attr)
 {
 	struct nlattr *a = nla_nest_start(msg, attr);
 
@@ -207,14 +206,14 @@ int
 rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *ret)
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-	struct nl_msg *msg = new_msg(RTM_GETLINK, 0, &ifi, sizeof(ifi));
+	struct nl_msg *msg = rtnl_msg(RTM_GETLINK, 0, &ifi, sizeof(ifi));
 	struct rtnl_link l = { 0 };
 	int error;
 
 	put_str(msg, IFLA_IFNAME, name);
 	r->got = got_link;
 	r->arg = &l;
-	error = request(r, msg);
+	error = rtnl_request(r, msg);
 	r->got = NULL;
 	if (error < 0)
 		return error;
@@ -246,54 +245,49 @@ rtnl_link_each(struct rtnl *r,
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
 	struct each_link e = { fn, arg };
-	int error;
 
-	r->got = got_each_link;
-	r->arg = &e;
-	error = request(r, new_msg(RTM_GETLINK, NLM_F_DUMP, &ifi, sizeof(ifi)));
-	r->got = NULL;
-	return error;
+	return rtnl_dump(r, RTM_GETLINK, &ifi, sizeof(ifi), got_each_link, &e);
 }
 
 int
 rtnl_veth_add(struct rtnl *r, const char *name, const char *peer, int ns_fd)
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-	struct nl_msg *msg = new_msg(RTM_NEWLINK, EXCL, &ifi, sizeof(ifi));
+	struct nl_msg *msg = rtnl_msg(RTM_NEWLINK, RTNL_EXCL, &ifi, sizeof(ifi));
 	struct nlattr *info, *data, *other;
 
 	put_str(msg, IFLA_IFNAME, name);
-	info = nest(msg, IFLA_LINKINFO);
+	info = rtnl_nest(msg, IFLA_LINKINFO);
 	put_str(msg, IFLA_INFO_KIND, "veth");
-	data = nest(msg, IFLA_INFO_DATA);
-	other = nest(msg, VETH_INFO_PEER);
+	data = rtnl_nest(msg, IFLA_INFO_DATA);
+	other = rtnl_nest(msg, VETH_INFO_PEER);
 	if (nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO) < 0)
 		abort();
 	put_str(msg, IFLA_IFNAME, peer);
-	put_u32(msg, IFLA_NET_NS_FD, (uint32_t)ns_fd);
+	rtnl_put_u32(msg, IFLA_NET_NS_FD, (uint32_t)ns_fd);
 	nla_nest_end(msg, other);
 	nla_nest_end(msg, data);
 	nla_nest_end(msg, info);
-	return request(r, msg);
+	return rtnl_request(r, msg);
 }
 
 int
 rtnl_tunnel_add(struct rtnl *r, const char *name, const struct ip *local)
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-	struct nl_msg *msg = new_msg(RTM_NEWLINK, EXCL, &ifi, sizeof(ifi));
+	struct nl_msg *msg = rtnl_msg(RTM_NEWLINK, RTNL_EXCL, &ifi, sizeof(ifi));
 	struct nlattr *info, *data;
 	bool is_v4 = ip_is_v4(local);
 
 	put_str(msg, IFLA_IFNAME, name);
-	info = nest(msg, IFLA_LINKINFO);
+	info = rtnl_nest(msg, IFLA_LINKINFO);
 	put_str(msg, IFLA_INFO_KIND, is_v4 ? "ipip" : "ip6tnl");
-	data = nest(msg, IFLA_INFO_DATA);
-	put_ip(msg, IFLA_IPTUN_LOCAL, local);
+	data = rtnl_nest(msg, IFLA_INFO_DATA);
+	rtnl_put_ip(msg, IFLA_IPTUN_LOCAL, local);
 	put_u8(msg, IFLA_IPTUN_PROTO, is_v4 ? IPPROTO_IPIP : IPPROTO_IPV6);
 	nla_nest_end(msg, data);
 	nla_nest_end(msg, info);
-	return request(r, msg);
+	return rtnl_request(r, msg);
 }
 
 int
@@ -302,7 +296,7 @@ rtnl_link_set_up(struct rtnl *r, int index)
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = index,
 		.ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 
-	return request(r, new_msg(RTM_NEWLINK, 0, &ifi, sizeof(ifi)));
+	return rtnl_request(r, rtnl_msg(RTM_NEWLINK, 0, &ifi, sizeof(ifi)));
 }
 
 int
@@ -310,7 +304,7 @@ rtnl_link_delete(struct rtnl *r, int index)
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = index };
 
-	return request(r, new_msg(RTM_DELLINK, 0, &ifi, sizeof(ifi)));
+	return rtnl_request(r, rtnl_msg(RTM_DELLINK, 0, &ifi, sizeof(ifi)));
 }
 
 static int
@@ -320,17 +314,17 @@ addr_request(struct rtnl *r, int type, int flags, int index, const struct ip *a,
 	struct ifaddrmsg ifa = { .ifa_family = (uint8_t)ip_af(a),
 		.ifa_prefixlen = (uint8_t)len, .ifa_flags = IFA_F_NODAD,
 		.ifa_index = (unsigned)index };
-	struct nl_msg *msg = new_msg(type, flags, &ifa, sizeof(ifa));
+	struct nl_msg *msg = rtnl_msg(type, flags, &ifa, sizeof(ifa));
 
-	put_ip(msg, IFA_LOCAL, a);
-	put_ip(msg, IFA_ADDRESS, a);
-	return request(r, msg);
+	rtnl_put_ip(msg, IFA_LOCAL, a);
+	rtnl_put_ip(msg, IFA_ADDRESS, a);
+	return rtnl_request(r, msg);
 }
 
 int
 rtnl_addr_add(struct rtnl *r, int index, const struct ip *a, unsigned len)
 {
-	return addr_request(r, RTM_NEWADDR, EXCL, index, a, len);
+	return addr_request(r, RTM_NEWADDR, RTNL_EXCL, index, a, len);
 }
 
 int
@@ -372,125 +366,6 @@ rtnl_addr_each(struct rtnl *r, int index,
 {
 	struct ifaddrmsg ifa = { .ifa_family = AF_UNSPEC };
 	struct each_addr e = { index, fn, arg };
-	int error;
 
-	r->got = got_addr;
-	r->arg = &e;
-	error = request(r, new_msg(RTM_GETADDR, NLM_F_DUMP, &ifa, sizeof(ifa)));
-	r->got = NULL;
-	return error;
-}
-
-static int
-default_request(struct rtnl *r, int type, int flags, uint32_t table, int index,
-    const struct ip *via)
-{
-	struct rtmsg rt = { .rtm_family = (uint8_t)ip_af(via),
-		.rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC,
-		.rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_UNIVERSE,
-		.rtm_type = RTN_UNICAST };
-	struct nl_msg *msg = new_msg(type, flags, &rt, sizeof(rt));
-
-	put_u32(msg, RTA_TABLE, table);
-	put_u32(msg, RTA_OIF, (uint32_t)index);
-	put_ip(msg, RTA_GATEWAY, via);
-	return request(r, msg);
-}
-
-int
-rtnl_default_add(struct rtnl *r, uint32_t table, int index, const struct ip *via)
-{
-	return default_request(r, RTM_NEWROUTE, EXCL, table, index, via);
-}
-
-int
-rtnl_default_delete(struct rtnl *r, uint32_t table, int index, const struct ip *via)
-{
-	return default_request(r, RTM_DELROUTE, 0, table, index, via);
-}
-
-static int
-rule_request(struct rtnl *r, int type, int flags, uint8_t family, uint32_t pref,
-    uint32_t mark, uint32_t table)
-{
-	struct ip ip = { .family = family };
-	struct fib_rule_hdr frh = { .family = (uint8_t)ip_af(&ip),
-		.table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC,
-		.action = FR_ACT_TO_TBL };
-	struct nl_msg *msg = new_msg(type, flags, &frh, sizeof(frh));
-
-	put_u32(msg, FRA_PRIORITY, pref);
-	if (mark != 0) {
-		put_u32(msg, FRA_FWMARK, mark);
-		put_u32(msg, FRA_FWMASK, mark);
-	}
-	put_u32(msg, FRA_TABLE, table);
-	return request(r, msg);
-}
-
-int
-rtnl_rule_add(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
-    uint32_t table)
-{
-	return rule_request(r, RTM_NEWRULE, EXCL, family, pref, mark, table);
-}
-
-int
-rtnl_rule_delete(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
-    uint32_t table)
-{
-	return rule_request(r, RTM_DELRULE, 0, family, pref, mark, table);
-}
-
-struct each_rule {
-	void	(*fn)(void *arg, const struct rtnl_rule *rule);
-	void	*arg;
-};
-
-static uint32_t
-get_u32(struct nlattr *a, uint32_t otherwise)
-{
-	return a != NULL && nla_len(a) == sizeof(uint32_t) ? nla_get_u32(a) : otherwise;
-}
-
-static void
-got_rule(struct nlmsghdr *hdr, void *arg)
-{
-	struct each_rule *e = arg;
-	struct nlattr *tb[FRA_MAX + 1];
-	const struct fib_rule_hdr *frh = nlmsg_data(hdr);
-	struct rtnl_rule rule;
-
-	if (hdr->nlmsg_type != RTM_NEWRULE ||
-	    nlmsg_parse(hdr, sizeof(*frh), tb, FRA_MAX, NULL) < 0 ||
-	    tb[FRA_FWMARK] == NULL)
-		return;
-	rule = (struct rtnl_rule){
-		.pref = get_u32(tb[FRA_PRIORITY], 0),
-		.mark = get_u32(tb[FRA_FWMARK], 0),
-		.mask = get_u32(tb[FRA_FWMASK], UINT32_MAX),
-		.table = get_u32(tb[FRA_TABLE], frh->table),
-	};
-	e->fn(e->arg, &rule);
-}
-
-int
-rtnl_rule_each(struct rtnl *r,
-    void (*fn)(void *arg, const struct rtnl_rule *rule), void *arg)
-{
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	struct each_rule e = { fn, arg };
-	int error = 0;
-
-	r->got = got_rule;
-	r->arg = &e;
-	for (size_t i = 0; error == 0 && i < nitems(families); i++) {
-		struct fib_rule_hdr frh = { .family = families[i] };
-
-		error = request(r, new_msg(RTM_GETRULE, NLM_F_DUMP, &frh, sizeof(frh)));
-		if (error == -EAFNOSUPPORT)
-			error = 0;
-	}
-	r->got = NULL;
-	return error;
+	return rtnl_dump(r, RTM_GETADDR, &ifa, sizeof(ifa), got_addr, &e);
 }

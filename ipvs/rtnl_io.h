@@ -1,6 +1,6 @@
 /*
- * rtnl_io.h - links, addresses, routes and rules: as much of rtnetlink as the
- * director needs. A socket works in the namespace in which it was opened.
+ * rtnl_io.h - links and addresses: as much of rtnetlink as the director needs,
+ * with rtnl_route_io.h. A socket works in the namespace in which it was opened.
  *
  * The *_add functions are exclusive: -EEXIST tells that the thing is there, so
  * that making sure and finding out are one request.
@@ -50,28 +50,5 @@ int rtnl_addr_delete(struct rtnl *r, int index, const struct ip *a, unsigned len
 /* Each address of a link, of all links with index 0. */
 int rtnl_addr_each(struct rtnl *r, int index,
     void (*fn)(void *arg, const struct ip *a, unsigned len), void *arg);
-
-/* Default route through via on link index, in a table (RT_TABLE_MAIN: 254). */
-int rtnl_default_add(struct rtnl *r, uint32_t table, int index, const struct ip *via);
-int rtnl_default_delete(struct rtnl *r, uint32_t table, int index,
-    const struct ip *via);
-
-/*
- * Rule: packets with all bits of mark look into table. To delete one with mark 0:
- * whatever its mark.
- */
-int rtnl_rule_add(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
-    uint32_t table);
-int rtnl_rule_delete(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
-    uint32_t table);
-
-/* A rule that looks at packets' marks. */
-struct rtnl_rule {
-	uint32_t pref, mark, mask, table;
-};
-
-/* Each rule of both families that has a mark. */
-int rtnl_rule_each(struct rtnl *r,
-    void (*fn)(void *arg, const struct rtnl_rule *rule), void *arg);
 
 #endif

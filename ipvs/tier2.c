@@ -22,7 +22,7 @@ mark_take(uint32_t *table, size_t size, uint32_t mark)
 {
 	size_t i;
 
-	if (mark == 0)
+	if (mark == 0 || mark == TIER2_MARK_CUT)
 		return false;
 	for (i = mark & (size - 1); table[i] != 0; i = (i + 1) & (size - 1))
 		if (table[i] == mark)

@@ -52,6 +52,7 @@ START_TEST(marks_are_unique_and_never_0)
 	ck_assert_uint_lt(ncollided, 50);
 	qsort(marks, N, sizeof(*marks), cmp_u32);
 	ck_assert_uint_ne(marks[0], 0);
+	ck_assert_uint_ne(marks[N - 1], TIER2_MARK_CUT);
 	for (unsigned i = 1; i < N; i++)
 		ck_assert_uint_ne(marks[i], marks[i - 1]);
 	free(s);

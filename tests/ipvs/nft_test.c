@@ -360,6 +360,9 @@ static const struct {
 	{ "room for the tunnel header: 1400 - 60", NFT_DIRECTOR, "maxseg size set 1340",
 	    true },
 	{ "and over IPv6: 1400 - 100", NFT_DIRECTOR, "maxseg size set 1300", true },
+	{ "what came whole out of a tunnel is cut: larger than the node's links",
+	    NFT_DIRECTOR, "meta nfproto ipv6 meta l4proto != 6 meta mark != 0 meta length"
+	    " > 1400 meta mark set 0xffffffff", true },
 	{ "a port that no service has is refused by the kernel's own ways", NFT_DIRECTOR,
 	    "chain unknown", false },
 	{ "the table is replaced as one", NFT_DIRECTOR,

@@ -21,6 +21,8 @@ from ipvs import ipvs_table
 from netns import inside, ip_batch, output, read
 
 VIP, VIP6 = "10.0.0.50", "fd00:a::50"
+# linux/in.h and in6.h; a socket with these sends what its kernel thinks too large, too.
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_PROBE = 10, 23, 3
 TCP, UDP = 8080, 9090
 
 
@@ -261,24 +263,65 @@ def udp_is_spread_and_answered(lab, vip):
     expect(len(pods) >= 5, f"{pods}")
 
 
-def big_datagrams_pass_in_fragments(lab):
-    """IPv4: over IPv6 they reach the endpoints of the VIP's owner only."""
-    big_datagrams(lab, VIP)
+def datagram_socket(vip, port=UDP, at="client", source=None):
+    with inside(at):
+        s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
+                          socket.SOCK_DGRAM)
+    if source:
+        s.bind((source, 0))
+    s.connect((vip, port))
+    return s
 
 
-def big_datagrams(lab, vip):
+def one_to_each_pod(vip, npods=6, at="client"):
+    """{pod: a socket whose datagrams go there}"""
+    socks = {}
+    for _ in range(npods * 20):
+        s = datagram_socket(vip, at=at)
+        socks.setdefault(ask(s, b"who", 10).split()[0].decode(), s)
+        if len(socks) == npods:
+            return socks
+    raise AssertionError(f"{npods} pods to answer, not {list(socks)}")
+
+
+def echoed(s, size):
+    """How many of a few datagrams it took until one came back whole; 0: none did."""
+    s.settimeout(0.2)
+    for n in range(1, 6):
+        what = (os.urandom(8) * (size // 8 + 1))[:size]
+        try:
+            s.send(what)
+            while not s.recv(1 << 16).endswith(what):
+                pass        # an earlier one
+            return n
+        except TimeoutError:
+            pass
+        except OSError as e:        # "packet too big": by now the kernel knows
+            if e.errno != errno.EMSGSIZE:
+                raise
+    return 0
+
+
+SIZES = (1232, 1400, 1412, 1413, 1452, 1472, 1473, 1900, 2900, 4000, 8000)
+
+
+@both
+def datagrams_of_all_sizes_pass(lab, vip):
+    """To endpoints of the VIP's owner and of other nodes, and back, in fragments where
+    need be; over IPv6 a client is told once of the tunnel's MTU."""
     lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
     lab.owner(lab.nodes[0])
-    seen, missed = Counter(), Counter()
-    for _ in range(24):
-        with inside("client"):
-            s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
-                              socket.SOCK_DGRAM)
-        s.connect((vip, UDP))
-        pod = ask(s, b"who", 10).split()[0].decode()
-        back = ask(s, b"y" * 1900)      # two fragments, echoed in two
-        (seen if back.endswith(b"y" * 1900) else missed)[pod] += 1
-    expect(len(seen) >= 5 and not missed, f"answered {seen}, not {missed}")
+    tries = Counter()
+    for pod, s in one_to_each_pod(vip).items():
+        for size in SIZES:
+            n = echoed(s, size)
+            expect(n > 0, f"{size} bytes to {pod} and back")
+            tries[n] += 1
+    # The client's kernel remembers what it was told by the first.
+    expect(tries[1] >= len(SIZES) * 6 - 3, f"datagrams by their tries: {tries}")
+    lab.owner(lab.nodes[1])
+    for pod, s in one_to_each_pod(vip).items():
+        expect(echoed(s, 3000), f"3000 bytes to {pod} after a move")
 
 
 @both
@@ -317,16 +360,22 @@ def too_big_told(at):
     return int(dict(zip(*v4))["OutDestUnreachs"]) + int(v6["Icmp6OutPktTooBigs"])
 
 
+def far_clients(vip, n):
+    """Addresses of the client beyond the router, n of them."""
+    is_v6 = ":" in vip
+    sources = [f"fd00:f::1:{i}" if is_v6 else f"203.0.113.{i}" for i in range(110, 110 + n)]
+    ip_batch("far", [f"addr replace {a}/{64 if is_v6 else 24} dev eth0" +
+                     (" nodad" if is_v6 else "") for a in sources])
+    return sources
+
+
 @both
 def path_mtu_is_found_by_any_way_in(lab, vip):
     """Behind the router is a link of 1300 bytes of which the client knows nothing; what
     the router says of it comes to a VIP, at whichever node that is."""
-    is_v6 = ":" in vip
     lab.want(Svc(lab.endpoints(vip), vip))
     ip_batch("router", ["link set eth1 mtu 1300"])
-    sources = [f"fd00:f::1:{i}" if is_v6 else f"203.0.113.{i}" for i in range(110, 140)]
-    ip_batch("far", [f"addr add {a}/{64 if is_v6 else 24} dev eth0" +
-                     (" nodad" if is_v6 else "") for a in sources])
+    sources = far_clients(vip, 30)
     blob = bytes(range(256)) * 64       # 16 kB
     before = too_big_told("router")
     try:
@@ -350,6 +399,57 @@ def path_mtu_is_found_by_any_way_in(lab, vip):
         ip_batch("router", ["link set eth1 mtu 1500"])
     told = too_big_told("router") - before
     expect(told >= 20, f"the router had to tell {told} times")
+
+
+@both
+def answers_fit_a_smaller_path(lab, vip):
+    """Datagrams of a client who knows that its link takes 1280 bytes, as the endpoints do
+    not: what the router tells of the first answer comes in by a node of its own."""
+    lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
+    sources = iter(far_clients(vip, 18))
+    gateway = "fd00:f::1" if ":" in vip else "203.0.113.1"
+    before, pods = too_big_told("router"), Counter()
+    try:
+        ip_batch("far", [f"route replace {vip} via {gateway} mtu 1280"])
+        for mtu in (1400, 1280):
+            ip_batch("router", [f"link set eth1 mtu {mtu}"])
+            for i in range(9):
+                owner, other = lab.nodes[i % 3], lab.nodes[(i + 1 + i // 3 % 2) % 3]
+                lab.owner(owner, "router")
+                s = datagram_socket(vip, at="far", source=next(sources))
+                pod, seen, _ = ask(s, b"who").decode().split()
+                expect(seen == s.getsockname()[0], f"{pod} sees {seen}")
+                pods[pod] += 1
+                lab.owner(other, "router")
+                for size in (1400, 3000, 8000):
+                    expect(echoed(s, size), f"{size} bytes to {pod} and back over {mtu}, "
+                           f"owner {owner.name}, ICMP by {other.name}")
+    finally:
+        ip_batch("router", ["link set eth1 mtu 1500"])
+        ip_batch("far", [f"route del {vip}"])
+    told = too_big_told("router") - before
+    expect(len(pods) >= 4 and told >= 18, f"{pods}, the router had to tell {told} times")
+
+
+@both
+def clients_that_probe_are_told(lab, vip):
+    """A client that forbids fragments is told what is too large over IPv6, and of nothing
+    over IPv4, where the tunnel's own packets are cut; all that is smaller passes."""
+    lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
+    lab.owner(lab.nodes[0])
+    level, what = ((socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER) if ":" in vip else
+                   (socket.IPPROTO_IP, IP_MTU_DISCOVER))
+    for pod, s in one_to_each_pod(vip).items():
+        s.setsockopt(level, what, PMTUDISC_PROBE)
+        is_tunnelled = ":" in vip and pod[:2] != "n1"
+        for size in (1400, 1412, 1413, 1452) if ":" in vip else (1400, 1472):
+            s.send(b"x" * size)
+            try:
+                got = len(s.recv(1 << 16)) > size
+            except OSError as e:
+                got = errno.errorcode[e.errno]
+            expect(got == ("EMSGSIZE" if is_tunnelled and size > 1412 else True),
+                   f"{size} bytes to {pod}: {got}")
 
 
 @both
@@ -555,7 +655,7 @@ def reopening_changes_nothing(lab):
 
 
 def meddling_is_repaired_and_counted(lab):
-    lab.want(Svc(lab.endpoints(), VIP))
+    lab.want(Svc(lab.endpoints(), VIP), Svc(lab.endpoints(VIP6), VIP6))
     lab.owner(lab.nodes[0])
     node, ctl = lab.nodes[0], lab.ctls[0]
     d = node.director
@@ -566,6 +666,8 @@ def meddling_is_repaired_and_counted(lab):
             (d, "ipvsadm", "-d", "-t", f"{VIP}:{TCP}", "-r", "10.244.1.2:8080"),
             (d, "ipvsadm", "-A", "-t", "10.9.9.9:80", "-s", "rr"),
             (d, "ip", "addr", "del", f"{VIP}/32", "dev", "lo"),
+            (d, "ip", "route", "del", topology.pod_ip6(node, node.pods["n1-b"])),
+            (d, "ip", "-6", "rule", "del", "pref", "77"),
             (d, "ip", "link", "del", "tnl4"),
             (d, "ip", "link", "set", "du", "down"),
             (d, "sysctl", "-w", "net.ipv4.vs.sloppy_tcp=0"),
@@ -813,7 +915,7 @@ def destroying_leaves_nothing(lab):
 TESTS = [
     connections_survive_moves, pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
     schedulers_all_work, sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
-    big_datagrams_pass_in_fragments, megabytes_both_ways, ranges_shut_others_out,
+    datagrams_of_all_sizes_pass, answers_fit_a_smaller_path, clients_that_probe_are_told, megabytes_both_ways, ranges_shut_others_out,
     nothing_behind_is_refused_at_once, unknown_ports_are_dropped_where_asked, a_node_without_director_is_masqueraded,
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
     drained_endpoints_keep_their_connections, local_policy_serves_from_here,

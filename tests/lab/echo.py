@@ -45,7 +45,7 @@ def _echo(sel, conn):
 
 
 def _answer(_sel, sock, pod):
-    data, peer = sock.recvfrom(2048)
+    data, peer = sock.recvfrom(1 << 16)
     try:
         sock.sendto(f"{pod} {_client(peer)} ".encode() + data, peer)
     except OSError:
@@ -74,6 +74,8 @@ def start(pods, ip="::"):
         with inside(pod):
             tcp = socket.create_server((ip, TCP_PORT), family=family, backlog=512,
                                        dualstack_ipv6=ip == "::")
+            # _echo() does not wait for room: 16 kB must fit while nothing is acknowledged.
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
             udp = socket.socket(family, socket.SOCK_DGRAM)
             udp.bind((ip, UDP_PORT))
             sctp = _sctp(ip, family)

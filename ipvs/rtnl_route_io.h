@@ -1,0 +1,40 @@
+/* rtnl_route_io.h - routes and rules, by the sockets and manners of rtnl_io.h. */
+#ifndef HERALD_IPVS_RTNL_ROUTE_IO_H
+#define HERALD_IPVS_RTNL_ROUTE_IO_H
+
+#include "ipvs/rtnl_io.h"
+
+/* A route by way of a neighbour. */
+struct rtnl_route {
+	struct ip dst;		/* one address; unset: the default route */
+	struct ip via;
+	int	index;		/* of the link */
+	uint32_t table;		/* RT_TABLE_MAIN: 254 */
+	uint32_t mtu;		/* what may be sent by it, in bytes; 0: as the link says */
+};
+int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
+int rtnl_route_delete(struct rtnl *r, const struct rtnl_route *route);
+
+/* Each route of a family that could be a struct rtnl_route, of all tables. */
+int rtnl_route_each(struct rtnl *r, uint8_t family,
+    void (*fn)(void *arg, const struct rtnl_route *route), void *arg);
+
+/*
+ * Rule: packets with all bits of mark look into table. To delete one with mark 0:
+ * whatever its mark.
+ */
+int rtnl_rule_add(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
+    uint32_t table);
+int rtnl_rule_delete(struct rtnl *r, uint8_t family, uint32_t pref, uint32_t mark,
+    uint32_t table);
+
+/* A rule that looks at packets' marks. */
+struct rtnl_rule {
+	uint32_t pref, mark, mask, table;
+};
+
+/* Each rule of both families that has a mark. */
+int rtnl_rule_each(struct rtnl *r,
+    void (*fn)(void *arg, const struct rtnl_rule *rule), void *arg);
+
+#endif
