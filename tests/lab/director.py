@@ -701,6 +701,7 @@ def programmed(node):
         (node.name, "nft", "list", "table", "inet", node.director),
         (node.name, "ip", "rule"), (node.name, "ip", "-6", "rule"),
         (node.name, "ip", "route", "show", "table", "7777"),
+        (node.director, "ip", "-6", "route", "show", "table", "all", "type", "unicast"),
         (node.director, "ip", "-br", "addr", "show", "dev", "lo"),
         (node.director, "ip", "-br", "link", "show", "type", "ipip")))
     # The seal counts what the kernel chose, see nft_io.c.
@@ -771,7 +772,8 @@ def updates_leave_what_a_sync_leaves(lab):
     node, errors = lab.nodes[0], tempfile.TemporaryFile("w+")
 
     def services(pods, others=()):
-        there = sorted([Svc(lab.endpoints(pods=pods), VIP), Svc(lab.endpoints(VIP6), VIP6),
+        there = sorted([Svc(lab.endpoints(pods=pods), VIP),
+                        Svc(lab.endpoints(VIP6, pods=pods), VIP6),
                         Svc(others, VIP, port=8082),
                         Svc(lab.endpoints(port=UDP), VIP, "udp", UDP)],
                        key=lambda s: (":" in s.key[0], s.key[1] == "udp", s.key))
@@ -793,7 +795,7 @@ def updates_leave_what_a_sync_leaves(lab):
         text = errors.read()
         if n == 0:
             total = int(ctl.ask("fault 0"))
-            expect("result=0" in said and "services=+1-0~0 endpoints=+4-4~0" in said, said)
+            expect("result=0" in said and "services=+1-0~0 endpoints=+4-8~0" in said, said)
             expect(5 < total < 40, f"{total} messages")
         else:
             kinds[said.split()[0]] += 1
@@ -915,7 +917,8 @@ def destroying_leaves_nothing(lab):
 TESTS = [
     connections_survive_moves, pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
     schedulers_all_work, sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
-    datagrams_of_all_sizes_pass, answers_fit_a_smaller_path, clients_that_probe_are_told, megabytes_both_ways, ranges_shut_others_out,
+    datagrams_of_all_sizes_pass, answers_fit_a_smaller_path, clients_that_probe_are_told,
+    megabytes_both_ways, ranges_shut_others_out,
     nothing_behind_is_refused_at_once, unknown_ports_are_dropped_where_asked, a_node_without_director_is_masqueraded,
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
     drained_endpoints_keep_their_connections, local_policy_serves_from_here,
