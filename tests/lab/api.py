@@ -15,6 +15,7 @@ from objects import NAMESPACE
 
 HOST = "10.0.2.2"       # the machine's loopback, as its VM sees it
 PLURALS = {"Node": "nodes", "Pod": "pods", "Service": "services",
+           "Event": "events", "EndpointSlice": "endpointslices",
            "IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisements",
            "ForwardingProfile": "forwardingprofiles",
            "ServiceL2Status": "servicel2statuses"}
@@ -112,12 +113,15 @@ class Server:
             return []
         return [i["ip"] for i in svc["status"]["loadBalancer"].get("ingress") or []]
 
+    def items(self, version, kind, ns=None):
+        """All objects of a kind, in a namespace or in all, each complete."""
+        path = path_of({"apiVersion": version, "kind": kind, "metadata": {"namespace": ns}})
+        return [dict(r, apiVersion=version, kind=kind)
+                for r in self.request("GET", path)["items"]]
+
     def reports(self, kind):
         """What speakers have written of that kind."""
-        path = path_of({"apiVersion": "heraldlb.io/v1beta1", "kind": kind,
-                        "metadata": {"namespace": NAMESPACE}})
-        return [dict(r, apiVersion="heraldlb.io/v1beta1", kind=kind)
-                for r in self.request("GET", path)["items"]]
+        return self.items("heraldlb.io/v1beta1", kind, NAMESPACE)
 
     def remove_report(self, obj):
         self.remove(obj)

@@ -3,19 +3,24 @@
 kube-proxy 1.20 knows no ipMode: it programs every VIP it reads in a Service's status,
 by rules of the nat table or, in ipvs mode, as an address of the host.
 """
+import json
+import os
 import re
+import shutil
+import subprocess
 
 import objects
 import topology
-from cluster import Process
+from cluster import HTTP_PORT, Process
 from measure import Connections, Failed, Not, Prober, until
-from netns import nft, output
+from netns import inside, nft, output
 from objects import TCP_PORT, UDP_PORT
 
 SCENARIOS = []      # as in api_scenarios.py
 # What kube-proxy looks for before it takes to ipvs mode; and what kubeadm asks every
 # node to have, so that packets of one bridge's pods pass iptables, too.
 MODULES = ("nf_conntrack", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh", "br_netfilter")
+OURS = "heraldlb.io/v1beta1"
 PORTS = objects.service("any", ["IPv4"])["spec"]["ports"]
 
 
@@ -87,10 +92,16 @@ def proxies(svc, mode, *options):
     global running
     if running is None or running.mode != mode:
         if running is not None:
-            running.stop()
+            stop(running)
         running = KubeProxies(svc.lab, mode, *options)
         running.start()
     return running
+
+
+def stop(kube_proxies):
+    global running
+    kube_proxies.stop()
+    running = None
 
 
 def nat_rules(node, vip):
@@ -109,6 +120,14 @@ def served(svc, vip, owner, who="client", count=20):
         raise Failed(f"{who} to be served at {vip} {count} times",
                      f"{len(conns.socks)} times: {conns.errors}", owner)
     return conns
+
+
+def attempt(svc, vip, who):
+    """As served(), or a Not."""
+    try:
+        return served(svc, vip, None, who)
+    except Failed as e:
+        return Not(str(e))
 
 
 def seen_as(svc, vip, owner, who, ip):
@@ -272,3 +291,77 @@ def kube_proxy_boot(svc):
         for each, vip, owner in both_services(svc):
             all_served(each, vip, owner)
     return "twice"
+
+
+def held(node, vip):
+    return vip in output(node.name, "ip", "-o", "addr", "show", "dev", "kube-ipvs0")
+
+
+def explain(svc):
+    """What heraldctl explain says of the Service, in front of the router. The API server
+    has no way to the nodes here, so it is given what there is as files."""
+    folder = "/run/lab/explained"
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for version, kind in (("v1", "Service"), ("v1", "Node"), (OURS, "IPAddressPool"),
+                          (OURS, "L2Advertisement"),
+                          ("discovery.k8s.io/v1beta1", "EndpointSlice")):
+        items = svc.lab.objects.items(version, kind)
+        with open(f"{folder}/{kind}.json", "w") as f:
+            json.dump({"apiVersion": "v1", "kind": "List", "items": items}, f)
+    with inside("router"):
+        return subprocess.run(
+            [f"{svc.lab.bin_dir}/heraldctl", "explain", "--source", f"dir:{folder}", "--port",
+             str(HTTP_PORT), f"svc/default/{svc.name}"], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+
+def told(svc, node, words):
+    """Wait until the node's log, metric and /status, an Event on the Node and heraldctl
+    explain say so."""
+    speaker = svc.lab.speakers[node.name]
+    until(f"{node.name}'s log to say {words!r}", lambda: words in speaker.log_tail(10**6), 5,
+          0.1, node)
+    status = speaker.status()["obstacles"]
+    if not any(words in o["text"] for o in status) or \
+            speaker.metrics()["herald_host_obstacles"] != len(status):
+        raise Failed(f"/status to say {words!r} and the metric to count it", f"{status}", node)
+    until("an Event on the Node", lambda: any(
+        words in e["message"] for e in svc.lab.objects.items("v1", "Event", "default")
+        if e["reason"] == "HostInTheWay" and e["involvedObject"]["name"] == node.name), 5, 0.1,
+        node)
+    text = explain(svc)
+    line = re.search(rf"^(?:warn|STOP) +host .*\b{node.name}\b.*{re.escape(words)}", text, re.M)
+    if not line:
+        raise Failed(f"heraldctl explain to name {node.name} and {words!r}", text, node)
+
+
+@scenario
+def kube_proxy_ipvs(svc):
+    """It makes VIPs addresses of its hosts: that is told, and it serves them itself."""
+    both = both_services(svc)
+    proxies(svc, "ipvs", "--ipvs-strict-arp")
+    for each, vip, owner in both:
+        for node in svc.lab.nodes:
+            until(f"kube-proxy of {node.name} to hold {vip}", lambda n=node, v=vip: held(n, v),
+                  60, 0.2, node)
+        until_steered(each, vip, False)
+        for who in ("client", "far", "n1"):
+            conns = until(f"{who} to be served at {vip}", lambda w=who, e=each, v=vip: attempt(
+                e, v, w), 10, 0.2, owner)
+            if who == "client" and each.client_ip in conns.seen_ip.values():
+                raise Failed("kube-proxy to masquerade", f"{conns.seen_ip}", owner)
+        # A pod does not reach itself so, be it by the VIP or by the cluster IP.
+        conns = Connections("n1-a", vip, TCP_PORT, 18, limit_sec=1)
+        conns.close()
+        if set(conns.by_pod()) | {"n1-a"} != set(each.members):
+            raise Failed(f"n1-a to reach the others at {vip}", f"{conns.by_pod()}", owner)
+        told(each, owner, f"vip {both[0][1]} and others: kube-proxy in ipvs mode")
+    stop(running)
+    for each, vip, owner in both:
+        until_steered(each, vip, True)
+        seen_as(each, vip, owner, "client", each.client_ip)
+    for node in svc.lab.nodes:
+        until(f"nothing to be in the way of {node.name}", lambda n=node: svc.lab.speakers[
+            n.name].metrics()["herald_host_obstacles"] == 0, 5, 0.1, node)
+    return "told by log, metric, Event and explain; served by kube-proxy, then by Herald again"
