@@ -50,8 +50,8 @@ count_local(const struct ipvs_service *s)
 }
 
 /* Nobody tunnels to a service whose policy is Local, and to itself no node. */
-static bool
-has_tier2(const struct ipvs_service *s)
+bool
+goal_has_tier2(const struct ipvs_service *s)
 {
 	return !s->is_local_only && count_local(s) > 0;
 }
@@ -153,7 +153,7 @@ goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
 		if (e.source.addr.family == s->vip.family)
 			nft_state_add(n, NFT_DIR_ALLOWED, &e);
 	}
-	if (has_tier2(s)) {
+	if (goal_has_tier2(s)) {
 		e.source = (struct prefix){ 0 };
 		e.mark = mark;
 		nft_state_add(n, NFT_DIR_MARKS, &e);
@@ -191,7 +191,7 @@ void
 goal_add(struct goal *g, const struct ipvs_service *s, uint32_t mark)
 {
 	add_tier1(&g->table, s);
-	if (has_tier2(s))
+	if (goal_has_tier2(s))
 		add_tier2(&g->table, s, mark);
 	goal_add_sets(&g->nft, s, mark);
 }

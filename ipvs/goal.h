@@ -25,9 +25,10 @@ void goal_build(const struct director_want *want, const struct ip *held, size_t 
 void goal_fini(struct goal *g);
 
 /*
- * Its parts, for goal_update.c: what one service adds, with its mark of the second
- * tier, or only to the sets; and putting in order when all are in.
+ * Its parts, for goal_update.c: what one service adds, with its mark where it has a
+ * second tier, or only to the sets; and putting in order when all are in.
  */
+bool goal_has_tier2(const struct ipvs_service *s);
 void goal_add(struct goal *g, const struct ipvs_service *s, uint32_t mark);
 void goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark);
 void goal_sort(struct goal *g);

@@ -71,23 +71,44 @@ is_updated(const struct director_update *updates, size_t n,
 	return false;
 }
 
+/* Marks of the second tier: those of all hang together, and few services need one. */
+struct marks {
+	const struct director_want *want;
+	uint32_t *marks;		/* NULL until one is asked for */
+};
+
+/* That of the want's service at `at`, which s is or was. */
+static uint32_t
+mark_of(struct marks *m, const struct ipvs_service *s, size_t at)
+{
+	if (!goal_has_tier2(s))
+		return 0;
+	if (m->marks == NULL) {
+		m->marks = mem_zalloc(m->want->nservices * sizeof(m->marks[0]));
+		tier2_marks(m->want->services, m->want->nservices, m->marks);
+	}
+	return m->marks[at];
+}
+
 /*
  * An endpoint may serve several Services, and a VIP have several ports: what one
  * lets go, another may hold. What those contribute goes into both, and so stays.
  */
 static void
-keep_shared(const struct director_want *want, const uint32_t *marks,
-    const struct director_update *updates, size_t n, struct nft_state *was,
-    struct nft_state *is)
+keep_shared(struct marks *marks, const struct director_update *updates, size_t n,
+    struct nft_state *was, struct nft_state *is)
 {
+	const struct director_want *want = marks->want;
 	struct ip_list gone = addrs_let_go(was, is);
 	struct nft_state held = { 0 };
 	size_t i;
 
-	for (i = 0; gone.n > 0 && i < want->nservices; i++)
-		if (has_any(&want->services[i], &gone) &&
-		    !is_updated(updates, n, &want->services[i]))
-			goal_add_sets(&held, &want->services[i], marks[i]);
+	for (i = 0; gone.n > 0 && i < want->nservices; i++) {
+		const struct ipvs_service *s = &want->services[i];
+
+		if (has_any(s, &gone) && !is_updated(updates, n, s))
+			goal_add_sets(&held, s, mark_of(marks, s, i));
+	}
 	nft_state_sort(&held);
 	nft_state_patch(was, &held, &held);
 	nft_state_patch(is, &held, &held);
@@ -100,20 +121,20 @@ goal_build_update(const struct director_want *want,
     const struct director_update *updates, size_t n, struct goal *ret_was,
     struct goal *ret_is)
 {
-	uint32_t *marks = mem_zalloc((want->nservices + 1) * sizeof(marks[0]));
+	struct marks marks = { .want = want };
 	size_t i;
 
-	tier2_marks(want->services, want->nservices, marks);
 	for (i = 0; i < n; i++) {
-		uint32_t mark = marks[updates[i].is - want->services];
+		const struct ipvs_service *was = updates[i].was, *is = updates[i].is;
+		size_t at = (size_t)(is - want->services);
 
-		goal_add(ret_was, updates[i].was, mark);
-		goal_add(ret_is, updates[i].is, mark);
+		goal_add(ret_was, was, mark_of(&marks, was, at));
+		goal_add(ret_is, is, mark_of(&marks, is, at));
 	}
 	goal_sort(ret_was);
 	goal_sort(ret_is);
-	keep_shared(want, marks, updates, n, &ret_was->nft, &ret_is->nft);
-	free(marks);
+	keep_shared(&marks, updates, n, &ret_was->nft, &ret_is->nft);
+	free(marks.marks);
 }
 
 static void
