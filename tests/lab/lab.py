@@ -20,6 +20,7 @@ import duplicate_scenarios
 import health_scenarios
 import l2_scenarios
 import load_scenarios
+import move_scenarios
 import objects
 import plane_scenarios
 import proxy_scenarios
@@ -51,6 +52,7 @@ def half_of(suite, half):
         health_scenarios,
         duplicate_scenarios,
         l2_scenarios,
+        move_scenarios,
         load_scenarios,
         survival) for row in each.SCENARIOS]
     last = bgp_scenarios.SCENARIOS + scale_scenarios.SCENARIOS

@@ -5,6 +5,7 @@ tells which of many TCP connections live. Both are for IPv4 and IPv6, as the VIP
 is.
 """
 import collections
+import math
 import os
 import select
 import socket
@@ -165,6 +166,24 @@ class Prober:
             (n for n, t in enumerate(self.sent) if t >= since), 0)
         times = [t for n, t in self.answered.items() if n >= first]
         return min(times) - since if times else None
+
+    def gap_sec(self, since=0.0, end=math.inf):
+        """The longest span of sending times with no answer, from the last probe that got
+        one to the next that did; 0 where none was lost. A late answer is no gap."""
+        gap, last, is_lost = 0.0, None, False
+        for n, t in enumerate(list(self.sent)):
+            if n not in self.answered:
+                is_lost |= since <= t < end
+                continue
+            if is_lost and last is not None:
+                gap = max(gap, t - last)
+            last, is_lost = t, False
+        return gap
+
+    def round_trip_sec(self, since=0.0, end=math.inf):
+        """The longest."""
+        return max((t - self.sent[n] for n, t in list(self.answered.items())
+                    if since <= self.sent[n] < end), default=math.inf)
 
     def answered_since(self, since):
         return sum(1 for n in list(self.answered) if self.sent[n] >= since)

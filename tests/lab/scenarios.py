@@ -7,7 +7,6 @@ forerunner left; those for both families with IPv4 and then, as NAME6, with IPv6
 import ipaddress
 import os
 import re
-import signal
 import time
 
 import objects
@@ -15,7 +14,7 @@ import topology
 from cluster import write_keys
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, Prober, until
-from netns import inside, ip_batch, output, set_link
+from netns import inside, output, set_link
 from objects import TCP_PORT, UDP_PORT
 
 SCENARIOS = []      # (name, function, 4 or 6)
@@ -269,116 +268,6 @@ def speaker_restart(svc):
         raise Failed("the new speaker to have compared and changed nothing",
                      f"{changes}, {metrics.get('herald_director_syncs_total')} syncs", owner)
     return f"0 of {sent} packets lost, {len(alive)} connections alive, 0 changes made"
-
-
-@scenario(4, 6)
-def speaker_leaves(svc):
-    """The owner's speaker is asked to end: the VIP moves and no packet is lost."""
-    vip, owner = svc.settle()
-    with Prober("client", vip, UDP_PORT, 24, spacing_sec=0.005) as prober:
-        until("probes to be answered", lambda: len(prober.answered) > 20, 5)
-        since = time.monotonic()
-        svc.lab.speakers[owner.name].signal(signal.SIGTERM)
-        until(f"another owner than {owner.name}",
-              lambda: svc.owners(vip, 0.05) not in (set(), {owner.name}), 5, node=owner)
-        moved = time.monotonic() - since
-        until("the speaker to end", lambda: not svc.lab.speakers[owner.name].is_running(), 10,
-              node=owner)
-        svc.lab.speakers[owner.name].start()
-        svc.settle()
-    lost = prober.lost(since)
-    if lost:
-        raise Failed("no packet lost in a planned move", f"{len(lost)} were", owner)
-    return f"moved within {ms(moved)}, 0 of {len(prober.sent)} packets lost"
-
-
-@scenario(4, 6)
-def drained(svc):
-    """heraldctl drains the owner, and frees it: the VIP moves and comes back, no loss."""
-    vip, owner = svc.settle()
-    conns = Connections("client", vip, TCP_PORT, 30)
-    gaps = []
-
-    def longest(since):
-        """Without an answer; what a quiet time has is the machine's own."""
-        times = sorted(t for t in list(prober.answered.values()) if t >= since)
-        return max(b - a for a, b in zip(times, times[1:]))
-
-    with Prober("client", vip, UDP_PORT, 24, spacing_sec=0.001) as prober:
-        until("probes to be answered", lambda: len(prober.answered) > 100, 5)
-        since = time.monotonic()
-        time.sleep(0.6)
-        gaps.append(longest(since))
-        for verb, says in (("drain", r": [1-9]\d* VIPs moved, 0 left$"),
-                           ("undrain", r": in service, ")):
-            since = time.monotonic()
-            status, text = svc.lab.heraldctl(verb, owner.name)
-            if status != 0 or not re.search(says, text, re.M):
-                raise Failed(f"heraldctl {verb} to say {says!r}", f"{status}, {text!r}", owner)
-            until(f"{owner.name} to {'lose' if verb == 'drain' else 'own'} {vip}",
-                  lambda d=verb: (svc.owners(vip, 0.05) == {owner.name}) != (d == "drain"), 5,
-                  node=owner)
-            time.sleep(0.3)
-            gaps.append(longest(since))
-    conns.say(b"still here")
-    alive = conns.hear(b"still here", 5)
-    conns.close()
-    lost = prober.lost()
-    if lost:
-        raise Failed("no packet lost when a node is drained", f"{len(lost)} were", owner)
-    if len(alive) < len(conns.socks) or conns.errors:
-        raise Failed("30 connections alive", f"{len(alive)}, {conns.errors}", owner)
-    return (f"0 of {len(prober.sent)} packets lost, longest time without an answer "
-            f"{ms(gaps[0])} at rest, {ms(gaps[1])} away and {ms(gaps[2])} back, "
-            f"{len(alive)} connections alive")
-
-
-@scenario(4)
-def link_lost(svc):
-    """A VIP of one interface moves off a node where that goes down, no other does.
-
-    Each node gets a second link to the LAN, up1, and the Service's advertisement
-    names it; the nodes go on hearing one another by the first.
-    """
-    lab, gaps = svc.lab, []
-    vip, _owner = svc.settle()
-    for n in lab.nodes:
-        ip_batch("lan", [f"link add u-{n.name} type veth peer name up1 address "
-                         f"02:00:00:00:01:{n.index:02x} netns {n.name}",
-                         f"link set u-{n.name} master br0 up"])
-        ip_batch(n.name, ["link set up1 up"])
-    macs = {f"02:00:00:00:01:{n.index:02x}": n for n in lab.nodes}
-
-    def owner():
-        who = svc.owners(vip, 0.02)
-        return macs.get(next(iter(who))) if len(who) == 1 else None
-
-    advert = objects.advertisement()
-    advert["spec"]["interfaces"] = ["up1"]
-    lab.objects.put(advert)
-    try:
-        first = until(f"{vip} to be answered for on up1", owner, 5)
-        set_down = first
-        for _ in range(2):
-            with inside("lan"):
-                set_link(f"u-{set_down.name}", False)
-            since = time.monotonic()
-            now = until("another node", lambda d=set_down: (o := owner()) and o is not d and o, 5,
-                        node=set_down)
-            gaps.append(time.monotonic() - since)
-            with inside("lan"):
-                set_link(f"u-{set_down.name}", True)
-            until(f"{first.name} again", lambda: owner() is first, 5, node=first)
-            set_down = first
-        until("all nodes to be in service", lambda: all(
-            n["state"] == "up" for s in lab.speakers.values() for n in s.status()["nodes"]),
-            5, node=first)
-    finally:
-        lab.objects.put(objects.advertisement())
-        for n in lab.nodes:
-            ip_batch("lan", [f"link del u-{n.name}"])
-    svc.settle()
-    return f"{first.name} -> {now.name} within {ms(max(gaps))}, twice, and back"
 
 
 @scenario(4)
