@@ -50,6 +50,19 @@ is_same_session(const struct bgp_peer_conf *a, const struct bgp_peer_conf *b)
 	    a->families == b->families && a->has_v6_next_hop == b->has_v6_next_hop;
 }
 
+/* A key of TCP-AO with an ID of its own comes to stand beside the one in use. */
+static bool
+can_keep_connection(const struct bgp_io_peer *ours, const struct bgp_io_peer *theirs)
+{
+	if (ours->auth != theirs->auth)
+		return false;
+	if (ours->auth == BGP_IO_AUTH_NONE)
+		return true;
+	return (ours->auth == BGP_IO_AUTH_AO && ours->key_id != theirs->key_id) ||
+	    (ours->key_id == theirs->key_id &&
+	    strcmp(ours->password, text(theirs->password)) == 0);
+}
+
 bool
 bgp_conf_is_same(const struct bgp_io_peer *ours, const struct bgp_io_peer *theirs)
 {
@@ -59,9 +72,7 @@ bgp_conf_is_same(const struct bgp_io_peer *ours, const struct bgp_io_peer *their
 	    strcmp(ours->ifname, text(theirs->ifname)) == 0 &&
 	    strcmp(ours->vrf, text(theirs->vrf)) == 0 && ours->port == theirs->port &&
 	    ours->hops == theirs->hops && ours->has_gtsm == theirs->has_gtsm &&
-	    ours->auth == theirs->auth && ours->key_id == theirs->key_id &&
-	    (ours->auth == BGP_IO_AUTH_NONE ||
-	    strcmp(ours->password, text(theirs->password)) == 0);
+	    can_keep_connection(ours, theirs);
 }
 
 static bool

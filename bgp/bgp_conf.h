@@ -15,7 +15,10 @@
 void bgp_conf_copy(struct bgp_io_peer *to, const struct bgp_io_peer *from);
 void bgp_conf_free(struct bgp_io_peer *c);
 
-/* May a session of `ours`, a copy, go on under `theirs`? Not BFD, next hops. */
+/*
+ * May a session of `ours`, a copy, go on under `theirs`? It may with other BFD, other
+ * next hops, and another key of TCP-AO under another ID.
+ */
 bool bgp_conf_is_same(const struct bgp_io_peer *ours, const struct bgp_io_peer *theirs);
 
 /* How far away the peer may be: hops or its default. */

@@ -43,6 +43,8 @@ struct bgp_nbr {
 	int64_t	since_wall_ns;
 	struct ip local;		/* while it is up */
 	char	last_error[512];	/* labels of its metric, "" for none yet */
+	int	old_key;		/* ID of TCP-AO that connections may still use;
+					   -1 none */
 	unsigned ncalls;		/* taken since calls_at; see bgp_nbr_call() */
 	struct mono calls_at;
 	enum bfd_peer_state bfd;	/* as last acted upon */
@@ -106,7 +108,7 @@ void bgp_nbr_bfd_changed(struct bgp_nbr *n);
 /* After any call of its engine: do what it says, send, set the timer. */
 void bgp_nbr_settle(struct bgp_nbr *n);
 
-/* Its next hops or BFD: what may change without a new session. */
+/* Its next hops, BFD or key: what may change without a new session. */
 void bgp_nbr_change(struct bgp_nbr *n, const struct bgp_io_peer *conf);
 
 /* Wanted routes once more, marked GRACEFUL_SHUTDOWN (RFC 8326). */

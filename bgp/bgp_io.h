@@ -121,7 +121,8 @@ void bgp_io_free(struct bgp_io *b);
 
 /*
  * Have exactly these peers; strings are copied. A session whose peer is as it
- * was is not touched; one whose BFD or next hops changed goes on with the new.
+ * was is not touched; one whose BFD, next hops or TCP-AO key (with its ID) changed
+ * goes on with the new.
  * One that cannot be (two with the same address, no TCP-AO in the kernel, ...)
  * is refused alone: bgp_io_each() tells why. Dropped peers are told
  * (Cease, Peer De-configured), changed ones too (Other Configuration Change).

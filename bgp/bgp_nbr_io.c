@@ -183,6 +183,22 @@ do_todo(struct bgp_nbr *n, enum bgp_slot slot, unsigned todo)
 	bgp_io_mark_changed(n->io);
 }
 
+/*
+ * Once the peer has asked for the new key it has it, and the old one must go: its ID
+ * may stand for another key one day.
+ */
+static void
+drop_old_key(struct bgp_nbr *n)
+{
+	struct bgp_tcp_key old = { .auth = BGP_IO_AUTH_AO, .id = (uint8_t)n->old_key };
+
+	for (unsigned i = 0; i < BGP_NSLOTS; i++)
+		if (n->links[i].rd.fd >= 0 &&
+		    bgp_tcp_drop_key(n->links[i].rd.fd, &n->addr, &old) == -EBUSY)
+			return;
+	n->old_key = -1;
+}
+
 void
 bgp_nbr_settle(struct bgp_nbr *n)
 {
@@ -205,6 +221,8 @@ bgp_nbr_settle(struct bgp_nbr *n)
 			is_done &= bgp_link_send(&n->links[i]);
 	} while (!is_done);
 	bgp_nbr_dump_state(n);
+	if (n->old_key >= 0)
+		drop_old_key(n);
 	now = clock_mono();
 	ev_timer_stop(n->io->loop, &n->timer);
 	ev_timer_set(&n->timer, mono_delay_sec(now, bgp_peer_deadline(&n->engine)), 0.);
@@ -235,6 +253,7 @@ bgp_nbr_new(struct bgp_io *b, const struct bgp_io_peer *conf)
 	bgp_conf_copy(&n->conf, conf);
 	n->addr = conf->addr;
 	n->since_wall_ns = clock_wall_ns();
+	n->old_key = -1;
 	if (n->conf.ifname[0] != '\0')
 		n->scope = if_nametoindex(n->conf.ifname);
 	engine.is_restarting = b->conf.is_restarting;
@@ -261,14 +280,39 @@ bgp_nbr_free(struct bgp_nbr *n)
 	free(n);
 }
 
+/* Another key of TCP-AO for the connections there are. */
+static void
+roll_key(struct bgp_nbr *n, uint8_t old_id)
+{
+	struct bgp_tcp_key key = bgp_nbr_key(n);
+	int e = 0;
+
+	for (unsigned i = 0; i < BGP_NSLOTS && e == 0; i++)
+		if (n->links[i].rd.fd >= 0)
+			e = bgp_tcp_roll_key(n->links[i].rd.fd, &n->addr, &key);
+	if (e < 0) {
+		log_warn(NBR_OBJ(n), "the session cannot change to key %u: %s", key.id,
+		    strerror(-e));
+		bgp_nbr_reset(n, BGP_CEASE_CONFIG, NULL);
+	} else if (n->engine.up >= 0) {
+		log_info(NBR_OBJ(n), "the session changes to key %u", key.id);
+	}
+	n->old_key = old_id;
+	explicit_bzero(&key, sizeof(key));
+}
+
 void
 bgp_nbr_change(struct bgp_nbr *n, const struct bgp_io_peer *conf)
 {
 	struct bgp_io_peer old = n->conf;
+	uint8_t old_id = old.key_id;
+	bool is_rolled = old_id != conf->key_id && conf->auth == BGP_IO_AUTH_AO;
 	struct bgp_tcp_ends ends;
 
 	bgp_conf_copy(&n->conf, conf);
 	bgp_conf_free(&old);
+	if (is_rolled)
+		roll_key(n, old_id);
 	if (n->engine.up < 0 || bgp_tcp_ends(n->links[n->engine.up].rd.fd, &ends) < 0)
 		return;
 	set_next_hops(n, &ends);

@@ -80,11 +80,12 @@ set_md5(int fd, const struct ip *addr, const void *key, size_t len)
 }
 
 static int
-add_ao(int fd, const struct ip *addr, const struct bgp_tcp_key *key)
+add_ao(int fd, const struct ip *addr, const struct bgp_tcp_key *key, bool is_next)
 {
 	struct ao_add add = {
 		.alg_name = "hmac(sha1)", .prefix = (uint8_t)(ip_len(addr) * 8),
 		.sndid = key->id, .rcvid = key->id, .keylen = key->len,
+		.set_rnext = is_next,
 	};
 
 	ip_to_sockaddr(addr, 0, &add.addr);
@@ -102,7 +103,7 @@ bgp_tcp_set_key(int fd, const struct ip *addr, const struct bgp_tcp_key *key)
 	case BGP_IO_AUTH_MD5:
 		return set_md5(fd, addr, key->key, key->len);
 	case BGP_IO_AUTH_AO:
-		return add_ao(fd, addr, key);
+		return add_ao(fd, addr, key, false);
 	}
 	return 0;
 }
@@ -126,6 +127,17 @@ bgp_tcp_drop_key(int fd, const struct ip *addr, const struct bgp_tcp_key *key)
 		    -errno : 0;
 	}
 	return 0;
+}
+
+int
+bgp_tcp_roll_key(int fd, const struct ip *addr, const struct bgp_tcp_key *key)
+{
+	int e = add_ao(fd, addr, key, true);
+
+	/* The ID has had a key before, perhaps another one. */
+	if (e == -EEXIST && (e = bgp_tcp_drop_key(fd, addr, key)) == 0)
+		e = add_ao(fd, addr, key, true);
+	return e;
 }
 
 bool

@@ -61,11 +61,19 @@ int bgp_tcp_adopt(int fd, const struct bgp_tcp_conf *c);
 int bgp_tcp_ends(int fd, struct bgp_tcp_ends *ret);
 
 /*
- * On a listener: demand this key of callers from addr; with auth NONE forget
- * what `key` of an earlier call was. 0 or -errno.
+ * On a listener: demand this key of callers from addr; forget it (the bytes of a key
+ * of TCP-AO do not count, its ID does). 0 or -errno; -EBUSY on a connection where it
+ * is in use.
  */
 int bgp_tcp_set_key(int fd, const struct ip *addr, const struct bgp_tcp_key *key);
 int bgp_tcp_drop_key(int fd, const struct ip *addr, const struct bgp_tcp_key *key);
+
+/*
+ * On a connection with TCP-AO: take this key, of another ID than the one in use, and
+ * ask the peer to use it, as we do once the peer asks for it (RFC 5925, 7.5.2). The
+ * one in use stays, for whatever time the peer takes. 0 or -errno.
+ */
+int bgp_tcp_roll_key(int fd, const struct ip *addr, const struct bgp_tcp_key *key);
 
 /* Does this kernel know TCP-AO? */
 bool bgp_tcp_has_ao(void);

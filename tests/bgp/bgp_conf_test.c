@@ -39,6 +39,7 @@ CHANGE(gtsm, c->has_gtsm = true)
 CHANGE(password, c->password = "other")
 CHANGE(no_password, c->auth = BGP_IO_AUTH_NONE)
 CHANGE(key_id, c->key_id = 1)
+CHANGE(roll, (c->password = "other", c->key_id = 1))
 CHANGE(local_as, c->session.local_as++)
 CHANGE(peer_as, c->session.peer_as++)
 CHANGE(as_rule, c->session.as_rule = BGP_AS_EXTERNAL)
@@ -62,7 +63,7 @@ static const struct {
 	{ seed, true }, { restarting, true },
 	{ address, false }, { fault, false }, { iface, false }, { vrf, false }, { port, false },
 	{ source, false }, { hops, false }, { gtsm, false }, { password, false },
-	{ no_password, false }, { key_id, false }, { local_as, false },
+	{ no_password, false }, { key_id, false }, { roll, false }, { local_as, false },
 	{ peer_as, false }, { as_rule, false }, { router_id, false }, { hold, false },
 	{ keepalive, false }, { connect_time, false }, { restart, false },
 	{ passive, false }, { strict, false }, { extended, false }, { role, false },
@@ -76,6 +77,38 @@ START_TEST(what_costs_a_session)
 	bgp_conf_copy(&ours, &theirs);
 	changes[_i].change(&theirs);
 	ck_assert(bgp_conf_is_same(&ours, &theirs) == changes[_i].is_same);
+	bgp_conf_free(&ours);
+}
+END_TEST
+
+/* TCP-AO knows keys by ID, so that another can come beside the one in use. */
+static const struct {
+	const char *why;
+	enum bgp_io_auth auth;
+	const char *password;
+	uint8_t	key_id;
+	bool	is_same;
+} rolls[] = {
+	{ "the same", BGP_IO_AUTH_AO, "secret", 7, true },
+	{ "another key under another ID", BGP_IO_AUTH_AO, "other", 8, true },
+	{ "another key under the same ID", BGP_IO_AUTH_AO, "other", 7, false },
+	{ "from TCP-AO to MD5", BGP_IO_AUTH_MD5, "secret", 8, false },
+	{ "to none at all", BGP_IO_AUTH_NONE, NULL, 8, false },
+};
+
+START_TEST(key_rollover)
+{
+	struct bgp_io_peer ours, theirs = base();
+
+	theirs.auth = BGP_IO_AUTH_AO;
+	theirs.password = "secret";
+	theirs.key_id = 7;
+	bgp_conf_copy(&ours, &theirs);
+	theirs.auth = rolls[_i].auth;
+	theirs.password = rolls[_i].password;
+	theirs.key_id = rolls[_i].key_id;
+	ck_assert_msg(bgp_conf_is_same(&ours, &theirs) == rolls[_i].is_same, "%s",
+	    rolls[_i].why);
 	bgp_conf_free(&ours);
 }
 END_TEST
@@ -136,6 +169,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, what_costs_a_session, 0, nitems(changes));
+	tcase_add_loop_test(tc, key_rollover, 0, nitems(rolls));
 	tcase_add_test(tc, any_external_as);
 	tcase_add_loop_test(tc, distance, 0, nitems(distances));
 	tcase_add_test(tc, ao_needs_the_kernel);

@@ -79,7 +79,7 @@ peer_key(struct bgp_io_peer *p, const char *key, const char *value)
 		{ "restart", 2, &p->session.restart_sec },
 		{ "families", 1, &p->session.families }, { "hops", 1, &p->hops },
 		{ "role", 1, &p->session.role }, { "gtsm", 1, &p->has_gtsm },
-		{ "passive", 1, &p->session.is_passive },
+		{ "key-id", 1, &p->key_id }, { "passive", 1, &p->session.is_passive },
 		{ "extended", 1, &p->session.has_extended },
 		{ "v6-next-hop", 1, &p->session.has_v6_next_hop },
 		{ "bfd-echo-us", 4, &p->bfd.echo_us },

@@ -74,6 +74,11 @@ def new_namespace():
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
 
 
+def enter_namespace(ns):
+    if ctypes.CDLL(None, use_errno=True).setns(ns, 0x40000000) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 def configure(ns, *cmds):
     for cmd in cmds:
         subprocess.run(nsh(ns, *cmd.split()), pass_fds=[ns], check=True)

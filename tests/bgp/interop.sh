@@ -22,17 +22,18 @@ trap 'rm -f "$out"' EXIT
 
 run() {
 	echo "== $*"
-	python3 "$@" 2>&1 | tee -a "$out"
+	"$@" 2>&1 | tee -a "$out"
 }
 
-run "$here/interop_bgp.py" "$dir/bgp_peer_tool"
-run "$here/malformed_bgp.py" "$dir/bgp_peer_tool"
-run "$here/interop_bfd.py" "$dir/bfd_peer"
+run python3 "$here/interop_bgp.py" "$dir/bgp_peer_tool"
+run python3 "$here/malformed_bgp.py" "$dir/bgp_peer_tool"
+run python3 "$here/interop_bfd.py" "$dir/bfd_peer"
+run "$here/tcp_ao.sh" "$dir/bgp_peer_tool"
 # A script that ended without its summary has failed.
 awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3; n++ }
     END {
-	if (n < 3)
-		f += 3 - n
+	if (n < 4)
+		f += 4 - n
 	print p + 0 " passed, " f + 0 " failed"
 	exit f > 0 || p == 0
     }' "$out"

@@ -15,7 +15,8 @@ import sys
 import time
 
 import daemons
-from daemons import ALL, Route, popen, run, wait_for
+from daemons import ALL, Route, run, wait_for
+from ours import Ours
 
 ASN = 4200000001
 US4, US6, LL = "192.0.2.1", "2001:db8::1", "fe80::1"
@@ -28,42 +29,6 @@ ROUTES = [
     "route 2001:db8:1::1/128 community=65001:200 large=1:2:3",
     "route 2001:db8:2::/64 med=7 prepend=1",
 ]
-
-
-class Ours:
-    """Our end, driven by lines."""
-
-    def __init__(self, ns, program, peer, *first, listen=True):
-        self.proc = popen(ns, program, stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=None if os.environ.get("KEEP_LOG")
-                          else subprocess.DEVNULL,
-                          text=True, bufsize=1)
-        if listen:
-            self.say("listen 179")
-        self.say(*first, peer, "apply")
-
-    def say(self, *lines):
-        for line in lines:
-            self.proc.stdin.write(line + "\n")
-
-    def announce(self, routes):
-        self.say(*routes, "announce")
-
-    def status(self):
-        """state, families, sent4, sent6, established, bfd, echo, local, reason"""
-        self.say("status")
-        line = self.proc.stdout.readline().split(" ", 10)
-        assert self.proc.stdout.readline() == ".\n"
-        return dict(zip(("name", "state", "addr", "families", "sent4", "sent6",
-                         "times", "bfd", "echo", "local", "reason"),
-                        (x.strip() for x in line)))
-
-    def stop(self, sig=signal.SIGKILL):
-        if self.proc.poll() is None:
-            self.proc.send_signal(sig)
-        self.proc.wait()
-        self.proc.stdin.close()
-        self.proc.stdout.close()
 
 
 def expected(o, hop4=US4, hop6=US6):
