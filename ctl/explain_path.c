@@ -2,6 +2,9 @@
 
 #include "ctl/explain_impl.h"
 
+/* Where checks come from, on every node. */
+#define DIRECTORS "169.254.77.2 and fd48:6572:616c:64::2"
+
 /* What the speaker says of the VIP, or NULL. */
 static const struct explain_view *
 view_of(const struct explain_speaker *s, const struct ip *vip)
@@ -343,7 +346,8 @@ explain_health(struct explaining *x)
 		explain_add(x, strcmp(worst->served, "nobody") == 0 ? EXPLAIN_STOP :
 		    EXPLAIN_WARN, "health", "%s: %u endpoints pass their checks, and %u "
 		    "are needed: served by %s; see the healthCheck of its "
-		    "ForwardingProfile%s%s", worst->port, worst->nup, worst->nneeded,
+		    "ForwardingProfile, and let NetworkPolicies admit " DIRECTORS
+		    "%s%s", worst->port, worst->nup, worst->nneeded,
 		    worst->served, failing.n > 0 ? "; failing: " : "", failing.text);
 	else
 		explain_add(x, failing.n > 0 ? EXPLAIN_WARN : EXPLAIN_OK, "health", "%s: %u "

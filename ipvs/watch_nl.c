@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <linux/netconf.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
@@ -76,6 +77,21 @@ is_of_host(struct nlmsghdr *hdr)
 	return ifa->ifa_scope != RT_SCOPE_LINK;
 }
 
+/* Parameters of our link, or of all: rp_filter and forwarding, among others. */
+static bool
+is_our_conf(const struct watch_scope *s, struct nlmsghdr *hdr)
+{
+	struct nlattr *a = nlmsg_find_attr(hdr, sizeof(struct netconfmsg),
+	    NETCONFA_IFINDEX);
+	int index;
+
+	if (s->is_all || a == NULL || nla_len(a) != sizeof(int32_t))
+		return s->is_all;
+	index = nla_get_s32(a);
+	return index == NETCONFA_IFINDEX_ALL || (index > 0 &&
+	    (unsigned)index == if_nametoindex(s->ifname));
+}
+
 /* What is added by others does no harm: but a link's news may be that it is down. */
 static int
 on_event(struct nl_msg *msg, void *arg)
@@ -88,6 +104,9 @@ on_event(struct nl_msg *msg, void *arg)
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		w->news |= is_our_link(s, hdr) ? WATCH_OURS : 0;
+		break;
+	case RTM_NEWNETCONF:
+		w->news |= is_our_conf(s, hdr) ? WATCH_OURS : 0;
 		break;
 	case RTM_NEWADDR:
 		w->news |= is_of_host(hdr) ? WATCH_ADDRS : 0;
@@ -155,7 +174,7 @@ watch_open(const struct watch_scope *scope, struct watch **ret)
 	if (w->events == NULL || nl_socket_set_nonblocking(w->events) < 0 ||
 	    nl_socket_add_memberships(w->events, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
 	    RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-	    RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0) < 0) {
+	    RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_NETCONF, 0) < 0) {
 		watch_close(w);
 		return -EIO;
 	}

@@ -2,8 +2,8 @@
  * watch_nl.h - has somebody else touched what is ours? Cheap to ask, often.
  *
  * A watch belongs to the network namespace in which it was opened, and tells
- * what the kernel tells by itself: links, addresses, routes and rules that go
- * or change, and the generation of the nftables ruleset. IPVS tells nothing;
+ * what the kernel tells by itself: links, their IPv4 parameters, addresses, routes
+ * and rules that go or change, and the generation of the nftables ruleset. IPVS tells nothing;
  * director_look() reads it piece by piece.
  */
 #ifndef HERALD_IPVS_WATCH_NL_H

@@ -102,11 +102,13 @@ static const struct {
 	{ "all fail", { NULL }, NULL, { CHECKED("fallback", "0", ""), CHECKED("nobody", "0",
 	      FAILING), CHECKED("fallback", "0", "") }, "STOP health      d/web:80/TCP: 0 "
 	    "endpoints pass their checks, and 1 are needed: served by nobody; see the "
-	    "healthCheck of its ForwardingProfile; failing: 10.1.0.1 port 8080: HTTP 503",
+	    "healthCheck of its ForwardingProfile, and let NetworkPolicies admit "
+	    "169.254.77.2 and fd48:6572:616c:64::2; failing: 10.1.0.1 port 8080: HTTP 503",
 	    "traffic stops at: health" },
 	{ "the sorry server answers", { NULL }, NULL, { NULL, CHECKED("fallback", "0", "") },
 	    "warn health      d/web:80/TCP: 0 endpoints pass their checks, and 1 are needed: "
-	    "served by fallback; see the healthCheck of its ForwardingProfile",
+	    "served by fallback; see the healthCheck of its ForwardingProfile, and let "
+	    "NetworkPolicies admit 169.254.77.2 and fd48:6572:616c:64::2",
 	    "nothing stops traffic" },
 	{ "left to kube-proxy", { PROFILE("'mode':'delegate'") }, NULL, { NULL },
 	    "ok   profile     ForwardingProfile all leaves what comes to it to kube-proxy or "

@@ -14,6 +14,7 @@ import traceback
 
 import api
 import api_scenarios
+import beside_scenarios
 import bgp_scenarios
 import demo
 import duplicate_scenarios
@@ -43,7 +44,7 @@ def half_of(suite, half):
     rows = suite.SCENARIOS
     if suite is api_scenarios:
         end = [name for name, _fn, _family in rows].index("service_deleted")
-        return rows[:end] + proxy_scenarios.SCENARIOS + rows[end:]
+        return rows[:end] + beside_scenarios.SCENARIOS + proxy_scenarios.SCENARIOS + rows[end:]
     always = [row for row in rows if row[0] in suite.ALWAYS]
     end = [name for name, _fn, _family in rows].index("hostile_rules")
     second = [row for each in (

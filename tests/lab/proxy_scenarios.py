@@ -304,7 +304,7 @@ def explain(svc):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     for version, kind in (("v1", "Service"), ("v1", "Node"), (OURS, "IPAddressPool"),
-                          (OURS, "L2Advertisement"),
+                          (OURS, "L2Advertisement"), (OURS, "ForwardingProfile"),
                           ("discovery.k8s.io/v1beta1", "EndpointSlice")):
         items = svc.lab.objects.items(version, kind)
         with open(f"{folder}/{kind}.json", "w") as f:
