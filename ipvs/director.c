@@ -77,8 +77,10 @@ director_open(const struct director_conf *conf, struct director **ret,
 	r = net_open(&d->net, &d->conf, ret_err);
 	if (r == 0)
 		r = director_choose_mark(d, ret_err);
-	if (r == 0)
-		r = net_ensure(&d->net, &d->conf, &nmade, ret_err);
+	if (r == 0) {
+		d->mtu = net_uplink_mtu(&d->net, &d->conf);
+		r = net_ensure(&d->net, &d->conf, d->mtu, &nmade, ret_err);
+	}
 	if (r == 0)
 		r = director_open_ipvs(d, ret_err);
 	if (r == 0)
@@ -189,15 +191,15 @@ sync_net(struct director_run *s, struct director_error *ret_err)
 	unsigned nmade = 0;
 	int r = 0;
 
+	if (d->mtu == 0)
+		d->mtu = net_uplink_mtu(&d->net, &d->conf);
 	if (!d->is_net_known) {
-		r = net_ensure(&d->net, &d->conf, &nmade, ret_err);
+		r = net_ensure(&d->net, &d->conf, d->mtu, &nmade, ret_err);
 		d->is_net_known = r == 0;
 		s->changes->repairs += nmade;
 	}
 	if (r == 0 && has_family(s->want->vips, s->want->nvips, IP_V6, &any))
 		r = net_forward_v6(&d->net, ret_err);
-	if (d->mtu == 0)
-		d->mtu = net_uplink_mtu(&d->net, &d->conf);
 	s->rules = (struct nft_rules){ .table = d->name, .host_if = d->host_if,
 		.fwmark = d->conf.fwmark, .drops_unknown = d->conf.drops_unknown,
 		.mtu = d->mtu };

@@ -18,6 +18,7 @@
 
 enum {
 	MTU_MIN = 1280,		/* what IPv6 asks of every link */
+	MTU_VETH_MIN = MTU_MIN + 40,	/* with less, IPVS would tunnel no IPv6 */
 	MTU_DEFAULT = 1500,
 };
 
@@ -100,6 +101,18 @@ link_up(struct rtnl *r, const char *name, struct rtnl_link *link, unsigned *coun
 		    name, strerror(-error));
 	(*count)++;
 	return 0;
+}
+
+/* A change is nobody's fault, and no piece put right. */
+static int
+ensure_mtu(struct rtnl *r, const char *name, const struct rtnl_link *link, uint16_t mtu,
+    struct director_error *ret_err)
+{
+	uint32_t want = mtu > MTU_VETH_MIN ? mtu : MTU_VETH_MIN;
+	int error = link->mtu == want ? 0 : rtnl_link_set_mtu(r, link->index, want);
+
+	return error == 0 ? 0 : director_fail(ret_err, error, "cannot set the MTU of "
+	    "link %s to %u: %s", name, want, strerror(-error));
 }
 
 /*
@@ -278,7 +291,7 @@ sysctl_inside(struct director_net *n, bool links, unsigned *count,
 }
 
 int
-net_ensure(struct director_net *n, const struct director_conf *conf,
+net_ensure(struct director_net *n, const struct director_conf *conf, uint16_t mtu,
     unsigned *ret_made, struct director_error *ret_err)
 {
 	struct rtnl_link outer = { 0 }, inner = { 0 }, lo = { 0 };
@@ -299,6 +312,10 @@ net_ensure(struct director_net *n, const struct director_conf *conf,
 		r = sysctl_inside(n, false, &count, ret_err);
 	if (r == 0)
 		r = ensure_veth(n, conf, &outer, &inner, &count, ret_err);
+	if (r == 0)
+		r = ensure_mtu(n->host, conf->host_if, &outer, mtu, ret_err);
+	if (r == 0)
+		r = ensure_mtu(n->inside, DIRECTOR_IF, &inner, mtu, ret_err);
 	n->inner = inner.index;
 	if (r == 0)
 		r = sysctl_apply(sysctl_host, conf->host_if, ret_err);

@@ -39,10 +39,11 @@ int net_open(struct director_net *n, const struct director_conf *conf,
 void net_close(struct director_net *n);
 
 /*
- * Everything but the lists, as it should be. *ret_made counts the pieces that
- * had to be made or put right.
+ * Everything but the lists, as it should be. mtu, of the node's links, is that of the
+ * veth pair, too: who sends more is told of it there, before the director. *ret_made
+ * counts the pieces that had to be made or put right.
  */
-int net_ensure(struct director_net *n, const struct director_conf *conf,
+int net_ensure(struct director_net *n, const struct director_conf *conf, uint16_t mtu,
     unsigned *ret_made, struct director_error *ret_err);
 
 /* With ip_vs loaded: its parameters; how many had to be put right, or -errno. */

@@ -300,6 +300,16 @@ rtnl_link_set_up(struct rtnl *r, int index)
 }
 
 int
+rtnl_link_set_mtu(struct rtnl *r, int index, uint32_t mtu)
+{
+	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = index };
+	struct nl_msg *msg = rtnl_msg(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+
+	rtnl_put_u32(msg, IFLA_MTU, mtu);
+	return rtnl_request(r, msg);
+}
+
+int
 rtnl_link_delete(struct rtnl *r, int index)
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = index };

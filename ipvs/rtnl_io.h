@@ -42,6 +42,7 @@ int rtnl_veth_add(struct rtnl *r, const char *name, const char *peer, int ns_fd)
 int rtnl_tunnel_add(struct rtnl *r, const char *name, const struct ip *local);
 
 int rtnl_link_set_up(struct rtnl *r, int index);
+int rtnl_link_set_mtu(struct rtnl *r, int index, uint32_t mtu);
 int rtnl_link_delete(struct rtnl *r, int index);
 
 /* Addresses are usable at once: no duplicate address detection. */

@@ -34,6 +34,7 @@ route_request(struct rtnl *r, int type, int flags, const struct rtnl_route *rout
 		rtnl_put_ip(msg, RTA_DST, &route->dst);
 	if (route->mtu != 0) {
 		metrics = rtnl_nest(msg, RTA_METRICS);
+		rtnl_put_u32(msg, RTAX_LOCK, 1u << RTAX_MTU);
 		rtnl_put_u32(msg, RTAX_MTU, route->mtu);
 		nla_nest_end(msg, metrics);
 	}

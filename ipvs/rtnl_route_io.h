@@ -10,7 +10,8 @@ struct rtnl_route {
 	struct ip via;
 	int	index;		/* of the link */
 	uint32_t table;		/* RT_TABLE_MAIN: 254 */
-	uint32_t mtu;		/* what may be sent by it, in bytes; 0: as the link says */
+	uint32_t mtu;		/* what may be sent by it, in bytes, whatever becomes of
+				   the link's; 0: as the link says */
 };
 int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
 int rtnl_route_delete(struct rtnl *r, const struct rtnl_route *route);

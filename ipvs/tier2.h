@@ -21,8 +21,8 @@
 #define TIER2_MARK_CUT	UINT32_MAX
 
 /*
- * A mark for each service: never 0 or TIER2_MARK_CUT, no two the same within a family or across,
- * and as stable as can be: a hash of VIP, protocol and port. Where two hashes
+ * A mark for each service: never 0 or TIER2_MARK_CUT, no two the same within a
+ * family or across, and as stable as can be: a hash of VIP, protocol and port. Where two hashes
  * are equal the service later in the list takes another, so its mark may
  * change when the earlier goes away.
  */

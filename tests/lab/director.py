@@ -401,6 +401,41 @@ def path_mtu_is_found_by_any_way_in(lab, vip):
     expect(told >= 20, f"the router had to tell {told} times")
 
 
+def set_mtu(lab, lan, pods):
+    """Of the LAN and all on it, and of the pods' links; the directors look anew."""
+    hosts = ("client", "router", *(n.name for n in lab.nodes))
+    ip_batch("lan", [f"link set e-{h} mtu {lan}" for h in hosts] + [f"link set br0 mtu {lan}"])
+    for h in hosts:
+        ip_batch(h, [f"link set eth0 mtu {lan}"])
+    for node, ctl in zip(lab.nodes, lab.ctls):
+        for pod in node.pods:
+            ip_batch(pod, [f"link set eth0 mtu {pods}"])
+        ip_batch(node.name, [f"link set p{pod[-1]} mtu {pods}" for pod in node.pods])
+        ctl.ask("recheck")
+        ctl.sync()
+
+
+@both
+def links_may_be_smaller_or_larger(lab, vip):
+    """Jumbo frames everywhere are made use of; below pods of 1,500 a network of 1,400, as
+    clouds have, where endpoints learn from their node what fits."""
+    lab.want(Svc(lab.endpoints(vip), vip), Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
+    lab.owner(lab.nodes[0])
+    client = topology.CLIENT_IP6 if ":" in vip else topology.CLIENT_IP
+    for lan, pods in ((9000, 9000), (1400, 1500)):
+        try:
+            set_mtu(lab, lan, pods)
+            for pod, s in one_to_each_pod(vip).items():
+                for size in (*SIZES, 1300, 1350, 1380, 8900, 20000):
+                    expect(echoed(s, size), f"MTU {lan}: {size} bytes to {pod} and back")
+            s, pod, seen = dial(vip)
+            expect(seen == client, f"{pod} sees {seen}")
+            mss = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+            expect(lan - 200 < mss < lan - 60, f"MTU {lan}: MSS {mss}")
+        finally:
+            set_mtu(lab, 1500, 1500)
+
+
 @both
 def answers_fit_a_smaller_path(lab, vip):
     """Datagrams of a client who knows that its link takes 1280 bytes, as the endpoints do
@@ -918,7 +953,7 @@ TESTS = [
     connections_survive_moves, pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
     schedulers_all_work, sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
     datagrams_of_all_sizes_pass, answers_fit_a_smaller_path, clients_that_probe_are_told,
-    megabytes_both_ways, ranges_shut_others_out,
+    links_may_be_smaller_or_larger, megabytes_both_ways, ranges_shut_others_out,
     nothing_behind_is_refused_at_once, unknown_ports_are_dropped_where_asked, a_node_without_director_is_masqueraded,
     affinity_holds_across_a_move, endpoints_in_front_do_not_hurt,
     drained_endpoints_keep_their_connections, local_policy_serves_from_here,
