@@ -82,6 +82,13 @@ enum { BGP_IO_READ = 65536 };
 void bgp_io_mark_changed(struct bgp_io *b);	/* handler->changed is due */
 void bgp_io_mark_counted(struct bgp_io *b);	/* metrics are due */
 
+/* A router of an interface: whoever waits for one there takes it. */
+void bgp_io_found(struct bgp_io *b, const char *ifname, const struct ip *addr);
+
+/* bgp_call_io.c: of a listener (bgp_listen_io.h), whose `arg` is a bgp_io. */
+void bgp_call_taken(void *arg, int fd, const struct bgp_tcp_ends *ends,
+    const char *device);
+
 /* bgp_nbr_io.c */
 
 /* conf's strings are copied; the engine starts by bgp_nbr_start(). */

@@ -17,15 +17,7 @@
 #include "lib/mem.h"
 #include "lib/metrics.h"
 
-enum {
-	STRANGERS_SEC	= 60,		/* between log lines about unknown callers */
-	PUBLISH_SEC	= 1,		/* between updates of metrics, at least */
-};
-
-static const struct metric m_strangers = {
-	"herald_bgp_unknown_callers_total",
-	"TCP connections from addresses that are no peer's", METRIC_COUNTER,
-};
+enum { PUBLISH_SEC = 1 };		/* between updates of metrics, at least */
 
 void
 bgp_io_mark_changed(struct bgp_io *b)
@@ -93,74 +85,6 @@ on_publish(struct ev_loop *loop, ev_timer *w, int revents)
 			bgp_nbr_publish(n);
 }
 
-/*
- * Whose call is it? Several sessions to one router are told apart by our own
- * address; a peer with a source address goes before one without.
- */
-static struct bgp_nbr *
-callee_of(struct bgp_io *b, const struct bgp_tcp_ends *ends, const char *device)
-{
-	struct bgp_nbr *n, *best = NULL;
-
-	DL_FOREACH(b->nbrs, n) {
-		if (n->is_refused || !ip_eq(&n->addr, &ends->remote) ||
-		    strcmp(n->conf.vrf, device) != 0 ||
-		    (ends->scope != 0 && n->scope != ends->scope))
-			continue;
-		if (ip_eq(&n->conf.source, &ends->local))
-			return n;
-		if (!ip_is_set(&n->conf.source))
-			best = n;
-	}
-	return best;
-}
-
-/* An unnumbered peer may call before we have heard its advertisement. */
-static struct bgp_nbr *
-unnumbered_callee_of(struct bgp_io *b, const struct bgp_tcp_ends *ends)
-{
-	struct bgp_nbr *n;
-
-	DL_FOREACH(b->nbrs, n)
-		if (!n->is_refused && !ip_is_set(&n->conf.addr) && n->engine.up < 0 &&
-		    ends->scope != 0 && ends->scope == n->scope)
-			return n;
-	return NULL;
-}
-
-static void
-on_stranger(struct bgp_io *b, const struct bgp_tcp_ends *ends)
-{
-	struct mono now = clock_mono();
-
-	metrics_add(&m_strangers, NULL, 1);
-	b->nstrangers++;
-	if (!mono_reached(now, b->strangers_at))
-		return;
-	log_info(LOG_OBJ("addr", IP_STR(&ends->remote)),
-	    "hung up on %u BGP calls from addresses that are no peer's", b->nstrangers);
-	b->strangers_at = mono_add_sec(now, STRANGERS_SEC);
-	b->nstrangers = 0;
-}
-
-static void on_found(void *arg, const char *ifname, const struct ip *addr);
-
-static void
-on_call(void *arg, int fd, const struct bgp_tcp_ends *ends, const char *device)
-{
-	struct bgp_io *b = arg;
-	struct bgp_nbr *n = callee_of(b, ends, device);
-
-	if (n == NULL && (n = unnumbered_callee_of(b, ends)) != NULL)
-		on_found(b, n->conf.ifname, &ends->remote);
-	if (n != NULL) {
-		bgp_nbr_call(n, fd);
-		return;
-	}
-	bgp_tcp_abort(fd);
-	on_stranger(b, ends);
-}
-
 static void
 on_bfd_changed(void *arg)
 {
@@ -214,11 +138,9 @@ follow_nbrs(struct bgp_io *b)
 	free(bfd);
 }
 
-/* A router of an interface: whoever waits for one there takes it. */
-static void
-on_found(void *arg, const char *ifname, const struct ip *addr)
+void
+bgp_io_found(struct bgp_io *b, const char *ifname, const struct ip *addr)
 {
-	struct bgp_io *b = arg;
 	bool is_new = false;
 	struct bgp_nbr *n;
 
@@ -231,6 +153,12 @@ on_found(void *arg, const char *ifname, const struct ip *addr)
 	}
 	if (is_new)
 		follow_nbrs(b);
+}
+
+static void
+on_found(void *arg, const char *ifname, const struct ip *addr)
+{
+	bgp_io_found(arg, ifname, addr);
 }
 
 static void
@@ -259,7 +187,7 @@ bgp_io_new(struct ev_loop *loop, const struct bgp_io_conf *conf,
 	b->loop = loop;
 	b->conf = *conf;
 	b->handler = *handler;
-	b->listen = (struct bgp_listen){ loop, conf->port, on_call, b, NULL };
+	b->listen = (struct bgp_listen){ loop, conf->port, bgp_call_taken, b, NULL };
 	b->linger = (struct bgp_linger){ .loop = loop, .emptied = on_emptied, .arg = b };
 	b->ra = (struct bgp_ra){ loop, on_found, b, NULL };
 	b->bfd = (struct bgp_bfd){ loop, on_bfd_changed, b, NULL };

@@ -7,10 +7,10 @@
  *
  * Who does what: bgp_nbr_io.c runs one peer's engine over its connections,
  * bgp_tcp_io.c knows sockets and their options, bgp_listen_io.c takes calls,
- * bgp_leave_io.c ends all, bgp_linger_io.c lets last words out, bgp_ra_io.c
- * finds peers by interface, bgp_bfd_io.c has their BFD sessions, bgp_metric_io.c
- * publishes what was counted, bgp_mrt_io.c dumps what was said; bgp_io.c joins
- * them.
+ * bgp_call_io.c sees whose they are, bgp_leave_io.c ends all, bgp_linger_io.c lets
+ * last words out, bgp_ra_io.c finds peers by interface, bgp_bfd_io.c has their BFD
+ * sessions, bgp_metric_io.c publishes what was counted, bgp_mrt_io.c dumps what was
+ * said; bgp_io.c joins them.
  */
 #ifndef HERALD_BGP_BGP_IO_H
 #define HERALD_BGP_BGP_IO_H

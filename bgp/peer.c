@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bgp/agree.h"
 #include "bgp/peer.h"
 #include "bgp/update_check.h"
 #include "lib/mem.h"
@@ -52,60 +53,6 @@ bgp_peer_fini(struct bgp_peer *p)
 	bgp_rib_fini(&p->rib);
 }
 
-static struct bgp_open
-our_open(const struct bgp_peer *p)
-{
-	const struct bgp_peer_conf *c = &p->conf;
-	bool was_up = p->counts.established > 0;
-
-	return (struct bgp_open){
-		.asn = c->local_as, .router_id = c->router_id,
-		.hold_sec = c->hold_sec, .role = c->role,
-		.has_mp = true, .families = c->families, .has_as4 = true,
-		.v6_next_hops = c->has_v6_next_hop ? 1u << BGP_IPV4_UNICAST : 0,
-		.has_refresh = true, .has_enhanced_refresh = true,
-		.has_extended = c->has_extended,
-		.has_gr = c->restart_sec != 0, .restart_sec = c->restart_sec,
-		.has_gr_notification = c->restart_sec != 0,
-		.is_restarting = c->is_restarting && !was_up,
-		.gr_families = c->restart_sec != 0 ? c->families : 0,
-		.gr_forwarding = c->is_restarting || was_up ? c->families : 0,
-	};
-}
-
-/* IPv4 may go by an IPv6 next hop where both said so and there is no other. */
-static void
-pick_next_hops(struct bgp_peer *p, const struct bgp_open *theirs)
-{
-	const struct ip *v4 = &p->next_hop[BGP_IPV4_UNICAST];
-	const struct ip *v6 = &p->next_hop[BGP_IPV6_UNICAST];
-	bool is_v4_by_v6 = p->conf.has_v6_next_hop &&
-	    theirs->v6_next_hops & 1u << BGP_IPV4_UNICAST;
-
-	p->session.next_hop[BGP_IPV6_UNICAST] = *v6;
-	p->session.next_hop[BGP_IPV4_UNICAST] = ip_is_set(v4) ? *v4 :
-	    is_v4_by_v6 ? *v6 : (struct ip){ 0 };
-	p->session.next_hop_ll = p->next_hop_ll;
-}
-
-static void
-agree(struct bgp_peer *p, const struct bgp_open *theirs)
-{
-	p->session = (struct bgp_session){
-		.local_as = p->conf.local_as,
-		.is_internal = theirs->asn == p->conf.local_as,
-		.has_as4 = theirs->has_as4,
-		.has_refresh = theirs->has_refresh,
-		.has_enhanced_refresh = theirs->has_enhanced_refresh,
-		.has_gr = theirs->has_gr,
-		.role = p->conf.role,
-		.families = p->conf.families & theirs->families,
-		.msg_max = p->conf.has_extended && theirs->has_extended ?
-		    BGP_MSG_MAX_EXT : BGP_MSG_MAX,
-	};
-	pick_next_hops(p, theirs);
-}
-
 static void feed(struct bgp_peer *p, enum bgp_slot slot, const struct bgp_event *ev,
     struct mono now);
 
@@ -127,7 +74,7 @@ session_up(struct bgp_peer *p, enum bgp_slot slot, struct mono now)
 
 	p->up = (int)slot;
 	p->counts.established++;
-	agree(p, theirs);
+	bgp_agree(p, theirs);
 	bgp_rib_restart(&p->rib, theirs->has_gr ? p->session.families : 0);
 	stop_slot(p, other(slot), BGP_ERR_CEASE, BGP_CEASE_COLLISION, now);
 }
@@ -252,7 +199,7 @@ bgp_peer_set_next_hops(struct bgp_peer *p, const struct ip *v4, const struct ip 
 	p->next_hop_ll = *v6_link_local;
 	if (p->up < 0)
 		return;
-	pick_next_hops(p, &p->conn[p->up].theirs);
+	bgp_agree_next_hops(p, &p->conn[p->up].theirs);
 	for (unsigned f = 0; f < BGP_NFAMILIES; f++)
 		bgp_rib_refresh(&p->rib, f, false);
 }
@@ -261,24 +208,6 @@ int
 bgp_peer_set_routes(struct bgp_peer *p, const struct bgp_route *routes, size_t n)
 {
 	return bgp_rib_set(&p->rib, routes, n);
-}
-
-static int
-open_accept(const struct bgp_peer *p, const struct bgp_open *theirs,
-    struct bgp_error *err)
-{
-	struct bgp_open ours = our_open(p);
-	uint32_t peer_as = p->conf.as_rule == BGP_AS_EXACT ? p->conf.peer_as :
-	    p->conf.as_rule == BGP_AS_INTERNAL ? p->conf.local_as : 0;
-
-	if (p->conf.as_rule == BGP_AS_EXTERNAL && theirs->asn == p->conf.local_as)
-		return bgp_error_set(err, BGP_ERR_OPEN, BGP_OPEN_BAD_AS, NULL, 0);
-	if (!(theirs->families & p->conf.families)) {
-		uint8_t mp[6] = { 1, 4, 0, p->conf.families & 1 ? 1 : 2, 0, 1 };
-
-		return bgp_error_set(err, BGP_ERR_OPEN, BGP_OPEN_CAPABILITY, mp, 6);
-	}
-	return bgp_open_check(&ours, theirs, peer_as, p->conf.is_strict_role, err);
 }
 
 /* RFC 4271, 6.8. True where the connection in `slot` may live on. */
@@ -311,7 +240,7 @@ on_open(struct bgp_peer *p, enum bgp_slot slot, const uint8_t *body, size_t len,
 
 	if (c->fsm.state == BGP_OPENSENT) {
 		if (bgp_open_decode(body, len, &theirs, &ev.err) < 0 ||
-		    open_accept(p, &theirs, &ev.err) < 0)
+		    bgp_agree_check(p, &theirs, &ev.err) < 0)
 			ev.type = BGP_EV_ERROR;
 		else if (!survives_collision(p, slot, &theirs, now))
 			return;
@@ -445,7 +374,7 @@ bgp_peer_write(struct bgp_peer *p, enum bgp_slot slot, uint8_t *buf, size_t size
 
 	c->todo &= ~(unsigned)WRITES;
 	if (due & BGP_DO_OPEN) {
-		open = our_open(p);
+		open = bgp_agree_offer(p);
 		bgp_open_encode(&w, &open);
 		p->counts.tx[BGP_OPEN]++;
 	}
