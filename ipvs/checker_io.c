@@ -56,6 +56,7 @@ struct checker {
 	ev_async wake;			/* from the caller */
 	ev_check woken;
 	struct mono loop_now;		/* when the loop last woke */
+	uint64_t random;		/* the last drawn; see draw() */
 	int	ns;			/* to enter; -1: none */
 	/* Both's. */
 	pthread_mutex_t lock;		/* for what follows */
@@ -155,6 +156,14 @@ schedule(struct target *t)
 	ev_timer_start(c->loop, &t->timer);
 }
 
+/* For jitter, which is no secret: two getrandom(2) were a tenth of a probe. */
+static uint64_t
+draw(struct checker *c)
+{
+	c->random = hash_bytes(&c->random, sizeof(c->random), 0);
+	return c->random;
+}
+
 /* It may have become sure; the last one to do so is news. */
 static bool
 count_sure(struct target *t, bool was_sure)
@@ -170,7 +179,7 @@ on_probe_done(void *arg, enum health_answer answer, const char *why)
 	unsigned todo;
 
 	t->probe = NULL;
-	todo = health_result(&t->health, &t->at.conf->health, answer, clock_random());
+	todo = health_result(&t->health, &t->at.conf->health, answer, draw(t->checker));
 	if (answer != HEALTH_GOOD || todo & HEALTH_DO_TELL || !was_sure)
 		publish(t, todo & HEALTH_DO_TELL, answer != HEALTH_GOOD ? why : NULL);
 	if (count_sure(t, was_sure))
@@ -184,7 +193,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct target *t = w->data;
 	const struct health_conf *conf = &t->at.conf->health;
 	bool was_sure = t->health.is_sure;
-	unsigned todo = health_tick(&t->health, conf, clock_mono(), clock_random());
+	unsigned todo = health_tick(&t->health, conf, clock_mono(),
+	    draw(t->checker));
 	char why[PROBE_WHY_MAX];
 
 	(void)loop;
@@ -198,15 +208,13 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		if (count_sure(t, was_sure))
 			ev_async_send(t->checker->outer, &t->checker->news);
 	}
-	/* Before the probe: its end, which may come at once, has a time of its own. */
-	schedule(t);
 	if (todo & HEALTH_DO_PROBE) {
-		struct probe *pr = probe_start(t->checker->prober, &t->at,
-		    on_probe_done, t);
-
-		if (pr != NULL)
-			t->probe = pr;
+		t->probe = probe_start(t->checker->prober, &t->at, on_probe_done, t);
+		/* It has come to its end at once, and been scheduled by that. */
+		if (t->probe == NULL)
+			return;
 	}
+	schedule(t);
 }
 
 /* --- the thread: what is to be probed -------------------------------------- */
@@ -228,7 +236,7 @@ target_new(struct checker *c, const struct check_want *w)
 	t->id = w->id;
 	t->checker = c;
 	t->at = (struct probe_target){ w->conf, w->ip, w->port };
-	health_init(&t->health, &w->conf->health, clock_mono(), clock_random());
+	health_init(&t->health, &w->conf->health, clock_mono(), draw(c));
 	ev_init(&t->timer, on_timer);
 	t->timer.data = t;
 	schedule(t);
@@ -248,7 +256,7 @@ target_keep(struct target *t, const struct check_want *w)
 	if (is_same)
 		return;
 	is_sure = t->health.is_sure;
-	health_init(&t->health, &w->conf->health, clock_mono(), clock_random());
+	health_init(&t->health, &w->conf->health, clock_mono(), draw(t->checker));
 	t->health.is_up = was_up;
 	t->health.is_sure = is_sure;
 	schedule(t);
@@ -434,6 +442,7 @@ checker_new(struct ev_loop *loop, const char *netns, void (*changed)(void *arg),
 	struct checker *c = mem_zalloc(sizeof(*c));
 
 	c->outer = loop;
+	c->random = clock_random();
 	c->changed = changed;
 	c->arg = arg;
 	pthread_mutex_init(&c->lock, NULL);
