@@ -2,7 +2,7 @@
  * net_list_io.h - what the director's namespace holds address by address, and what
  * comes and goes with Services.
  *
- *	NET_VIPS	VIPs, as local addresses
+ *	NET_VIPS	VIPs, as local addresses; IPv4, as local routes
  *	NET_ENDPOINTS	this node's IPv6 endpoints, each with a route of its own by
  *			which IPVS thinks packets of any size will pass: those that
  *			do not are cut behind it (nft_rules.c, "cut"). It would drop

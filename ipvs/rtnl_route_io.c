@@ -106,6 +106,66 @@ rtnl_route_each(struct rtnl *r, uint8_t family,
 	return rtnl_dump(r, RTM_GETROUTE, &rt, sizeof(rt), got_route, &e);
 }
 
+/* In the table where the kernel has the routes to addresses of links. */
+static int
+local_request(struct rtnl *r, int type, int flags, int index, const struct ip *a)
+{
+	struct rtmsg rt = { .rtm_family = (uint8_t)ip_af(a),
+		.rtm_table = RT_TABLE_LOCAL, .rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = RT_SCOPE_HOST, .rtm_type = RTN_LOCAL,
+		.rtm_dst_len = (uint8_t)(ip_len(a) * 8) };
+	struct nl_msg *msg = rtnl_msg(type, flags, &rt, sizeof(rt));
+
+	rtnl_put_u32(msg, RTA_OIF, (uint32_t)index);
+	rtnl_put_ip(msg, RTA_DST, a);
+	return rtnl_request(r, msg);
+}
+
+int
+rtnl_local_add(struct rtnl *r, int index, const struct ip *a)
+{
+	return local_request(r, RTM_NEWROUTE, RTNL_EXCL, index, a);
+}
+
+int
+rtnl_local_delete(struct rtnl *r, int index, const struct ip *a)
+{
+	return local_request(r, RTM_DELROUTE, 0, index, a);
+}
+
+struct each_local {
+	int	index;
+	void	(*fn)(void *arg, const struct ip *a, unsigned len);
+	void	*arg;
+};
+
+static void
+got_local(struct nlmsghdr *hdr, void *arg)
+{
+	struct each_local *e = arg;
+	struct nlattr *tb[RTA_MAX + 1];
+	const struct rtmsg *rt = nlmsg_data(hdr);
+	struct ip dst;
+
+	if (hdr->nlmsg_type != RTM_NEWROUTE || rt->rtm_type != RTN_LOCAL ||
+	    rt->rtm_protocol != RTPROT_STATIC ||
+	    nlmsg_parse(hdr, sizeof(*rt), tb, RTA_MAX, NULL) < 0 ||
+	    get_u32(tb[RTA_OIF], 0) != (uint32_t)e->index ||
+	    !get_ip(tb[RTA_DST], IP_V4, &dst))
+		return;
+	e->fn(e->arg, &dst, rt->rtm_dst_len);
+}
+
+int
+rtnl_local_each(struct rtnl *r, int index,
+    void (*fn)(void *arg, const struct ip *a, unsigned len), void *arg)
+{
+	struct rtmsg rt = { .rtm_family = AF_INET };
+	struct each_local e = { index, fn, arg };
+
+	return rtnl_dump(r, RTM_GETROUTE, &rt, sizeof(rt), got_local, &e);
+}
+
 static int
 rule_request(struct rtnl *r, int type, int flags, uint8_t family, uint32_t pref,
     uint32_t mark, uint32_t table)

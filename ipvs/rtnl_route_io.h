@@ -21,6 +21,15 @@ int rtnl_route_each(struct rtnl *r, uint8_t family,
     void (*fn)(void *arg, const struct rtnl_route *route), void *arg);
 
 /*
+ * An IPv4 address that is the node's own by a route of type local on a link, as if
+ * the link had it. Each of those that are ours.
+ */
+int rtnl_local_add(struct rtnl *r, int index, const struct ip *a);
+int rtnl_local_delete(struct rtnl *r, int index, const struct ip *a);
+int rtnl_local_each(struct rtnl *r, int index,
+    void (*fn)(void *arg, const struct ip *a, unsigned len), void *arg);
+
+/*
  * Rule: packets with all bits of mark look into table. To delete one with mark 0:
  * whatever its mark.
  */

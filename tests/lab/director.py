@@ -700,7 +700,7 @@ def meddling_is_repaired_and_counted(lab):
             (d, "ipvsadm", "-C"),
             (d, "ipvsadm", "-d", "-t", f"{VIP}:{TCP}", "-r", "10.244.1.2:8080"),
             (d, "ipvsadm", "-A", "-t", "10.9.9.9:80", "-s", "rr"),
-            (d, "ip", "addr", "del", f"{VIP}/32", "dev", "lo"),
+            (d, "ip", "route", "del", "local", VIP, "table", "local"),
             (d, "ip", "route", "del", topology.pod_ip6(node, node.pods["n1-b"])),
             (d, "ip", "-6", "rule", "del", "pref", "77"),
             (d, "ip", "link", "del", "tnl4"),
@@ -737,6 +737,7 @@ def programmed(node):
         (node.name, "ip", "rule"), (node.name, "ip", "-6", "rule"),
         (node.name, "ip", "route", "show", "table", "7777"),
         (node.director, "ip", "-6", "route", "show", "table", "all", "type", "unicast"),
+        (node.director, "ip", "route", "show", "table", "local", "proto", "static"),
         (node.director, "ip", "-br", "addr", "show", "dev", "lo"),
         (node.director, "ip", "-br", "link", "show", "type", "ipip")))
     # The seal counts what the kernel chose, see nft_io.c.

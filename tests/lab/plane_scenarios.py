@@ -41,8 +41,9 @@ def meddling(svc):
             (d, ("nft", "flush", "ruleset"), has(d, table, "clamp")),
             (d, ("ipvsadm", "-C"), is_whole),
             (d, ("ipvsadm", "-d", "-t", f"{at}:{TCP_PORT}", "-r", f"{to}:8080"), is_whole),
-            (d, (*ip, "addr", "del", vip, "dev", "lo"),
-             has(d, (*ip, "addr", "show", "dev", "lo"), vip)),
+            (d, (*ip, *(("addr", "del", vip, "dev", "lo") if is_v6 else
+                        ("route", "del", "local", vip, "table", "local"))),
+             has(d, (*ip, "route", "show", "table", "local"), f"local {vip} ")),
             (n, (*ip, "rule", "del", "pref", "77"), has(n, (*ip, "rule"), "lookup 7777")),
             (n, (*ip, "route", "flush", "table", "7777"),
              has(n, (*ip, "route", "show", "table", "7777"), "default")),

@@ -120,7 +120,8 @@ def programmed_dump(node):
         output(node.director, "nft", "-a", "list", "ruleset"),
         output(node.name, "nft", "-a", "list", "ruleset"),
         output(node.name, "ip", "rule"), output(node.name, "ip", "-6", "rule"),
-        output(node.director, "ip", "-o", "addr")))
+        output(node.director, "ip", "-o", "addr"),
+        output(node.director, "ip", "route", "show", "table", "local")))
     return re.sub(r"packets \d+ bytes \d+", "packets N bytes N", text)
 
 
@@ -441,7 +442,8 @@ def service_deleted(svc):
               lambda n=node: no_trace(n, vip), 5, node=node)
         for where, argv in ((node.director, ["nft", "list", "ruleset"]),
                             (node.name, ["nft", "list", "table", "inet", "herald"]),
-                            (node.director, ["ip", "-o", "addr"])):
+                            (node.director, ["ip", "-o", "addr"]),
+                            (node.director, ["ip", "route", "show", "table", "all"])):
             if re.search(rf"\b{re.escape(vip)}\b", output(where, *argv)):
                 raise Failed(f"no {vip} in `{' '.join(argv)}` of {where}", "it is there", node)
     before = dnat_counts(svc.lab)
