@@ -365,7 +365,10 @@ idle-hold-time-after-reset = 1
         end = time.monotonic() + 20
         while not run(self.ns, "gobgp", "global") and time.monotonic() < end:
             time.sleep(0.02)
-        run(self.ns, "gobgp", "mrt", "inject", "global", self.path("dump"))
+        for _ in range(5):
+            run(self.ns, "gobgp", "mrt", "inject", "global", self.path("dump"))
+            if f"Destination: {self.n}," in run(self.ns, "gobgp", "global", "rib", "summary"):
+                break
 
     def withdraw(self):
         run(self.ns, "gobgp", "global", "rib", "del", "all")

@@ -114,7 +114,10 @@ def run_vm(cluster, away, bin_dir, results, only):
                    "kube_proxy": os.path.join(cluster.bin, "kube-proxy"),
                    "kubeconfigs": {u: write_kubeconfig(cluster, u, results)
                                    for u in ("admin", "controller", "speaker", "proxy")}}, f)
-    argv = [f"{LAB}/vm.sh", "-n", "-t", str(LIMIT_SEC), "-r", results, "/usr/bin/python3", "-u",
+    bird = subprocess.run([f"{LAB}/bird.sh"], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
+    argv = [f"{LAB}/vm.sh", "-n", "-t", str(LIMIT_SEC), "-r", results, "env",
+            f"LAB_BIRD={bird}", "/usr/bin/python3", "-u",
             os.path.realpath(f"{LAB}/lab.py"), bin_dir, "--api", config]
     for name in only:
         argv += ["--only", name]

@@ -18,7 +18,10 @@ PLURALS = {"Node": "nodes", "Pod": "pods", "Service": "services",
            "Event": "events", "EndpointSlice": "endpointslices",
            "IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisements",
            "ForwardingProfile": "forwardingprofiles",
-           "ServiceL2Status": "servicel2statuses"}
+           "ServiceL2Status": "servicel2statuses", "Secret": "secrets",
+           "BGPPeer": "bgppeers", "BGPAdvertisement": "bgpadvertisements",
+           "BFDProfile": "bfdprofiles", "BGPSessionState": "bgpsessionstates",
+           "ServiceBGPStatus": "servicebgpstatuses"}
 
 
 def connect_network():
@@ -87,8 +90,13 @@ class Server:
         return json.loads(text)
 
     def put(self, obj):
-        """Create an object, with its status; returns when it was done."""
-        self.request("POST", path_of(obj), obj)
+        """Create or change an object, with its status; returns when it was done."""
+        try:
+            self.request("POST", path_of(obj), obj)
+        except ApiError as e:
+            if e.code != 409:
+                raise
+            self.patch(f"{path_of(obj)}/{obj['metadata']['name']}", obj)
         return self.patch_status(obj) if "status" in obj else time.monotonic()
 
     def remove(self, obj):

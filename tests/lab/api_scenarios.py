@@ -13,7 +13,7 @@ import topology
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, Prober, until
 from objects import TCP_PORT, UDP_PORT
-from report_scenarios import status_objects, wait_told
+from report_scenarios import bgp_status, status_objects, wait_told
 from scenarios import (all_endpoints, bring_back, hostile_rules, local_clients, ms,
                        no_trace, programmed_dump, rejoin, spread, takeover, through_router,
                        Takeover)
@@ -242,6 +242,28 @@ def takeover_without_api(svc):
 
 
 scenario(status_objects)
+
+
+def put_bgp_service(svc):
+    """As bgp_scenarios.put_service(); its EndpointSlice is kube-controller-manager's."""
+    put, ips = svc.lab.objects.put, svc.lab.objects.external_ips
+    obj = {"apiVersion": "v1", "kind": "Service",
+           "metadata": {"name": "web-bgp", "namespace": "default",
+                        "annotations": {"heraldlb.io/address-pool": "bgp"}},
+           "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
+                    "ports": [{"port": TCP_PORT, "targetPort": 8080}]}}
+    put(obj)
+    return obj, until("Service web-bgp to have an address",
+                      lambda: next(iter(ips("web-bgp")), None), 15)
+
+
+@scenario
+def bgp_resources(svc):
+    """BIRD for router: ServiceBGPStatus and BGPSessionState in the API tell what it does,
+    and a Secret of the API opens and ends its sessions."""
+    return bgp_status(svc, put_bgp_service)
+
+
 scenario(hostile_rules)
 
 

@@ -92,7 +92,7 @@ def secret(password):
     return dict(found, stringData={"password": password})
 
 
-def bgp_status(svc):
+def bgp_status(svc, put_service=put_service):
     """ServiceBGPStatus and BGPSessionState follow sessions, whose password is a Secret's."""
     svc.settle()
     lab, took = svc.lab, []
