@@ -264,7 +264,7 @@ arp_io_new(struct ev_loop *loop, const struct arp_io_conf *conf,
 	a->handler = *handler;
 	a->conf = engine_conf(conf);
 	a->is_unprobed = conf->is_unprobed;
-	run_io_init(a);
+	run_io_init(a, conf->hung_ms);
 	link_table_init(&a->links, conf->exclude, conf->nexclude);
 	sock.arg = a;
 	rc = sock_io_new(loop, &sock, &a->sock);

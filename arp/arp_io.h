@@ -73,6 +73,12 @@ struct arp_io_conf {
 	uint32_t repeat_sec;	/* between repeated announcements, +-25 %; 0: 60 */
 	uint8_t	nannounce;	/* announcements at a takeover, 1..9; 0: 3 */
 	uint8_t	nprobes;	/* before a first claim; 0: 3 */
+	/*
+	 * Having stood still for so long, this process takes itself for one that
+	 * others have declared dead, and is silent for a second: the time in which
+	 * they do. At least 3; 0: 300.
+	 */
+	uint32_t hung_ms;
 	bool	is_unprobed;	/* claim even a new VIP without a probe */
 };
 

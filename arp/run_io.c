@@ -14,8 +14,8 @@
 #include "lib/metrics.h"
 
 enum {
-	HEARTBEAT_MSEC	= 100,
-	HUNG_MSEC	= 400,	/* liveness takes a node for dead after 300 */
+	HUNG_MSEC	= 300,	/* where nothing is said */
+	BEATS_PER_HANG	= 3,	/* how exactly a hang is measured */
 	/*
 	 * So many frames at once, for 300 VIPs, then so many a millisecond: each is
 	 * a broadcast, and switches and hosts have little patience for storms.
@@ -207,7 +207,7 @@ run_io_beat(struct arp_io *a, struct mono now)
 	struct io_vip *v;
 
 	a->beat = now;
-	if (gap_ns < HUNG_MSEC * NSEC_PER_MSEC)
+	if (gap_ns < a->hung_ms * NSEC_PER_MSEC)
 		return;
 	metrics_add(&hangs, NULL, 1);
 	log_warn(LOG_NONE, "this process stood still for %.1f s (stopped, or no CPU?): "
@@ -299,10 +299,12 @@ on_turn(void *arg)
 const struct sock_io_handler run_io_handler = { .frame = on_frame, .turn = on_turn };
 
 void
-run_io_init(struct arp_io *a)
+run_io_init(struct arp_io *a, uint32_t hung_ms)
 {
-	const double every_sec = HEARTBEAT_MSEC / 1e3;
+	double every_sec;
 
+	a->hung_ms = hung_ms != 0 ? hung_ms : HUNG_MSEC;
+	every_sec = a->hung_ms / 1e3 / BEATS_PER_HANG;
 	a->next = MONO_NEVER;
 	a->credit = BURST_FRAMES;
 	a->credit_at = clock_mono();

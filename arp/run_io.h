@@ -50,6 +50,7 @@ struct arp_io {
 	struct ev_timer timer;
 	struct mono next;		/* what timer is set to */
 	struct ev_timer heartbeat;
+	uint32_t hung_ms;		/* as in arp_io_conf */
 	struct mono beat;		/* when the loop last was seen to run */
 	int64_t	credit;			/* frames that may be sent unasked ... */
 	struct mono credit_at;		/* ... at that time */
@@ -58,8 +59,8 @@ struct arp_io {
 	bool	has_announced_news;
 };
 
-/* Set up the timers; nothing is due yet. */
-void run_io_init(struct arp_io *a);
+/* Set up the timers; nothing is due yet. hung_ms as in arp_io_conf. */
+void run_io_init(struct arp_io *a, uint32_t hung_ms);
 void run_io_fini(struct arp_io *a);
 
 /* Callbacks for the sockets. */

@@ -535,7 +535,8 @@ open_engines(struct speaker *s, char err[512])
 		.exclude = conf->excludes, .nexclude = conf->nexcludes,
 		.repeat_sec = conf->l2_repeat_sec,
 		.nannounce = conf->l2_nannounce, .nprobes = conf->l2_nprobes,
-		.is_unprobed = conf->l2_nprobes == 0 };
+		.is_unprobed = conf->l2_nprobes == 0,
+		.hung_ms = conf->detect_mult * conf->interval_us / 1000 };
 	const struct arp_io_handler arp_handler = {
 		.conflict = on_conflict, .links_changed = on_links, .arg = s,
 		.settled = on_settled, .announced_changed = on_announced };

@@ -128,6 +128,38 @@ START_TEST(woken_owner_keeps_quiet)
 }
 END_TEST
 
+/* What a hang is follows from how soon others take one for dead. */
+static const struct {
+	const char *why;
+	uint32_t hung_ms;
+	bool	answers;
+} hangs[] = {
+	{ "the fast profile: the others have taken over", 30, false },
+	{ "the usual one: they have not noticed", 300, true },
+};
+
+START_TEST(short_hang)
+{
+	int tap, n;
+
+	node_stop(&a, NULL);
+	conf = (struct arp_io_conf){ .hung_ms = hangs[_i].hung_ms };
+	a = node_start("a");
+	conf = (struct arp_io_conf){ 0 };
+	tell(&a, "set " VIP4);
+	heard_of(&a, "set", 2000);
+	usleep(1300000);			/* past the burst */
+	tap = tap_client("c");
+	kill(a.pid, SIGSTOP);
+	usleep(80000);
+	kill(a.pid, SIGCONT);
+	in("c", NULL, "arping -c 1 -w 1 -I eth0 " VIP4);
+	n = count_claims(tap, VIP4, MAC_A, 300);
+	ck_assert_msg((n > 0) == hangs[_i].answers, "%s: %d", hangs[_i].why, n);
+	close(tap);
+}
+END_TEST
+
 /* Planned: the leaver yields to the newcomer's first word and says no more. */
 START_TEST(planned_move_makes_before_it_breaks)
 {
@@ -247,6 +279,7 @@ main(void)
 	tcase_add_test(tc, duplicate_detection_of_others_works);
 	tcase_add_test(tc, takeover_moves_the_clients_entries);
 	tcase_add_test(tc, woken_owner_keeps_quiet);
+	tcase_add_loop_test(tc, short_hang, 0, (int)nitems(hangs));
 	tcase_add_test(tc, planned_move_makes_before_it_breaks);
 	tcase_add_test(tc, split_brain_is_settled_by_who_stays);
 	tcase_add_test(tc, first_claim_finds_a_holder);
