@@ -13,7 +13,12 @@
 enum {
 	COALESCE_MS = 20,		/* changes come in bursts */
 	AGAIN_MS = 500,			/* looking costs some ms at 10,000 Services */
-	STEPS_MAX = 256,		/* writes begun at a time */
+	/*
+	 * Writes begun at a time, and when to go on with the rest: a node's death may
+	 * bring hundreds, and the loop has its liveness to tell meanwhile.
+	 */
+	STEPS_MAX = 32,
+	MORE_MS = 20,
 	COMPLAIN_AGAIN_SEC = 300,
 	/* Who died longer ago has had its reports deleted. */
 	FALLEN_SEC = 600,
@@ -232,7 +237,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	report_set_fini(&want);
 	free(links.items);
 	free(sessions.items);
-	r->next = mono_add_ms(now, AGAIN_MS);
+	r->next = mono_add_ms(now, n == STEPS_MAX ? MORE_MS : AGAIN_MS);
 	if (r->pace.deadline.ns != MONO_NEVER.ns)
 		wake_at(r, now, mono_before(r->pace.deadline, r->next) ? r->next :
 		    r->pace.deadline);
