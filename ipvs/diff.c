@@ -40,7 +40,7 @@ op_add(struct ipvs_ops *ops, enum ipvs_op_type type, const struct ipvs_vs *vs,
 static uint16_t
 slots_of(const struct ipvs_rs *rs)
 {
-	if (rs->weight != 0)
+	if (rs->weight != 0 || rs->has_left)
 		return rs->weight;
 	return rs->slots != 0 ? rs->slots : 1;
 }
@@ -62,7 +62,7 @@ op_set_rs(struct ipvs_ops *ops, const struct ipvs_vs *vs, const struct ipvs_rs *
 {
 	struct ipvs_op *op;
 
-	if (rs->weight == 0 && slots_of(old) != slots_of(rs)) {
+	if (rs->weight == 0 && !rs->has_left && slots_of(old) != slots_of(rs)) {
 		op = op_add(ops, IPVS_OP_SET_RS, vs, rs);
 		op->weight = slots_of(rs);
 		op->is_follow_up = true;
@@ -73,7 +73,7 @@ op_set_rs(struct ipvs_ops *ops, const struct ipvs_vs *vs, const struct ipvs_rs *
 static void
 op_drain_rs(struct ipvs_ops *ops, const struct ipvs_vs *vs, const struct ipvs_rs *rs)
 {
-	if (rs->weight == 0)
+	if (rs->weight == 0 && !rs->has_left)
 		op_add(ops, IPVS_OP_SET_RS, vs, rs)->is_follow_up = true;
 }
 
@@ -105,8 +105,9 @@ rs_equal(const struct ipvs_rs *want, const struct ipvs_rs *have)
 {
 	if (want->weight != have->weight || want->fwd != have->fwd)
 		return false;
-	return want->weight != 0 || have->slots == 0 ||
-	    slots_of(want) == slots_of(have);
+	if (want->weight != 0 || (have->slots == 0 && !have->has_left))
+		return true;
+	return slots_of(want) == slots_of(have);
 }
 
 /* Real servers by identity: pointers into a table, sorted by ipvs_rs_cmp(). */
@@ -144,17 +145,26 @@ rs_find(const struct rs_index *x, const struct ipvs_rs *key)
 
 /*
  * How many of want's first servers stand in have in the right order, with
- * none that must come later between them: those may stay where they are.
+ * none that must come later between them: those may stay where they are. It does
+ * not matter where those stand that have left, last in want.
  */
 static size_t
 rs_kept(const struct ipvs_vs *want, const struct ipvs_vs *have)
 {
 	size_t i, k = 0;
 
-	for (i = 0; i < have->nrs && k < want->nrs; i++)
+	for (i = 0; i < have->nrs && k < want->nrs && !want->rs[k].has_left; i++)
 		if (ipvs_rs_cmp(&have->rs[i], &want->rs[k]) == 0)
 			k++;
 	return k;
+}
+
+/* Must it be put in anew to be rid of its slots? */
+static bool
+sheds_slots(const struct ipvs_vs *want, const struct ipvs_rs *rs,
+    const struct ipvs_rs *old)
+{
+	return rs->has_left && is_mh(want) && slots_of(old) != 0;
 }
 
 static void
@@ -163,19 +173,22 @@ diff_rs(const struct ipvs_vs *want, const struct ipvs_vs *have, struct ipvs_ops 
 	struct rs_index had = rs_index_of(have), wanted = rs_index_of(want);
 	size_t kept = is_mh(want) ? rs_kept(want, have) : want->nrs;
 	const struct ipvs_rs *rs, *old;
+	bool is_in_place;
 	size_t i;
 
 	for (i = 0; i < want->nrs; i++) {
 		rs = &want->rs[i];
 		old = rs_find(&had, rs);
-		if (old != NULL && i < kept) {
-			if (!rs_equal(rs, old))
-				op_set_rs(ops, want, rs, old);
+		is_in_place = old != NULL && (i < kept || rs->has_left);
+		if (is_in_place && rs_equal(rs, old))
+			continue;
+		if (is_in_place && !sheds_slots(want, rs, old)) {
+			op_set_rs(ops, want, rs, old);
 			continue;
 		}
 		if (old != NULL)
 			op_add(ops, IPVS_OP_DEL_RS, want, old)->is_reorder = true;
-		op_add_rs(ops, want, rs)->is_reorder = old != NULL;
+		op_add_rs(ops, want, rs)->is_reorder = old != NULL && !rs->has_left;
 		op_drain_rs(ops, want, rs);
 	}
 	for (i = 0; i < have->nrs; i++)

@@ -14,6 +14,7 @@
  *   sees to it that a packet in between does not look for another.
  * - A server added with weight 0 has no slots in the table, one edited to 0
  *   keeps them. Nodes that came earlier have edited, so we add and edit, too.
+ *   One that has left is to have none: it is taken out and put in again with 0.
  *
  * Additions come before removals, so that a service whose servers are all
  * replaced has some at every moment.

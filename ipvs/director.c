@@ -1,7 +1,8 @@
 /*
  * director.c - see director.h. Parts and order:
  *
- *	goal.c		what is wanted, as tables and sets (pure)
+ *	life.c		what is wanted, and who drains still (pure)
+ *	goal.c		both as tables and sets (pure)
  *	net_io.c	namespace, links, addresses, routes, parameters
  *	net_list_io.c	VIPs and routes to endpoints, one by one
  *	diff.c, ipvs_nl.c	IPVS: the fewest operations; the socket
@@ -92,6 +93,7 @@ director_open(const struct director_conf *conf, struct director **ret,
 		return r;
 	}
 	d->is_net_known = true;
+	d->life.next = MONO_NEVER;
 	*ret = d;
 	return 0;
 }
@@ -108,6 +110,7 @@ director_close(struct director *d)
 	}
 	net_close(&d->net);
 	goal_fini(&d->have);
+	life_fini(&d->life);
 	free(d->failed);
 	free(d->stale);
 	free(d->addrs);
@@ -289,8 +292,20 @@ sync_parts(struct director_run *s)
 	ipvs_ops_fini(&ops);
 }
 
+/* What is wanted, and what life_apply() makes of it, as tables and sets. */
+static void
+build_goal(struct director_run *s, struct mono now)
+{
+	struct arena scratch = { 0 };
+	struct director_want want;
+
+	life_apply(&s->d->life, s->want, &s->d->have, now, &scratch, &want);
+	goal_build(&want, s->d->addrs, s->d->naddrs, &s->goal);
+	arena_fini(&scratch);
+}
+
 int
-director_sync(struct director *d, const struct director_want *want,
+director_sync(struct director *d, const struct director_want *want, struct mono now,
     struct director_changes *ret_changes,
     void (*fail)(void *arg, const struct director_error *err), void *arg)
 {
@@ -302,18 +317,29 @@ director_sync(struct director *d, const struct director_want *want,
 	d->nfailed = 0;
 	if (sync_net(&s, &err) < 0)
 		all_failed(&s, &err);
-	director_read_addrs(d);
-	goal_build(want, d->addrs, d->naddrs, &s.goal);
 	if (director_table_examine(&s, &err) < 0) {
 		all_failed(&s, &err);
-		goal_fini(&s.goal);
 	} else {
+		director_read_addrs(d);
+		build_goal(&s, now);
 		sync_parts(&s);
 		goal_fini(&d->have);
 		d->have = s.goal;
 	}
 	*ret_changes = changes;
 	return s.has_failed ? -EAGAIN : 0;
+}
+
+struct mono
+director_deadline(const struct director *d)
+{
+	return d->life.next;
+}
+
+size_t
+director_ndraining(const struct director *d)
+{
+	return d->life.ndraining;
 }
 
 static bool

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "lib/ip.h"
+#include "lib/mono.h"
 
 struct director;
 
@@ -34,12 +35,21 @@ enum ipvs_reach {
 enum ipvs_sched { IPVS_SCHED_MH, IPVS_SCHED_RR, IPVS_SCHED_WRR,
 	IPVS_SCHED_WLC, IPVS_SCHED_LC, IPVS_SCHED_SH, IPVS_SCHED_FO };
 
+/* What is to become of an endpoint; see life.h for how. */
+enum ipvs_life {
+	IPVS_LIVES,	/* stays, with or without new connections */
+	IPVS_DRAINS,	/* terminating: with weight 0, out after drain_sec */
+	IPVS_GONE,	/* out at once; its flows move on */
+	IPVS_LEFT,	/* not the caller's to say: wanted no more, but it drains */
+};
+
 struct ipvs_endpoint {
 	struct ip ip;
 	uint16_t port;		/* host order; the endpoint's real port */
 	uint16_t weight;	/* 0: no new connections, keeps its table slots */
 	uint16_t drain_weight;	/* with weight 0: the weight it had; 0 counts as 1 */
 	enum ipvs_reach reach;
+	enum ipvs_life life;
 };
 
 /*
@@ -53,6 +63,7 @@ struct ipvs_service {
 	uint16_t port;
 	enum ipvs_sched sched;
 	uint32_t affinity_sec;		/* persistence, 0 none */
+	uint32_t drain_sec;		/* for endpoints that leave, 0 none */
 	bool	is_local_only;		/* externalTrafficPolicy: Local */
 	const struct prefix *source_ranges;	/* n 0: everyone */
 	size_t	nsource_ranges;
@@ -123,13 +134,14 @@ int director_destroy(const struct director_conf *conf,
     struct director_error *ret_err);
 
 /*
- * Make the node as wanted, data plane first (IPVS, then the steering of new
- * VIPs), tear-down in reverse. A failing object is reported through fail (may
- * be called many times, nothing else stops) and tried again by the next sync.
- * Returns 0, or -EAGAIN where something failed.
+ * Make the node as wanted at this time, data plane first (IPVS, then the steering
+ * of new VIPs), tear-down in reverse. Endpoints that want no longer has go on with
+ * their connections for a while, see life.h. A failing object is reported through
+ * fail (may be called many times, nothing else stops) and tried again by the next
+ * sync. Returns 0, or -EAGAIN where something failed.
  */
 int director_sync(struct director *d, const struct director_want *want,
-    struct director_changes *ret_changes,
+    struct mono now, struct director_changes *ret_changes,
     void (*fail)(void *arg, const struct director_error *err), void *arg);
 
 /* A service with other endpoints than in the last want; all else is the same. */
@@ -144,9 +156,16 @@ struct director_update {
  * not known any more, it is a director_sync().
  */
 int director_update(struct director *d, const struct director_want *want,
-    const struct director_update *updates, size_t n,
+    const struct director_update *updates, size_t n, struct mono now,
     struct director_changes *ret_changes,
     void (*fail)(void *arg, const struct director_error *err), void *arg);
+
+/*
+ * When the next endpoint has drained for long enough, so that a sync is due even
+ * with nothing new to want; MONO_NEVER. And how many drain.
+ */
+struct mono director_deadline(const struct director *d);
+size_t director_ndraining(const struct director *d);
 
 /*
  * Look for what of this host keeps VIP traffic from passing, or somebody else's from

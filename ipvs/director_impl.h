@@ -14,6 +14,7 @@
 #include "ipvs/director.h"
 #include "ipvs/goal.h"
 #include "ipvs/ipvs_nl.h"
+#include "ipvs/life.h"
 #include "ipvs/net_list_io.h"
 #include "ipvs/nft_io.h"
 #include "ipvs/watch_nl.h"
@@ -44,6 +45,7 @@ struct director {
 	size_t	naddrs, addrs_cap;
 	bool	is_addrs_known;		/* addrs is what the host has */
 	bool	has_host_news;		/* see director_has_host_news() */
+	struct life life;		/* of the endpoints that leave it */
 	struct ipvs_key *stale;		/* services to be read again */
 	size_t	nstale, stale_cap;
 	size_t	look_at;		/* of have.table: where the next look begins */

@@ -41,7 +41,11 @@ count_op(struct director_changes *c, const struct ipvs_op *op)
 		c->services_removed++;
 		break;
 	case IPVS_OP_ADD_RS:
-		c->endpoints_added++;
+		/* One that has left was taken out just now. */
+		if (op->rs->has_left)
+			c->endpoints_changed++;
+		else
+			c->endpoints_added++;
 		break;
 	case IPVS_OP_SET_RS:
 		c->endpoints_changed++;

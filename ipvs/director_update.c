@@ -77,7 +77,7 @@ update_parts(struct director_run *s, const struct goal *was)
 
 int
 director_update(struct director *d, const struct director_want *want,
-    const struct director_update *updates, size_t n,
+    const struct director_update *updates, size_t n, struct mono now,
     struct director_changes *ret_changes,
     void (*fail)(void *arg, const struct director_error *err), void *arg)
 {
@@ -85,10 +85,18 @@ director_update(struct director *d, const struct director_want *want,
 	struct director_run s = { .d = d, .want = want, .changes = &changes, .fail = fail,
 		.arg = arg };
 	struct goal was = { 0 };
+	struct arena scratch = { 0 };
+	struct director_update *amended;
+	bool is_small;
 
-	if (!is_settled(d))
-		return director_sync(d, want, ret_changes, fail, arg);
-	goal_build_update(want, updates, n, &was, &s.goal);
+	amended = arena_array(&scratch, n, sizeof(*amended));
+	is_small = is_settled(d) && life_update(&d->life, want, updates, n, &d->have,
+	    now, &scratch, amended);
+	if (is_small)
+		goal_build_update(want, amended, n, &was, &s.goal);
+	arena_fini(&scratch);
+	if (!is_small)
+		return director_sync(d, want, now, ret_changes, fail, arg);
 	update_parts(&s, &was);
 	goal_patch(&d->have, &was, &s.goal);
 	if (!nft_state_is_equal(&was.nft, &s.goal.nft, NFT_DIRECTOR))

@@ -15,6 +15,7 @@ rs_of(const struct ipvs_endpoint *ep)
 		.port = ep->port,
 		.weight = ep->weight,
 		.slots = ep->weight != 0 ? ep->weight : ep->drain_weight,
+		.has_left = ep->life == IPVS_LEFT,
 		.fwd = ep->reach == IPVS_REACH_TUNNEL ? IPVS_FWD_TUNNEL : IPVS_FWD_MASQ,
 	};
 }

@@ -34,8 +34,9 @@ void goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t m
 void goal_sort(struct goal *g);
 
 /*
- * What a few services that have other endpoints now, and are otherwise as before,
- * contributed to the goal and are to contribute (goal_update.c). Elements of sets
+ * What a few services, found in want by VIP, protocol and port, that have other
+ * endpoints now and are otherwise as before, contributed to the goal and are to
+ * contribute (goal_update.c). Elements of sets
  * that other services of want contribute, too, are in both. Filled from empty.
  */
 void goal_build_update(const struct director_want *want,

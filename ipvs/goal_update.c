@@ -1,4 +1,5 @@
 /* goal_update.c - see goal.h: what a change of a few services makes of the goal. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,17 @@ has_any(const struct ipvs_service *s, const struct ip_list *l)
 	return list_has(l, &s->vip);
 }
 
+static int
+cmp_service(const void *va, const void *vb)
+{
+	const struct ipvs_service *a = va, *b = vb;
+	int c = ip_cmp(&a->vip, &b->vip);
+
+	if (c == 0)
+		c = (int)a->proto - (int)b->proto;
+	return c != 0 ? c : (int)a->port - (int)b->port;
+}
+
 static bool
 is_updated(const struct director_update *updates, size_t n,
     const struct ipvs_service *s)
@@ -66,9 +78,19 @@ is_updated(const struct director_update *updates, size_t n,
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (updates[i].is == s)
+		if (cmp_service(updates[i].is, s) == 0)
 			return true;
 	return false;
+}
+
+static size_t
+index_of(const struct director_want *want, const struct ipvs_service *s)
+{
+	const struct ipvs_service *at = bsearch(s, want->services, want->nservices,
+	    sizeof(*s), cmp_service);
+
+	assert(at != NULL);
+	return (size_t)(at - want->services);
 }
 
 /* Marks of the second tier: those of all hang together, and few services need one. */
@@ -126,7 +148,7 @@ goal_build_update(const struct director_want *want,
 
 	for (i = 0; i < n; i++) {
 		const struct ipvs_service *was = updates[i].was, *is = updates[i].is;
-		size_t at = (size_t)(is - want->services);
+		size_t at = index_of(want, is);
 
 		goal_add(ret_was, was, mark_of(&marks, was, at));
 		goal_add(ret_is, is, mark_of(&marks, is, at));

@@ -49,6 +49,8 @@ struct ipvs_rs {
 	uint16_t slots;		/* weight its share of the mh table comes from while
 				   weight is 0; 0: not known (wanted: 1) */
 	uint8_t	fwd;		/* enum ipvs_fwd */
+	bool	has_left;	/* weight is 0, and it has no slots; it stands behind
+				   those that may have some */
 };
 
 struct ipvs_vs {

@@ -22,6 +22,7 @@ enum {
 	DNS_LABEL_MAX = 63,
 	GRPC_SERVICE_MAX = 255,
 	PEM_MAX = 64 << 10,
+	DRAIN_MAX_SEC = 86400,
 };
 
 static const struct dec_word check_types[] = {
@@ -463,6 +464,7 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct dec_at mode = dec_field(&spec, "mode");
 	struct dec_at scheduler = dec_field(&spec, "scheduler");
 	struct dec_at one_packet = dec_field(&spec, "onePacket");
+	struct dec_at drain = dec_field(&spec, "drainSeconds");
 	struct dec_at check = dec_field(&spec, "healthCheck");
 	struct dec_at fall_back = dec_field(&spec, "fallback");
 	struct kube_forwarding_profile *p = &o->profile;
@@ -479,11 +481,14 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	if (dec_bool(d, &one_packet, false))
 		dec_fail(d, &one_packet, "cannot be had: replies to packets that are "
 		    "scheduled one by one would not come from the VIP; remove it");
+	p->has_drain = drain.node != NULL;
+	p->drain_sec = (uint32_t)dec_int(d, &drain, 0, DRAIN_MAX_SEC, 0);
 	health_check(d, &check, &p->check);
 	quorum(d, &spec, p);
 	fallback(d, &fall_back, p);
-	if (p->mode == KUBE_FORWARD_DELEGATE && (check.node != NULL ||
+	if (p->mode == KUBE_FORWARD_DELEGATE && (check.node != NULL || p->has_drain ||
 	    p->quorum_up > 0 || p->nfallback > 0))
 		dec_fail(d, &mode, "leaves forwarding to others, who know nothing of "
-		    "healthCheck, quorum and fallback; remove these, or write tunnel");
+		    "healthCheck, quorum, fallback and drainSeconds; remove these, or "
+		    "write tunnel");
 }

@@ -416,6 +416,8 @@ struct kube_forwarding_profile {
 	size_t	nnamespaces;
 	enum kube_forward_mode mode;
 	enum kube_scheduler scheduler;
+	bool	has_drain;
+	uint32_t drain_sec;		/* has_drain: for endpoints that leave, 0 none */
 	struct kube_health_check check;
 	uint16_t quorum_up;		/* endpoints it takes to serve; 0: none set */
 	uint16_t quorum_hysteresis;	/* so many fewer before it is lost; < up */

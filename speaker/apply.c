@@ -11,6 +11,9 @@ static const struct metric m_sync = { "herald_director_syncs_total",
 	"Times the data plane was compared with the plan.", METRIC_COUNTER };
 static const struct metric m_changes = { "herald_director_changes_total",
 	"Changes made to the data plane, by kind.", METRIC_COUNTER };
+static const struct metric m_draining = { "herald_endpoints_draining",
+	"Endpoints that have left, or are terminating, and go on with the connections "
+	"they have.", METRIC_GAUGE };
 static const struct metric m_errors = { "herald_director_errors_total",
 	"Objects that could not be programmed.", METRIC_COUNTER };
 static const struct metric m_obstacles = { "herald_host_obstacles",
@@ -271,7 +274,7 @@ apply_deadline(const struct apply *a)
 
 	for (size_t i = 0; i < a->nyielding; i++)
 		next = mono_min(next, a->yielding[i].until);
-	return next;
+	return mono_min(next, director_deadline(a->director));
 }
 
 /* What the sync made of the plan's VIPs, now that the director is ours again. */
@@ -345,6 +348,7 @@ void
 apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now)
 {
 	a->plan = p;
+	a->now = now;
 	a->is_recheck = (how & APPLY_RECHECK) != 0;
 	a->is_update = (how & APPLY_UPDATE) != 0;
 	a->nerrors = 0;
@@ -379,12 +383,13 @@ apply_program(struct apply *a)
 {
 	if (a->is_update) {
 		a->rc = director_update(a->director, &a->plan->want, a->plan->updates,
-		    a->plan->nupdates, &a->changes, failed, a);
+		    a->plan->nupdates, a->now, &a->changes, failed, a);
 		return;
 	}
 	if (a->is_recheck)
 		director_recheck(a->director);
-	a->rc = director_sync(a->director, &a->plan->want, &a->changes, failed, a);
+	a->rc = director_sync(a->director, &a->plan->want, a->now, &a->changes, failed,
+	    a);
 	if (!a->is_recheck && a->has_applied && !director_has_host_news(a->director))
 		return;
 	a->nadvice = 0;
@@ -400,6 +405,7 @@ apply_finish(struct apply *a, struct mono now)
 	report_errors(a);
 	take_advice(a);
 	report(&a->changes);
+	metrics_set(&m_draining, NULL, (double)director_ndraining(a->director));
 	a->plan = NULL;
 	if (a->is_update)
 		return a->rc;

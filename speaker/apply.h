@@ -73,6 +73,7 @@ struct apply {
 	size_t	nsaid;
 	/* Of the sync under way or last done; apply_program() alone writes them. */
 	const struct plan *plan;
+	struct mono now;		/* of apply_begin() */
 	bool	is_recheck, is_update;
 	int	rc;
 	struct director_changes changes;
@@ -139,8 +140,10 @@ void apply_yield(struct apply *a, const struct plan *p, struct mono now);
  */
 bool apply_bgp_leave(struct apply *a, const struct plan *p);
 
-/* When a VIP has been yielding, or a route marked, for long enough: apply a plan
-   then. MONO_NEVER. */
+/*
+ * When a VIP has been yielding, a route marked or an endpoint draining for long
+ * enough: apply a plan then. MONO_NEVER. Not while programming.
+ */
 struct mono apply_deadline(const struct apply *a);
 
 /*

@@ -18,7 +18,7 @@ enum {
 	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP,
 	OPT_MRT_DUMP_SIZE, OPT_EXCLUDE_INTERFACE, OPT_L2_REPEAT, OPT_L2_ANNOUNCEMENTS,
 	OPT_L2_PROBES, OPT_L2_CONFLICT, OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON,
-	OPT_STATUS_RESOURCES, OPT_VERSION, OPT_HELP,
+	OPT_STATUS_RESOURCES, OPT_DRAIN_TIME, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -52,6 +52,7 @@ static const struct option options[] = {
 	{ "failback-delay", required_argument, NULL, OPT_FAILBACK_DELAY },
 	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
 	{ "status-resources", required_argument, NULL, OPT_STATUS_RESOURCES },
+	{ "drain-time", required_argument, NULL, OPT_DRAIN_TIME },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
@@ -79,6 +80,7 @@ static const char *const hints[] = {
 	[OPT_MRT_DUMP_SIZE - 256] = "1 to 100000 MB",
 	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds, or never",
 	[OPT_STATUS_RESOURCES - 256] = "yes or no",
+	[OPT_DRAIN_TIME - 256] = "0 to 86400 seconds",
 	[OPT_L2_REPEAT - 256] = "5 to 240 seconds",
 	[OPT_L2_ANNOUNCEMENTS - 256] = "1 to 9",
 	[OPT_L2_PROBES - 256] = "0 to 10",
@@ -104,6 +106,8 @@ static const char usage[] =
 "                           no ip rule of others tests, from 0x10 up)\n"
 "  --unknown-port reject|drop\n"
 "                           what to do with a VIP's port that no Service has (reject)\n"
+"  --drain-time SEC         how long connections to an endpoint that leaves may go\n"
+"                           on, unless a ForwardingProfile says (3600)\n"
 "  --table N                the routing table it uses (7777)\n"
 "  --rule-pref N            the priority of its ip rule (77)\n"
 "  --liveness-port PORT     UDP port of BFD between speakers (7847)\n"
@@ -179,6 +183,7 @@ static const struct {
 	NUMBER(OPT_FAILBACK_DELAY, 0, 86400, failback_delay_sec),
 	NUMBER(OPT_BGP_PORT, 0, 65535, bgp_port),
 	NUMBER(OPT_BGP_DRAIN_TIME, 0, 3600, bgp_drain_sec),
+	NUMBER(OPT_DRAIN_TIME, 0, 86400, drain_sec),
 	NUMBER(OPT_MRT_DUMP_SIZE, 1, 100000, mrt_max_mb),
 	/* Below 300 s, after which switches forget a MAC. */
 	NUMBER(OPT_L2_REPEAT, 5, 240, l2_repeat_sec),
@@ -322,6 +327,7 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		.director = { .name = "herald", .host_if = "herald0",
 		    .table = 7777, .rule_pref = 77 },
 		.bgp_drain_sec = 3,
+		.drain_sec = 3600,
 		.mrt_max_mb = 64,
 		.liveness_port = 7847,
 		.health_port = 7848,

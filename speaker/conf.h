@@ -25,6 +25,7 @@ struct speaker_conf {
 	struct director_conf director;
 	uint16_t bgp_port;		/* --bgp-port; 0: only dial */
 	uint32_t bgp_drain_sec;		/* --bgp-drain-time */
+	uint32_t drain_sec;		/* --drain-time */
 	const char *mrt_path;		/* --mrt-dump; NULL none */
 	uint32_t mrt_max_mb;		/* --mrt-dump-size */
 	uint16_t liveness_port;

@@ -36,6 +36,7 @@ struct plan_input {
 	 */
 	bool	is_sticky;
 	bool	yields_on_cordon;	/* unschedulable is as good as drained */
+	uint32_t drain_sec;		/* for endpoints that leave, unless a profile says */
 	const struct vouch *vouch;	/* who says which endpoint is down; NULL nobody */
 	const struct plan *before;	/* which quorums there were; NULL all */
 };

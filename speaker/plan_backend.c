@@ -155,6 +155,19 @@ count_best(const struct ipvs_endpoint *eps, size_t n)
 	return count[USE_READY] > 0 ? count[USE_READY] : count[USE_SERVING];
 }
 
+/*
+ * A UDP endpoint that serves nothing has no connections that could end by
+ * themselves: its flows are to move on.
+ */
+static enum ipvs_life
+life_of(const struct kube_service_port *port, const struct kube_endpoint *ep,
+    enum use use)
+{
+	if (use == USE_NONE && port->proto == KUBE_UDP)
+		return IPVS_GONE;
+	return ep->is_terminating ? IPVS_DRAINS : IPVS_LIVES;
+}
+
 void
 plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
     const struct kube_service_port *port, struct ipvs_service *ret, struct plan *plan)
@@ -188,6 +201,7 @@ plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 			eps[n++] = (struct ipvs_endpoint){
 				.ip = ep->ip, .port = number, .reach = reach,
 				.weight = (uint16_t)use,
+				.life = life_of(port, ep, use),
 				.drain_weight = plan_weight_of(ctx, ep->node_name),
 			};
 		}
@@ -230,6 +244,7 @@ build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
 		.port = port->port,
 		.sched = plan_sched_of(plan_choice_of(ctx, claim->svc)),
 		.affinity_sec = svc->affinity_sec,
+		.drain_sec = plan_drain_sec_of(ctx, plan_choice_of(ctx, claim->svc)),
 		.is_local_only = svc->external_policy == KUBE_POLICY_LOCAL,
 		.source_ranges = ranges,
 		.nsource_ranges = svc->nsource_ranges,

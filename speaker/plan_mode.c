@@ -52,6 +52,13 @@ plan_settle_delegation(struct plan_ctx *ctx, struct plan *ret)
 	}
 }
 
+uint32_t
+plan_drain_sec_of(const struct plan_ctx *ctx, const struct plan_choice *c)
+{
+	return c != NULL && c->profile->has_drain ? c->profile->drain_sec :
+	    ctx->in->drain_sec;
+}
+
 /* The Node's annotation; 0 where it has none, or a bad one, which is said. */
 static uint16_t
 read_weight(const struct kube_object *node, struct plan *ret)

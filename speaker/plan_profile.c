@@ -255,10 +255,13 @@ had_quorum(const struct plan_ctx *ctx, uint64_t id)
 	return q == NULL || q->is_there;
 }
 
-/* Put the fallback of the service's family in; how many that are. */
+/*
+ * Put the fallback of the service's family in, to serve, or to be gone with what it
+ * has: who came to the sorry server is to come back. How many that are.
+ */
 static size_t
 add_fallback(const struct kube_forwarding_profile *p, const struct ipvs_service *s,
-    struct ipvs_endpoint *eps, size_t n)
+    bool serves, struct ipvs_endpoint *eps, size_t n)
 {
 	size_t nadded = 0;
 
@@ -274,8 +277,12 @@ add_fallback(const struct kube_forwarding_profile *p, const struct ipvs_service 
 			at++;
 		if (at == n + nadded)
 			eps[n + nadded++] = (struct ipvs_endpoint){ .ip = f->ip,
-				.port = port, .reach = IPVS_REACH_MASQ };
+				.port = port, .reach = IPVS_REACH_MASQ,
+				.life = IPVS_GONE };
+		if (!serves)
+			continue;
 		eps[at].weight = 1;
+		eps[at].life = IPVS_LIVES;
 	}
 	return nadded;
 }
@@ -314,14 +321,12 @@ plan_apply_quorum(struct plan_ctx *ctx, struct plan_choice *c,
 	}
 	q.is_there = health_has_quorum(had_quorum(ctx, q.id), nup, q.nneeded,
 	    p->quorum_hysteresis);
-	if (!q.is_there) {
-		for (size_t i = 0; i < *n; i++)
-			eps[i].weight = 0;
-		if (!s->is_local_only)
-			nadded = add_fallback(p, s, eps, *n);
-		*n += nadded;
-		q.has_fallback = nadded > 0;
-	}
+	for (size_t i = 0; i < *n && !q.is_there; i++)
+		eps[i].weight = 0;
+	if (!s->is_local_only)
+		nadded = add_fallback(p, s, !q.is_there, eps, *n);
+	*n += nadded;
+	q.has_fallback = nadded > 0 && !q.is_there;
 	c->is_served[f] |= q.is_there;
 	c->is_falling_back[f] |= q.has_fallback;
 	note_quorum(ctx, c, s, q, ret);

@@ -200,6 +200,7 @@ input_of(const struct speaker *s, struct mono now)
 		.self_lacks = s->self_lacks,
 		.self_state = s->self_state,
 		.yields_on_cordon = s->conf->yields_on_cordon,
+		.drain_sec = s->conf->drain_sec,
 		.is_sticky = s->conf->is_sticky && alive_is_sticky(&s->mesh.alive) &&
 		    mono_reached(now, s->mesh.settled_at),
 	};

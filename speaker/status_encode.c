@@ -118,8 +118,11 @@ add_services(cJSON *top, const struct plan *p)
 		cJSON_AddNumberToObject(o, "port", s->port);
 		eps = cJSON_AddArrayToObject(o, "endpoints");
 		for (size_t j = 0; j < s->nendpoints; j++) {
-			cJSON *e = item(eps);
+			cJSON *e;
 
+			if (s->endpoints[j].life == IPVS_GONE)
+				continue;
+			e = item(eps);
 			cJSON_AddStringToObject(e, "ip", IP_STR(&s->endpoints[j].ip));
 			cJSON_AddNumberToObject(e, "port", s->endpoints[j].port);
 			cJSON_AddNumberToObject(e, "weight", s->endpoints[j].weight);

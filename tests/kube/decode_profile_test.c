@@ -25,6 +25,7 @@ static const char full[] = PROFILE("'serviceSelectors':[{'matchLabels':{'app':'x
     "'jitterPercent':0,'initialState':'down','http':{'path':'/healthz?x=1',"
     "'host':'shop.example:8443','statuses':['200-299','304'],'bodyRegex':'^(ok|fine)$'},"
     "'tls':{'serverName':'shop.example'}},'quorum':{'up':3,'hysteresis':1},"
+    "'drainSeconds':90,"
     "'fallback':[{'address':'192.0.2.80','port':8080},"
     "{'address':'2001:db8::80'}]");
 
@@ -49,6 +50,7 @@ START_TEST(everything)
 	ck_assert_str_eq(c->body_regex, "^(ok|fine)$");
 	ck_assert_str_eq(c->tls_name, "shop.example");
 	ck_assert_ptr_null(c->tls_ca);
+	ck_assert(p->has_drain && p->drain_sec == 90);
 	ck_assert(p->quorum_up == 3 && p->quorum_hysteresis == 1);
 	ck_assert_uint_eq(p->nfallback, 2);
 	ck_assert_str_eq(IP_STR(&p->fallback[1].ip), "2001:db8::80");
@@ -64,6 +66,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(o->profile.check.type, KUBE_CHECK_NONE);
 	ck_assert_int_eq(o->profile.mode, KUBE_FORWARD_TUNNEL);
 	ck_assert_int_eq(o->profile.scheduler, KUBE_SCHED_MH);
+	ck_assert(!o->profile.has_drain);
 	kube_object_free(o);
 
 	o = decode(CHECK("'type':'http'"));
@@ -112,6 +115,11 @@ static const struct {
 } refusals[] = {
 	{ "what cannot be had", PROFILE("'onePacket':true"),
 	    "spec.onePacket: true: cannot be had: replies to packets that are" },
+	{ "a drain of more than a day", PROFILE("'drainSeconds':86401"),
+	    "spec.drainSeconds: 86401: a whole number from 0 to 86400" },
+	{ "a drain of what others forward",
+	    PROFILE("'mode':'delegate','drainSeconds':0"),
+	    "spec.mode: \"delegate\": leaves forwarding to others" },
 	{ "no type", CHECK("'port':80"), "spec.healthCheck.type: is missing; write tcp" },
 	{ "a type that is none", CHECK("'type':'icmp'"),
 	    "spec.healthCheck.type: \"icmp\": is not known here; write tcp, http" },

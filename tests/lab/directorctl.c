@@ -178,7 +178,8 @@ is_same(const struct ipvs_service *a, const struct ipvs_service *b)
 }
 
 static int
-update(struct desc *d, const struct director_want *w, struct director_changes *c)
+update(struct desc *d, const struct director_want *w, struct mono now,
+    struct director_changes *c)
 {
 	struct director_update *updates = mem_zalloc((d->svc.n + 1) * sizeof(*updates));
 	const struct ipvs_service *was = d->was.items;
@@ -191,7 +192,7 @@ update(struct desc *d, const struct director_want *w, struct director_changes *c
 		if (!is_same(&was[i], &w->services[i]))
 			updates[n++] = (struct director_update){ &was[i],
 				&w->services[i] };
-	r = director_update(d->dir, w, updates, n, c, print_fail, NULL);
+	r = director_update(d->dir, w, updates, n, now, c, print_fail, NULL);
 	free(updates);
 	return r;
 }
@@ -202,10 +203,13 @@ sync_one(struct desc *d, bool is_update)
 	struct director_want w = want_of(d);
 	struct director_changes c;
 	struct timespec t0, t1;
+	struct mono now;
 	int r;
 
 	clock_gettime(CLOCK_MONOTONIC, &t0);
-	r = is_update ? update(d, &w, &c) : director_sync(d->dir, &w, &c, print_fail, NULL);
+	now.ns = t0.tv_sec * NSEC_PER_SEC + t0.tv_nsec;
+	r = is_update ? update(d, &w, now, &c) :
+	    director_sync(d->dir, &w, now, &c, print_fail, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	printf("result=%d vips=+%u-%u services=+%u-%u~%u endpoints=+%u-%u~%u "
 	    "nft=%u repairs=%u ms=%.2f\n", r, c.vips_added, c.vips_removed,

@@ -20,6 +20,7 @@ import demo
 import duplicate_scenarios
 import health_scenarios
 import l2_scenarios
+import life_scenarios
 import load_scenarios
 import move_scenarios
 import objects
@@ -52,6 +53,7 @@ def half_of(suite, half):
         report_scenarios,
         health_scenarios,
         duplicate_scenarios,
+        life_scenarios,
         l2_scenarios,
         move_scenarios,
         load_scenarios,

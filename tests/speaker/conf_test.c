@@ -55,6 +55,8 @@ static const struct {
 	{ "by what nobody writes", { "--failback-delay=never", "--status-resources=no" },
 	    CONF_BAD },
 	{ "sometimes", { "--failback-delay=seldom" }, CONF_BAD },
+	{ "endpoints drain for a day", { "--drain-time=86400" }, CONF_RUN },
+	{ "and no longer", { "--drain-time=86401" }, CONF_BAD },
 	{ "a drain of an hour", { "--bgp-drain-time=3600" }, CONF_RUN },
 	{ "switches forget a MAC after 300 s", { "--l2-repeat=300" }, CONF_BAD },
 	{ "as often as that", { "--l2-repeat=5", "--l2-announcements=9" }, CONF_RUN },

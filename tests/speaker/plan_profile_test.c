@@ -88,13 +88,13 @@ static const struct {
 	{ "had not, so it takes more",
 	    { CHECKED(",'quorum':{'up':3,'hysteresis':1}") },
 	    "1", "2", false, "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3" },
-	{ "the fallback, in its place", { CHECKED(",'quorum':{'up':3},'fallback':["
+	{ "the fallback, in its place; of the port that does without, it is gone", { CHECKED(",'quorum':{'up':3},'fallback':["
 	    "{'address':'10.1.0.20'},{'address':'fd00::1'}]") }, "1", "2", true,
-	    "web 0 0 0 10.1.0.20:80M*1 0; adm 1 1 1 1; checks 1 9 a1 a9; fallback web 2/3" },
+	    "web 0 0 0 10.1.0.20:80M*1 0; adm 1 1 1 0x 1; checks 1 9 a1 a9; fallback web 2/3" },
 	{ "a fallback that is an endpoint",
 	    { CHECKED(",'quorum':{'up':3},'fallback':[{'address':'10.1.0.1',"
 	    "'port':8080}]") }, "1", "2", true,
-	    "web 1 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3" },
+	    "web 1 0 0 0; adm 0x 1 1 1 1; checks 1 9 a1 a9; lost web 2/3" },
 	{ "a quorum of what is ready, without checks",
 	    { PROFILE("'namespaces':['d'],'quorum':{'up':5}") }, "", "", true,
 	    "web 0 0 0 0; adm 0 0 0 0; checks; lost web 4/5; lost adm 4/5" },
@@ -202,12 +202,13 @@ print_plan(const struct plan *p)
 		fprintf(f, "%s%s", i > 0 ? "; " : "", s->port == 80 ? "web" : "adm");
 		for (size_t j = 0; j < s->nendpoints; j++) {
 			const struct ipvs_endpoint *e = &s->endpoints[j];
+			const char *gone = e->life == IPVS_GONE ? "x" : "";
 
 			if (e->port != 80)
-				fprintf(f, " %u", e->weight);
+				fprintf(f, " %u%s", e->weight, gone);
 			else
-				fprintf(f, " %s:%u%c*%u", IP_STR(&e->ip), e->port,
-				    "LTM"[e->reach], e->weight);
+				fprintf(f, " %s:%u%c*%u%s", IP_STR(&e->ip), e->port,
+				    "LTM"[e->reach], e->weight, gone);
 		}
 	}
 	print_checks(f, p);

@@ -32,24 +32,28 @@
 #define ADVERT(spec) \
 	"{'apiVersion':'heraldlb.io/v1beta1','kind':'L2Advertisement'," \
 	META("herald-system", "l2") ",'spec':{" spec "}}"
-#define SVC_OF(name, spec, vip) \
+#define SVC_WITH(name, spec, port, vip) \
 	"{'apiVersion':'v1','kind':'Service'," META("d", name) ",'spec':" \
-	"{'type':'LoadBalancer'," spec "'ports':[{'name':'web','port':80," \
-	"'targetPort':8080,'protocol':'TCP'}]},'status':{'loadBalancer':" \
-	"{'ingress':[{'ip':'" vip "','ipMode':'Proxy'}]}}}"
+	"{'type':'LoadBalancer'," spec "'ports':[{" port "}]},'status':" \
+	"{'loadBalancer':{'ingress':[{'ip':'" vip "','ipMode':'Proxy'}]}}}"
+#define SVC_OF(name, spec, vip) SVC_WITH(name, spec, "'name':'web','port':80," \
+	"'targetPort':8080,'protocol':'TCP'", vip)
+#define UDP_SVC SVC_WITH("s", "", "'name':'web','port':80,'protocol':'UDP'", "10.0.9.3")
 #define SVC(spec) SVC_OF("s", spec, "10.0.9.3")
 #define EP(ip, node, cond) \
 	"{'addresses':['" ip "'],'nodeName':'" node "','conditions':{" cond "}}"
 #define READY "'ready':true"
 #define DRAIN "'ready':false,'serving':true,'terminating':true"
 #define UNREADY "'ready':false,'serving':false"
-#define SLICE_OF(name, family, eps) \
+#define SLICE_FOR(name, family, proto, eps) \
 	"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," \
 	"'metadata':{'namespace':'d','name':'" name "'," \
 	"'labels':{'kubernetes.io/service-name':'s'}},'addressType':'" family "'," \
-	"'ports':[{'name':'web','port':8080,'protocol':'TCP'}]," \
+	"'ports':[{'name':'web','port':8080,'protocol':'" proto "'}]," \
 	"'endpoints':[" eps "]}"
+#define SLICE_OF(name, family, eps) SLICE_FOR(name, family, "TCP", eps)
 #define SLICE(eps) SLICE_OF("s-1", "IPv4", eps)
+#define UDP_SLICE(eps) SLICE_FOR("s-1", "IPv4", "UDP", eps)
 
 static const char *const world[] = {
 	NODE("n1", "10.0.0.1"), NODE("n2", "10.0.0.2"), NODE("n3", "10.0.0.3"),
@@ -91,11 +95,22 @@ static const struct {
 	{ "terminating gets nothing new while another is ready",
 	    { SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.2", "n2", READY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L 10.1.0.2:8080*1T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*0Ld 10.1.0.2:8080*1T" },
 	{ "and serves when nothing else is left (KEP-1669)",
 	    { SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.2", "n2", UNREADY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.2:8080*0T" },
+	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*1Ld 10.1.0.2:8080*0T" },
+	{ "UDP: a draining one drains, one that serves nothing is gone",
+	    { UDP_SVC,
+	      UDP_SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.2", "n2", READY) ","
+	      EP("10.1.0.3", "n2", UNREADY)) }, ALIVE_HEARD_UP,
+	    "10.0.9.3 owner=n2; d/s:80/UDP 10.1.0.1:8080*0Ld 10.1.0.2:8080*1T "
+	    "10.1.0.3:8080*0Tx" },
+	{ "UDP: on a dead node, likewise",
+	    { UDP_SVC,
+	      UDP_SLICE(EP("10.1.0.3", "n3", READY) "," EP("10.1.0.1", "n1", READY)) },
+	    ALIVE_HEARD_DOWN,
+	    "10.0.9.3 owner=n2; d/s:80/UDP 10.1.0.1:8080*1L 10.1.0.3:8080*0Tx" },
 	{ "nobody ready: all at weight 0",
 	    { SLICE(EP("10.1.0.1", "n1", UNREADY)) }, ALIVE_HEARD_UP,
 	    "10.0.9.3 owner=n2; d/s:80/TCP 10.1.0.1:8080*0L" },
@@ -123,7 +138,7 @@ static const struct {
 	    { SVC("'externalTrafficPolicy':'Local',"),
 	      SLICE(EP("10.1.0.1", "n1", DRAIN) "," EP("10.1.0.3", "n3", READY)) },
 	    ALIVE_HEARD_UP,
-	    "10.0.9.3 owner=n3 local; d/s:80/TCP 10.1.0.1:8080*1L 10.1.0.3:8080*0T" },
+	    "10.0.9.3 owner=n3 local; d/s:80/TCP 10.1.0.1:8080*1Ld 10.1.0.3:8080*0T" },
 	{ "Local with no ready endpoint: nobody announces, and it says why",
 	    { SVC("'externalTrafficPolicy':'Local',"), SLICE("") }, ALIVE_HEARD_UP,
 	    "10.0.9.3 none(externalTrafficPolicy is Local and no node that may "
@@ -367,6 +382,7 @@ print_service(FILE *f, const struct ipvs_service *s)
 
 		fprintf(f, ip_is_v4(&e->ip) ? " %s:%u*%u%c" : " [%s]:%u*%u%c",
 		    IP_STR(&e->ip), e->port, e->weight, "LTM"[e->reach]);
+		fputs((const char *[]){ "", "d", "x" }[e->life], f);
 	}
 }
 

@@ -1,0 +1,443 @@
+/* life.c - see life.h. */
+#include "ipvs/life.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "lib/mem.h"
+
+/* One endpoint of one service; hashed as bytes, so made by key_of() only. */
+struct life_key {
+	struct ip vip, ip;
+	uint16_t port, rs_port;
+	uint8_t	proto;
+};
+
+struct life_entry {
+	struct life_key key;
+	struct mono since;		/* when it was first seen to leave */
+	struct mono until;		/* when it is out; MONO_NEVER where it is */
+	bool	has_left;		/* nobody wants it; else it is terminating */
+	unsigned round;			/* the last that came across it */
+	UT_hash_handle hh;
+};
+
+struct run {
+	struct life *life;
+	const struct director_want *want;
+	const struct goal *have;
+	struct mono now;
+	struct arena *arena;
+};
+
+static int
+endpoint_cmp(const void *va, const void *vb)
+{
+	const struct ipvs_endpoint *a = va, *b = vb;
+	int c = ip_cmp(&a->ip, &b->ip);
+
+	return c != 0 ? c : (int)a->port - (int)b->port;
+}
+
+static void
+key_of(const struct ipvs_service *s, const struct ip *ip, uint16_t port,
+    struct life_key *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->vip = s->vip;
+	ret->ip = *ip;
+	ret->port = s->port;
+	ret->rs_port = port;
+	ret->proto = s->proto;
+}
+
+static struct life_entry *
+entry_find(const struct run *r, const struct life_key *key)
+{
+	struct life_entry *e;
+
+	HASH_FIND(hh, r->life->entries, key, sizeof(*key), e);
+	return e;
+}
+
+/* Does it drain still? The clock starts when it is first asked for. */
+static bool
+drains(const struct run *r, const struct ipvs_service *s, const struct life_key *key,
+    bool has_left)
+{
+	struct life_entry *e = entry_find(r, key);
+
+	if (e == NULL) {
+		e = mem_zalloc(sizeof(*e));
+		e->key = *key;
+		e->since = r->now;
+		e->has_left = has_left;
+		HASH_ADD(hh, r->life->entries, key, sizeof(e->key), e);
+	} else if (e->has_left && !has_left) {
+		e->since = r->now;	/* back, and leaving again */
+		e->has_left = false;
+	}
+	e->round = r->life->round;
+	e->until = mono_add_sec(e->since, s->drain_sec);
+	if (mono_reached(r->now, e->until))
+		e->until = MONO_NEVER;
+	return e->until.ns != MONO_NEVER.ns;
+}
+
+/* Is a wanted endpoint to be in the table? */
+static bool
+stays(const struct run *r, const struct ipvs_service *s, const struct ipvs_endpoint *ep)
+{
+	struct life_key key;
+
+	if (ep->life == IPVS_GONE)
+		return false;
+	if (ep->life == IPVS_LIVES || ep->weight != 0)
+		return true;
+	key_of(s, &ep->ip, ep->port, &key);
+	return drains(r, s, &key, false);
+}
+
+static bool
+has_ip(const struct ip *list, size_t n, const struct ip *ip)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ip_eq(&list[i], ip))
+			return true;
+	return false;
+}
+
+/* Is it one of this node's addresses or of its pods'? */
+static bool
+is_here(const struct run *r, const struct ip *ip)
+{
+	const struct director_want *w = r->want;
+
+	return has_ip(w->node_ips, w->nnode_ips, ip) ||
+	    has_ip(w->local_clients, w->nlocal_clients, ip);
+}
+
+static bool
+was_local(const struct run *r, const struct ip *ip)
+{
+	const struct nft_set *set =
+	    &r->have->nft.set[NFT_HOST_ENDPOINTS * 2 + (ip_is_v4(ip) ? 0 : 1)];
+
+	return nft_set_has(set, &(struct nft_elem){ .addr = *ip });
+}
+
+/*
+ * A server of the table that nobody wants: does it go on, and as what? Not where
+ * it has been terminating, which ends with its pod, and not where its pod was
+ * here and is no more.
+ */
+static bool
+lingers(const struct run *r, const struct ipvs_service *s, const struct ipvs_rs *rs,
+    struct ipvs_endpoint *ret)
+{
+	const struct life_entry *e;
+	struct life_key key;
+	bool is_ours = is_here(r, &rs->ip);
+
+	key_of(s, &rs->ip, rs->port, &key);
+	e = entry_find(r, &key);
+	if (s->proto == IPPROTO_UDP || s->drain_sec == 0 ||
+	    (e != NULL && !e->has_left) || (was_local(r, &rs->ip) && !is_ours) ||
+	    !drains(r, s, &key, true))
+		return false;
+	*ret = (struct ipvs_endpoint){
+		.ip = rs->ip,
+		.port = rs->port,
+		.life = IPVS_LEFT,
+		.reach = rs->fwd == IPVS_FWD_TUNNEL ? IPVS_REACH_TUNNEL :
+		    is_ours ? IPVS_REACH_LOCAL : IPVS_REACH_MASQ,
+	};
+	return true;
+}
+
+/* Has the service an endpoint for each of vs' servers, and is none to leave? */
+static bool
+is_settled(const struct ipvs_service *s, const struct ipvs_vs *vs)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < s->nendpoints; i++) {
+		const struct ipvs_endpoint *ep = &s->endpoints[i];
+
+		if (ep->life != IPVS_LIVES)
+			return false;
+		if (vs != NULL && k < vs->nrs && ep->port == vs->rs[k].port &&
+		    ip_eq(&ep->ip, &vs->rs[k].ip))
+			k++;
+	}
+	return vs == NULL || k == vs->nrs;
+}
+
+static void
+follow(const struct run *r, const struct ipvs_vs *vs, struct ipvs_service *s)
+{
+	size_t i, n = 0, nrs = vs != NULL ? vs->nrs : 0;
+	struct ipvs_endpoint *eps;
+
+	eps = arena_array(r->arena, s->nendpoints + nrs, sizeof(*eps));
+	for (i = 0; i < s->nendpoints; i++) {
+		if (!stays(r, s, &s->endpoints[i]))
+			continue;
+		eps[n] = s->endpoints[i];
+		eps[n++].life = IPVS_LIVES;
+	}
+	for (i = 0; i < nrs; i++) {
+		const struct ipvs_endpoint key = { .ip = vs->rs[i].ip,
+			.port = vs->rs[i].port };
+
+		if ((s->nendpoints == 0 || bsearch(&key, s->endpoints, s->nendpoints,
+		    sizeof(key), endpoint_cmp) == NULL) &&
+		    lingers(r, s, &vs->rs[i], &eps[n]))
+			n++;
+	}
+	s->endpoints = eps;
+	s->nendpoints = n;
+}
+
+static bool
+is_of(const struct life_entry *e, const struct ipvs_service *s)
+{
+	return e->key.proto == s->proto && e->key.port == s->port &&
+	    ip_eq(&e->key.vip, &s->vip);
+}
+
+static bool
+is_any_of(const struct life_entry *e, const struct director_update *updates, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_of(e, updates[i].is))
+			return true;
+	return false;
+}
+
+/*
+ * Forget those whom this round did not come across, of all services or of the
+ * updated: they are out, or back for good. See what is left.
+ */
+static void
+sweep(struct life *l, const struct director_update *updates, size_t n)
+{
+	struct life_entry *e, *next;
+
+	l->ndraining = 0;
+	l->next = MONO_NEVER;
+	HASH_ITER(hh, l->entries, e, next) {
+		bool is_out = e->has_left && e->until.ns == MONO_NEVER.ns;
+
+		if (e->round != l->round &&
+		    (updates == NULL || is_out || is_any_of(e, updates, n))) {
+			HASH_DEL(l->entries, e);
+			free(e);
+			continue;
+		}
+		l->ndraining += e->until.ns != MONO_NEVER.ns;
+		l->next = mono_min(l->next, e->until);
+	}
+}
+
+static struct ipvs_key
+table_key(const struct ipvs_service *s)
+{
+	return (struct ipvs_key){ .vip = s->vip, .family = s->vip.family,
+		.proto = s->proto, .port = s->port };
+}
+
+void
+life_apply(struct life *l, const struct director_want *want, const struct goal *have,
+    struct mono now, struct arena *a, struct director_want *ret)
+{
+	const struct ipvs_table *t = &have->table;
+	const struct run r = { .life = l, .want = want, .have = have, .now = now,
+		.arena = a };
+	struct ipvs_service *services;
+	size_t i, j = 0;
+
+	services = arena_array(a, want->nservices, sizeof(*services));
+	l->round++;
+	for (i = 0; i < want->nservices; i++) {
+		const struct ipvs_key key = table_key(&want->services[i]);
+		const struct ipvs_vs *vs = NULL;
+
+		services[i] = want->services[i];
+		while (j < t->n && ipvs_key_cmp(&t->vs[j].key, &key) < 0)
+			j++;
+		if (j < t->n && ipvs_key_cmp(&t->vs[j].key, &key) == 0)
+			vs = &t->vs[j];
+		if (!is_settled(&services[i], vs))
+			follow(&r, vs, &services[i]);
+	}
+	sweep(l, NULL, 0);
+	*ret = *want;
+	ret->services = services;
+}
+
+/* The service as it was built: its endpoints are those of the table. */
+static struct ipvs_service *
+as_built(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs *vs)
+{
+	struct ipvs_service *ret = arena_alloc(r->arena, sizeof(*ret));
+	struct ipvs_endpoint *eps;
+	size_t nrs = vs != NULL ? vs->nrs : 0;
+
+	eps = arena_array(r->arena, nrs, sizeof(*eps));
+	for (size_t i = 0; i < nrs; i++) {
+		const struct ipvs_rs *rs = &vs->rs[i];
+		const struct ipvs_endpoint key = { .ip = rs->ip, .port = rs->port };
+		const struct ipvs_endpoint *ep = s->nendpoints == 0 ? NULL : bsearch(
+		    &key, s->endpoints, s->nendpoints, sizeof(key), endpoint_cmp);
+
+		eps[i] = ep != NULL ? *ep : (struct ipvs_endpoint){
+			.ip = rs->ip, .port = rs->port, .life = IPVS_LEFT,
+			.reach = rs->fwd == IPVS_FWD_TUNNEL ? IPVS_REACH_TUNNEL :
+			    was_local(r, &rs->ip) ? IPVS_REACH_LOCAL :
+			    IPVS_REACH_MASQ };
+		eps[i].weight = rs->weight;
+	}
+	*ret = *s;
+	ret->endpoints = eps;
+	ret->nendpoints = nrs;
+	return ret;
+}
+
+static bool
+has_endpoint_ip(const struct ipvs_service *s, const struct ip *ip)
+{
+	for (size_t i = 0; i < s->nendpoints; i++)
+		if (ip_eq(&s->endpoints[i].ip, ip))
+			return true;
+	return false;
+}
+
+/*
+ * The builder of updates sees from want what other services hold on to when these let
+ * it go. Has another service what want does not tell: one that has left and drains?
+ */
+static bool
+holds_untold(const struct life *l, const struct director_update *updates, size_t n)
+{
+	const struct life_entry *e;
+
+	for (e = l->entries; e != NULL; e = e->hh.next) {
+		if (!e->has_left || is_any_of(e, updates, n))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (ip_eq(&e->key.vip, &updates[i].is->vip) ||
+			    has_endpoint_ip(updates[i].is, &e->key.ip) ||
+			    has_endpoint_ip(updates[i].was, &e->key.ip))
+				return true;
+	}
+	return false;
+}
+
+static bool
+is_let_go(const struct director_update *built, size_t n, const struct ip *ip)
+{
+	bool is_held = false, was_held = false;
+
+	for (size_t i = 0; i < n; i++) {
+		was_held |= has_endpoint_ip(built[i].was, ip);
+		is_held |= has_endpoint_ip(built[i].is, ip);
+	}
+	return was_held && !is_held;
+}
+
+static bool
+lets_go(const struct director_update *built, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < built[i].was->nendpoints; j++)
+			if (is_let_go(built, n, &built[i].was->endpoints[j].ip))
+				return true;
+	return false;
+}
+
+static bool
+is_leaving(const struct ipvs_service *s)
+{
+	for (size_t i = 0; i < s->nendpoints; i++)
+		if (s->endpoints[i].life != IPVS_LIVES)
+			return true;
+	return false;
+}
+
+/* Is it another service than these, and asked for what they let go? */
+static bool
+is_asked(const struct ipvs_service *s, const struct director_update *built, size_t n)
+{
+	bool has_vip = false;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct ipvs_service *is = built[i].is;
+
+		if (ip_eq(&s->vip, &is->vip) && s->proto == is->proto &&
+		    s->port == is->port)
+			return false;
+		has_vip |= ip_eq(&s->vip, &is->vip);
+	}
+	for (size_t i = 0; i < s->nendpoints && !has_vip; i++)
+		if (is_let_go(built, n, &s->endpoints[i].ip))
+			return true;
+	return has_vip;
+}
+
+/* Or does want tell of one that may be out, where it is asked? */
+static bool
+tells_too_much(const struct director_want *want, const struct director_update *built,
+    size_t n)
+{
+	if (!lets_go(built, n))
+		return false;
+	for (size_t i = 0; i < want->nservices; i++)
+		if (is_leaving(&want->services[i]) &&
+		    is_asked(&want->services[i], built, n))
+			return true;
+	return false;
+}
+
+bool
+life_update(struct life *l, const struct director_want *want,
+    const struct director_update *updates, size_t n, const struct goal *have,
+    struct mono now, struct arena *a, struct director_update *ret_updates)
+{
+	const struct run r = { .life = l, .want = want, .have = have, .now = now,
+		.arena = a };
+
+	if (holds_untold(l, updates, n))
+		return false;
+	l->round++;
+	for (size_t i = 0; i < n; i++) {
+		const struct ipvs_key key = table_key(updates[i].is);
+		const struct ipvs_vs *vs = ipvs_table_find(&have->table, &key);
+		struct ipvs_service *is = arena_alloc(a, sizeof(*is));
+
+		*is = *updates[i].is;
+		if (!is_settled(is, vs))
+			follow(&r, vs, is);
+		ret_updates[i] = (struct director_update){
+			.was = as_built(&r, updates[i].was, vs), .is = is };
+	}
+	/* Who was terminating has to be known as that when all is looked at. */
+	if (tells_too_much(want, ret_updates, n))
+		return false;
+	sweep(l, updates, n);
+	return true;
+}
+
+void
+life_fini(struct life *l)
+{
+	struct life_entry *e, *next;
+
+	HASH_ITER(hh, l->entries, e, next) {
+		HASH_DEL(l->entries, e);
+		free(e);
+	}
+	*l = (struct life){ .next = MONO_NEVER };
+}
