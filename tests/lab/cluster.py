@@ -120,6 +120,7 @@ class Lab:
             f"{bin_dir}/herald-speaker", "--node-name", n.name,
             "--source", source.source("speaker"), "--namespace", objects.NAMESPACE,
             "--director-name", n.director, "--director-link", "herald0",
+            "--drain-time", "3",    # what leaves in one scenario is gone in the next
             "--liveness", "3x100ms", "--liveness-key-file", KEYS, "--http", f":{HTTP_PORT}"])
             for n in self.nodes}
         self.bin_dir = bin_dir
