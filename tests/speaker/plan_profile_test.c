@@ -88,7 +88,8 @@ static const struct {
 	{ "had not, so it takes more",
 	    { CHECKED(",'quorum':{'up':3,'hysteresis':1}") },
 	    "1", "2", false, "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3" },
-	{ "the fallback, in its place; of the port that does without, it is gone", { CHECKED(",'quorum':{'up':3},'fallback':["
+	{ "the fallback, in its place; gone from the other port",
+	    { CHECKED(",'quorum':{'up':3},'fallback':["
 	    "{'address':'10.1.0.20'},{'address':'fd00::1'}]") }, "1", "2", true,
 	    "web 0 0 0 10.1.0.20:80M*1 0; adm 1 1 1 0x 1; checks 1 9 a1 a9; fallback web 2/3" },
 	{ "a fallback that is an endpoint",
