@@ -111,6 +111,14 @@ add_addr(struct nft_state *n, enum nft_set_id id, const struct ip *a)
 	nft_state_add(n, id, &(struct nft_elem){ .addr = *a });
 }
 
+/* One that a firewall of this node may ask for the state of its connections. */
+static void
+add_client(struct nft_state *n, const struct ip *a)
+{
+	add_addr(n, NFT_HOST_CLIENTS, a);
+	add_addr(n, NFT_DIR_CLIENTS, a);
+}
+
 /* Who is tracked and masqueraded on account of endpoints without a director. */
 static void
 add_masq(struct nft_state *n, const struct ipvs_service *s)
@@ -183,9 +191,9 @@ add_common_sets(struct nft_state *n, const struct director_want *want,
 	for (i = 0; i < want->npeers; i++)
 		add_addr(n, NFT_HOST_NODES, &want->peers[i]);
 	for (i = 0; i < want->nnode_ips; i++)
-		add_addr(n, NFT_DIR_CLIENTS, &want->node_ips[i]);
+		add_client(n, &want->node_ips[i]);
 	for (i = 0; i < want->nlocal_clients; i++)
-		add_addr(n, NFT_DIR_CLIENTS, &want->local_clients[i]);
+		add_client(n, &want->local_clients[i]);
 }
 
 void

@@ -2,7 +2,9 @@
  * nft_rules.c - see nft_rules.h. The path of a packet:
  *
  * Towards the VIP, on the host: raw_in notracks it, so that nobody's NAT sees
- * it; steer_in marks it, an ip rule sends what is marked over the veth. In the
+ * it; steer_in marks it, an ip rule sends what is marked over the veth. What this
+ * node and its pods send is tracked all the same, for their firewalls let answers
+ * in by that, and is kept from others' NAT by one of ours that changes nothing. In the
  * director IPVS takes it at LOCAL_IN. For a local endpoint it comes back over
  * the veth with the endpoint's address, is tracked here and its connection is
  * marked; for a remote one it comes back as a tunnel packet and goes out with
@@ -53,8 +55,10 @@ host_raw(FILE *o, const struct nft_rules *r)
 	fputs("\tchain raw_in {\n"
 	    "\t\ttype filter hook prerouting priority raw\n", o);
 	EACH_FAMILY(f) {
-		fprintf(o, "\t\t%s daddr @vips%d notrack\n", f->ip, f->digit);
-		fprintf(o, "\t\t%s saddr @vips%d notrack\n", f->ip, f->digit);
+		fprintf(o, "\t\t%s daddr @vips%d %s saddr != @clients%d notrack\n",
+		    f->ip, f->digit, f->ip, f->digit);
+		fprintf(o, "\t\t%s saddr @vips%d %s daddr != @clients%d notrack\n",
+		    f->ip, f->digit, f->ip, f->digit);
 		fprintf(o, "\t\t%s %s daddr @endpoints%d %s @inner%d notrack\n",
 		    f->is_tunnel, f->ip, f->digit, f->inner, f->digit);
 		fprintf(o, "\t\tiifname \"%s\" %s notrack\n", r->host_if,
@@ -64,8 +68,33 @@ host_raw(FILE *o, const struct nft_rules *r)
 	    "\tchain raw_out {\n"
 	    "\t\ttype filter hook output priority raw\n", o);
 	EACH_FAMILY(f)
-		fprintf(o, "\t\t%s daddr @vips%d notrack\n", f->ip, f->digit);
+		fprintf(o, "\t\t%s daddr @vips%d %s saddr != @clients%d notrack\n",
+		    f->ip, f->digit, f->ip, f->digit);
 	fputs("\t}\n", o);
+}
+
+/*
+ * The first chain that translates a connection's address settles it: ours comes
+ * before kube-proxy's, which is at -100 (dstnat), and leaves the address as it is.
+ */
+static void
+host_keep_from_nat(FILE *o)
+{
+	static const char *const chains[] = {
+		"\tchain keep_in {\n"
+		    "\t\ttype nat hook prerouting priority dstnat - 1\n",
+		"\tchain keep_out {\n"
+		    "\t\ttype nat hook output priority -101\n",
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		fputs(chains[i], o);
+		EACH_FAMILY(f)
+			fprintf(o, "\t\t%s daddr @vips%d %s saddr @clients%d dnat %s to"
+			    " %s daddr\n", f->ip, f->digit, f->ip, f->digit, f->ip,
+			    f->ip);
+		fputs("\t}\n", o);
+	}
 }
 
 /*
@@ -105,7 +134,8 @@ host_steer(FILE *o, const struct nft_rules *r)
 	fputs("\t}\n", o);
 }
 
-/* Whatever leaves the node with the director's address gets the node's. */
+/* Whatever leaves the node with the director's address gets the node's; a client of
+   this node keeps its own on its way to the director, whatever the CNI's rules. */
 static void
 host_source(FILE *o, const struct nft_rules *r)
 {
@@ -121,6 +151,10 @@ host_source(FILE *o, const struct nft_rules *r)
 	fputs("\t}\n"
 	    "\tchain masquerade_source {\n"
 	    "\t\ttype nat hook postrouting priority srcnat - 1\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\toifname \"%s\" %s daddr @vips%d %s saddr @clients%d"
+		    " snat %s to %s saddr\n", r->host_if, f->ip, f->digit, f->ip,
+		    f->digit, f->ip, f->ip);
 	EACH_FAMILY(f)
 		fprintf(o, "\t\tiifname \"%s\" oifname != \"%s\" %s saddr %s"
 		    " %s daddr != @endpoints%d masquerade\n", r->host_if, r->host_if,
@@ -262,6 +296,7 @@ write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
 	nft_state_write_defs(o, side);
 	if (side == NFT_HOST) {
 		host_raw(o, r);
+		host_keep_from_nat(o);
 		host_steer(o, r);
 		host_source(o, r);
 	} else {

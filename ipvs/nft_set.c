@@ -12,6 +12,7 @@ const struct nft_set_def nft_set_defs[NFT_NSETS] = {
 	[NFT_HOST_INNER] = { "inner", NFT_HOST, NFT_INNER },
 	[NFT_HOST_ENDPOINTS] = { "endpoints", NFT_HOST, NFT_ADDR },
 	[NFT_HOST_NODES] = { "nodes", NFT_HOST, NFT_ADDR },
+	[NFT_HOST_CLIENTS] = { "clients", NFT_HOST, NFT_ADDR },
 	[NFT_DIR_VIPS] = { "vips", NFT_DIRECTOR, NFT_ADDR },
 	[NFT_DIR_CLIENTS] = { "clients", NFT_DIRECTOR, NFT_ADDR },
 	[NFT_DIR_ENDPOINTS] = { "endpoints", NFT_DIRECTOR, NFT_ADDR },

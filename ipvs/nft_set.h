@@ -31,6 +31,7 @@ enum nft_set_id {
 	NFT_HOST_INNER,		/* the same, as tunnelled packets carry them */
 	NFT_HOST_ENDPOINTS,	/* local endpoints: take their tunnels, their replies */
 	NFT_HOST_NODES,		/* whose tunnels we take */
+	NFT_HOST_CLIENTS,	/* this node's addresses and pods: tracked */
 	/* in the director */
 	NFT_DIR_VIPS,
 	NFT_DIR_CLIENTS,	/* this node's addresses and pods */

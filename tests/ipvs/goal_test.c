@@ -224,6 +224,7 @@ static const struct {
 	{ NFT_HOST_INNER, 1, "recognised in tunnels" },
 	{ NFT_HOST_ENDPOINTS, 1, "only the local one: others' tunnels pass by" },
 	{ NFT_HOST_NODES, 1, "the peer" },
+	{ NFT_HOST_CLIENTS, 2, "the node and its pod: tracked" },
 	{ NFT_DIR_VIPS, 1, "" },
 	{ NFT_DIR_CLIENTS, 2, "the node and its pod" },
 	{ NFT_DIR_ENDPOINTS, 1, "the local one" },

@@ -105,6 +105,27 @@ def network_policy(svc):
     return "nft, iptables-nft and iptables-legacy, IPv4 and IPv6: 9 pods and none"
 
 
+@scenario
+def network_policy_pods(svc):
+    """A policy sees a pod that uses the VIP as itself, but on its own node the director."""
+    both, pod = both_services(svc), "n1-a"
+    elsewhere = [p for p in svc.members if p[:2] != "n1"]
+    sources = {number: [each.pod_ip(pod)] for number, (each, _vip, _owner) in
+               zip(DIRECTORS, both)}
+    try:
+        for admitted, want in ((sources, elsewhere), (
+                {k: [*v, DIRECTORS[k]] for k, v in sources.items()}, svc.members)):
+            set_policy(svc.lab.nodes, "nft", admitted)
+            for each, vip, owner in both:
+                pods = pods_reached(pod, vip, UDP_PORT)
+                if sorted(pods) != sorted(want):
+                    raise Failed(f"{pod} to reach {want}, {admitted} being let in", f"{pods}",
+                                 owner)
+    finally:
+        set_policy(svc.lab.nodes, "nft", None)
+    return f"{len(elsewhere)} pods of other nodes; with the directors let in, all"
+
+
 def verdicts(lab):
     return [c["up"] for s in lab.speakers.values() for c in s.status().get("checks", [])]
 
