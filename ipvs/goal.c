@@ -50,6 +50,18 @@ count_local(const struct ipvs_service *s)
 	return n;
 }
 
+/* Is there one that is not draining? */
+static bool
+takes_new(const struct ipvs_service *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nendpoints; i++)
+		if (s->endpoints[i].weight > 0)
+			return true;
+	return false;
+}
+
 /* Nobody tunnels to a service whose policy is Local, and to itself no node. */
 bool
 goal_has_tier2(const struct ipvs_service *s)
@@ -151,7 +163,7 @@ goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
 			add_addr(n, NFT_DIR_ENDPOINTS, &s->endpoints[i].ip);
 		}
 	add_masq(n, s);
-	if (s->nendpoints == 0)
+	if (!takes_new(s))
 		nft_state_add(n, NFT_DIR_EMPTY, &e);
 	else if (s->is_local_only && count_local(s) == 0)
 		nft_state_add(n, NFT_DIR_ELSEWHERE, &e);

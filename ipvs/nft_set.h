@@ -41,7 +41,7 @@ enum nft_set_id {
 	NFT_DIR_MARKS,		/* tier 2 */
 	NFT_DIR_RESTRICTED,	/* has loadBalancerSourceRanges ... */
 	NFT_DIR_ALLOWED,	/* ... and these may pass */
-	NFT_DIR_EMPTY,		/* no endpoints at all: refuse at once */
+	NFT_DIR_EMPTY,		/* no endpoint takes new connections: refuse at once */
 	NFT_DIR_ELSEWHERE,	/* policy Local, endpoints on other nodes only */
 	NFT_NSETS,
 	NFT_NSLOTS = NFT_NSETS * 2,

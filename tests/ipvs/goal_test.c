@@ -184,6 +184,21 @@ START_TEST(policy_local_has_one_tier_and_local_endpoints)
 }
 END_TEST
 
+/* ICMP, the kernel's own answer, a client's TCP may miss where it has just begun. */
+START_TEST(where_all_drain_new_ones_get_a_reset)
+{
+	struct ipvs_service s = web();
+	struct goal g;
+
+	s.endpoints = &eps[1];	/* draining */
+	s.nendpoints = 1;
+	g = build(&s);
+	ck_assert_uint_eq(g.nft.set[NFT_DIR_EMPTY * 2].n, 1);
+	ck_assert_msg(g.table.n == 1 && g.table.vs[0].nrs == 1, "open ones go on");
+	goal_fini(&g);
+}
+END_TEST
+
 START_TEST(no_endpoints_still_has_a_service)
 {
 	struct ipvs_service s = web();
@@ -294,6 +309,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, both_tiers);
 	tcase_add_test(tc, affinity_hashes_the_client_alone);
 	tcase_add_test(tc, policy_local_has_one_tier_and_local_endpoints);
+	tcase_add_test(tc, where_all_drain_new_ones_get_a_reset);
 	tcase_add_test(tc, no_endpoints_still_has_a_service);
 	tcase_add_test(tc, policy_local_without_local_endpoints_is_silent);
 	tcase_add_loop_test(tc, set_holds, 0, nitems(sets));
