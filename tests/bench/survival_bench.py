@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""survival_bench.py BIN RESULT [CONNECTIONS]: the share of open connections that live,
-mode x scheduler x event, in the lab's virtual machine; see run.sh and
-tests/lab/survival.py. Ends with 1 where tunnel and mh lose more than they may.
+"""survival_bench.py BIN RESULT [CONNECTIONS [KIND...]]: the share of open connections
+that live, mode x scheduler x event, in the lab's virtual machine; see run.sh and
+tests/lab/survival.py. KIND: one of "tunnel-mh-4", "delegate-proxy-4", ...; all without.
+Ends with 1 where tunnel and mh lose more than they may.
 """
 import json
 import os
@@ -16,41 +17,58 @@ import survival
 from cluster import Lab
 from measure import Failed
 
-KINDS = [("tunnel", "mh"), ("tunnel", "sh"), ("tunnel", "wrr"), ("tunnel", "wlc"),
-         ("masquerade", "mh"), ("masquerade", "wrr")]
+KINDS = ["tunnel-mh-4", "tunnel-mh-6", "tunnel-sh-4", "tunnel-wrr-4", "tunnel-wlc-4",
+         "tunnel-lc-4", "tunnel-fo-4", "masquerade-mh-4", "masquerade-wrr-4",
+         "delegate-proxy-4"]
 
 
-def measure(svc, nconns):
-    """{event: {"mode scheduler": [open, due, alive]}}; what goes wrong is said in place."""
+def measure(services, kinds, nconns):
+    """{event: {kind: [open, due, alive]}}"""
     figures = {name: {} for name, _make, _bound in survival.EVENTS}
-    for mode, scheduler in KINDS:
+    for kind in kinds:
         since = time.monotonic()
-        survival.use_profile(svc, mode, scheduler)
+        mode, scheduler, family = kind.split("-")
+        svc = survival.use_profile(services[int(family)], mode, scheduler)
         for name, make, _bound in survival.EVENTS:
-            figures[name][f"{mode} {scheduler}"] = survival.survive(svc, make, nconns)
-        print(f"    {mode} {scheduler}: {time.monotonic() - since:.0f} s", flush=True)
+            figures[name][kind] = survival.survive(svc, make, nconns)
+            print(f"    {kind}, {name}: {figures[name][kind]}", flush=True)
+        survival.drop_profile(svc)
+        print(f"    {kind}: {time.monotonic() - since:.0f} s", flush=True)
     return figures
 
 
-def table(figures):
-    yield ("alive of all open (of those whose pod lives on)",
-           *(f"{mode} {scheduler}" for mode, scheduler in KINDS))
-    for name, cells in figures.items():
-        yield (name, *(f"{alive / n:.1%} ({alive / due:.1%})" if due < n else f"{alive / n:.1%}"
-                       for n, due, alive in cells.values()))
+def cell(nopen, due, alive):
+    """Of all; and of those whose pod lives on, where some do not."""
+    text = f"{alive / nopen:.1%}"
+    if due == nopen:
+        return text
+    return f"{text} ({alive / due:.1%})" if due else f"{text} (-)"
+
+
+def table(figures, kinds):
+    """One row for each kind, one column for each event; then what mh may lose."""
+    yield "alive of all (of those whose pod lives on)", *figures
+    for kind in kinds:
+        mode, scheduler, family = kind.split("-")
+        name = mode if mode == "delegate" else f"{mode}, {scheduler}"
+        yield (name + (" (IPv6)" if family == "6" else ""),
+               *(cell(*figures[event][kind]) for event in figures))
+    yield ("least for tunnel, mh, of those whose pod lives on",
+           *(f"{1 - bound:.1%}" for _name, _make, bound in survival.EVENTS))
 
 
 def main():
     bin_dir, result = sys.argv[1:3]
     nconns = int(sys.argv[3]) if len(sys.argv) > 3 else 500
+    kinds = sys.argv[4:] or KINDS
     sys.setswitchinterval(0.0005)
     lab_main.load_modules()
     lab = Lab(bin_dir, objects.Folder(lab_main.SOURCE))
     lab.start()
-    web = lab.services[4]
     try:
-        scenarios.first_light(web)
-        figures = measure(web, nconns)
+        for family in sorted({int(kind[-1]) for kind in kinds}):
+            scenarios.first_light(lab.services[family])
+        figures = measure(lab.services, kinds, nconns)
     except Failed as e:
         print(f"survival: {e}")
         if e.node:
@@ -61,15 +79,16 @@ def main():
         lab.save_logs()
     with open(result, "w") as f:
         json.dump(figures, f)
-    rows = list(table(figures))
+    rows = list(table(figures, kinds))
     wide = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
     print(f"\n{nconns} open connections:")
     for r in rows:
         print("  ".join(f"{v:<{w}}" for v, w in zip(r, wide)).rstrip())
-    over = [name for name, _make, bound in survival.EVENTS
-            for _n, due, alive in [figures[name]["tunnel mh"]] if alive < due * (1 - bound)]
-    for name in over:
-        print(f"tunnel and mh lose more than they may: {name}")
+    over = [f"{kind}, {name}" for name, _make, bound in survival.EVENTS for kind in kinds
+            if kind.startswith("tunnel-mh") for _n, due, alive in [figures[name][kind]]
+            if alive < due * (1 - bound)]
+    for what in over:
+        print(f"tunnel and mh lose more than they may: {what}")
     return 1 if over else 0
 
 

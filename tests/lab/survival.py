@@ -9,11 +9,13 @@ import signal
 import time
 
 import objects
+from echo import TCP_PORT as POD_PORT
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
-from netns import output
+from netns import nft, output
 from objects import TCP_PORT
 from scenarios import bring_back, cut_off, scenario_adder
+from service import Service
 
 SCENARIOS = []  # as in scenarios.py
 EVENTS = []     # (name, generator, share of those due that may die with tunnel and mh)
@@ -149,23 +151,76 @@ def node_added(svc):
     svc.settle(30)
 
 
+class Delegated(Service):
+    """A Service that is left to kube-proxy, whose part rules play that do as its do: a
+    ready pod at random, which sees the node."""
+
+    def __init__(self, svc):
+        super().__init__(svc.lab, svc.name, svc.family)
+        self.members = list(svc.members)
+        self.write_rules(self.members)
+
+    def write_slice(self, members=None, draining=()):
+        when = super().write_slice(members, draining)
+        self.write_rules([p for p in self.members if p not in draining])
+        return when
+
+    def write_rules(self, ready):
+        ip = "ip" if self.family == "IPv4" else "ip6"
+        pods = ", ".join(f"{i} : {self.pod_ip(p)} . {POD_PORT}" for i, p in enumerate(ready))
+        rules = f"""
+            table {ip} delegated {{ }}
+            delete table {ip} delegated
+            table {ip} delegated {{
+                chain to_pods {{
+                    type nat hook prerouting priority dstnat - 1;
+                    {ip} daddr {self.vip()} tcp dport {TCP_PORT} dnat {ip} addr . port to \
+                        numgen random mod {len(ready)} map {{ {pods} }}
+                }}
+                chain as_node {{
+                    type nat hook postrouting priority srcnat - 1;
+                    ct status dnat masquerade
+                }}
+            }}"""
+        for node in self.lab.nodes:
+            nft(node.name, rules)
+
+    def drop_rules(self):
+        for node in self.lab.nodes:
+            nft(node.name, f"delete table {'ip' if self.family == 'IPv4' else 'ip6'} delegated")
+
+    def programmed(self, node, vip):
+        return (("TCP", vip, TCP_PORT) not in ipvs_table(node.director) or
+                Not(f"{node.name}: IPVS still has {vip}"))
+
+
 def use_profile(svc, mode, scheduler):
-    """Give the Service a profile of its own, and wait until no node differs."""
+    """Give the Service a profile of its own, and wait until no node differs. Returns the
+    Service as it is to be looked at from now on."""
     obj = objects.service(svc.name, [svc.family])
     obj["metadata"]["annotations"] = {"heraldlb.io/forwarding-profile": "survival"}
-    svc.lab.objects.put(objects.profile("survival", {"mode": mode, "scheduler": scheduler}))
+    spec = {"mode": mode} if mode == "delegate" else {"mode": mode, "scheduler": scheduler}
+    svc.lab.objects.put(objects.profile("survival", spec))
     svc.lab.objects.put(obj)
+    if mode == "delegate":
+        until("ipMode VIP", lambda: svc.lab.objects.ip_modes(svc.name) == ["VIP"], 10)
+        return Delegated(svc)
     vip, _owner = svc.settle(30)
     key, want = ("TCP", vip, TCP_PORT), "Tunnel" if mode == "tunnel" else "Masq"
     for node in svc.lab.nodes:
         until(f"{node.name} to reach other nodes by {want}",
               lambda n=node: all(d.forward == want for d in ipvs_table(n.director, key)[key]
                                  if d.ip not in {svc.pod_ip(p) for p in n.pods}), 10, node=node)
-        until(f"{node.name} to have {scheduler}", lambda n=node: f"{vip}:{TCP_PORT} {scheduler}"
+        at = f"[{vip}]" if ":" in vip else vip
+        until(f"{node.name} to have {scheduler}", lambda n=node: f"{at}:{TCP_PORT} {scheduler}"
               in output(n.director, "ipvsadm", "-Ln"), 10, 0.1, node)
+    return svc
 
 
 def drop_profile(svc):
+    if isinstance(svc, Delegated):
+        svc.drop_rules()
+    svc = Service(svc.lab, svc.name, svc.family)
     svc.lab.objects.put(objects.service(svc.name, [svc.family]))
     svc.lab.objects.remove(objects.profile("survival", {}))
     svc.settle(30)
