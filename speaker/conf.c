@@ -18,7 +18,7 @@ enum {
 	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP,
 	OPT_MRT_DUMP_SIZE, OPT_EXCLUDE_INTERFACE, OPT_L2_REPEAT, OPT_L2_ANNOUNCEMENTS,
 	OPT_L2_PROBES, OPT_L2_CONFLICT, OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON,
-	OPT_STATUS_RESOURCES, OPT_DRAIN_TIME, OPT_VERSION, OPT_HELP,
+	OPT_STATUS_RESOURCES, OPT_DRAIN_TIME, OPT_CLEANUP, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -53,6 +53,7 @@ static const struct option options[] = {
 	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
 	{ "status-resources", required_argument, NULL, OPT_STATUS_RESOURCES },
 	{ "drain-time", required_argument, NULL, OPT_DRAIN_TIME },
+	{ "cleanup", no_argument, NULL, OPT_CLEANUP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
@@ -133,6 +134,7 @@ static const char usage[] =
 "  --status-resources yes|no\n"
 "                           write ServiceL2Status, ServiceBGPStatus and\n"
 "                           BGPSessionState objects (yes)\n"
+"  --cleanup                take the data plane off this node, and end\n"
 "  --version, --help\n"
 "\n"
 "See herald-speaker(8).\n";
@@ -273,6 +275,9 @@ set(int opt, char *arg, struct speaker_conf *conf)
 		    0 : -EINVAL;
 	case OPT_YIELD_ON_CORDON:
 		conf->yields_on_cordon = true;
+		return 0;
+	case OPT_CLEANUP:
+		conf->is_cleanup = true;
 		return 0;
 	case OPT_STATUS_RESOURCES:
 		conf->has_reports = strcmp(arg, "yes") == 0;

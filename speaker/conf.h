@@ -41,6 +41,7 @@ struct speaker_conf {
 	bool	is_sticky;		/* --failback-delay never */
 	bool	yields_on_cordon;	/* --yield-on-cordon */
 	bool	has_reports;		/* --status-resources */
+	bool	is_cleanup;		/* --cleanup: no speaker, see director_destroy() */
 	const char *excludes[CONF_MAX_EXCLUDES];
 	size_t	nexcludes;
 	char	*owned[2];		/* strings of ours among the above */

@@ -73,6 +73,7 @@ static const struct {
 	{ "which is one of two ways", { "--unknown-port=ignore" }, CONF_BAD },
 	{ "an unknown option", { "--nope" }, CONF_BAD },
 	{ "a stray word", { "--log-json", "word" }, CONF_BAD },
+	{ "away with what that director was", { "--cleanup", "--table=8000" }, CONF_RUN },
 	{ "version", { "--version" }, CONF_DONE },
 };
 
