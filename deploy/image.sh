@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 engine=${ENGINE:-}
 for e in docker podman buildah; do
 	[ -n "$engine" ] && break
-	if command -v "$e" >/dev/null; then
+	# docker may be there without a daemon to talk to.
+	if command -v "$e" >/dev/null && "$e" version >/dev/null 2>&1; then
 		engine=$e
 	fi
 done
@@ -20,8 +21,8 @@ buildah)
 	exec buildah bud -f deploy/image/Containerfile -t "herald:$version" .
 	;;
 '')
-	echo "image.sh: none of docker, podman, buildah is installed; install one" \
-		"(apt-get install buildah) or name it: ENGINE=..." >&2
+	echo "image.sh: none of docker, podman, buildah is installed and works;" \
+		"install one (apt-get install buildah) or name it: ENGINE=..." >&2
 	exit 1
 	;;
 *)
