@@ -118,6 +118,17 @@ explain_denied(const struct api *api, enum kube_kind kind, const char *verb,
 	    is_read ? "\"get\", \"list\", \"watch\"" : verbs);
 }
 
+static void
+explain_absent(const struct api *api, enum kube_kind kind, struct kube_error *ret)
+{
+	const char *group = api_group(kind, &api->scope);
+	bool is_ours = strcmp(group, KUBE_API_GROUP_DEFAULT) == 0;
+
+	kube_error_set(ret, "the API server has no %s.%s: apply %s",
+	    api_plural(kind), group, is_ours ? "deploy/crds" : "the CRDs of the project "
+	    "whose group it is, of a later version if they lack it");
+}
+
 int64_t
 api_explain(const struct api *api, enum kube_kind kind, const char *verb,
     const char *subresource, const struct http_answer *ans, struct kube_error *ret)
@@ -142,8 +153,7 @@ api_explain(const struct api *api, enum kube_kind kind, const char *verb,
 	else if (ans->status == 403)
 		explain_denied(api, kind, verb, subresource, message, ret);
 	else if (ans->status == 404 && api_is_custom(kind) && subresource[0] == '\0')
-		kube_error_set(ret, "the API server has no %s.%s: apply deploy/crds",
-		    api_plural(kind), api_group(kind, &api->scope));
+		explain_absent(api, kind, ret);
 	else
 		kube_error_set(ret, "cannot %s %s%s: HTTP %d: %s", verb,
 		    api_plural(kind), subresource, ans->status, message);
