@@ -8,7 +8,7 @@ trap 'rm -f "$out"' EXIT
 passed=0 failed=0 skipped=0
 for t in "$@"; do
 	# A program's last summary is Check's "100%: Checks: N, Failures: F, Errors: E".
-	timeout 300 "$t" >"$out" 2>&1
+	timeout 600 "$t" >"$out" 2>&1
 	rc=$?
 	counts=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$out" |
 		awk '{ c += $1; f += $2 + $3 } END { print c + 0, f + 0 }')
