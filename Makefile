@@ -136,6 +136,13 @@ lab: all
 kube: all
 	$(Q)tests/kube/run.sh
 
+## node: the image and the manifests on a real kubelet and containerd
+.PHONY: node version
+node:
+	$(Q)tests/kube/node.sh
+version:
+	@echo $(VERSION)
+
 ## interop: BGP and BFD against BIRD, FRR, GoBGP and OpenBGPD (root)
 .PHONY: interop
 interop: $(B)/tests/bgp/bgp_peer_tool $(B)/tests/bgp/bfd_peer

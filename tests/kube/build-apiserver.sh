@@ -7,9 +7,9 @@
 # With --cached nothing is built: fails where the cache is empty.
 set -eu
 
-programs="kube-apiserver kube-controller-manager kubectl kube-proxy"
+programs="kube-apiserver kube-controller-manager kube-scheduler kubectl kube-proxy kubelet"
 suite=bookworm		# the last release whose source package builds all of them
-revision=2		# of this script's result: a new one makes everybody build anew
+revision=3		# of this script's result: a new one makes everybody build anew
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/herald
 say() { echo "build-apiserver: $*" >&2; }
 
@@ -17,7 +17,7 @@ say() { echo "build-apiserver: $*" >&2; }
 # Its index is kept in the cache: a second run needs no network at all.
 if [ -f "$cache/kube/version.$revision" ]; then
 	version=$(cat "$cache/kube/version.$revision")
-	if [ -x "$cache/kube/$version/kube-proxy" ]; then
+	if [ -x "$cache/kube/$version/kubelet" ]; then
 		echo "$cache/kube/$version"
 		exit 0
 	fi

@@ -1,7 +1,8 @@
 """A real control plane on loopback: etcd, kube-apiserver, controller manager.
 
 Everything lives in one temporary folder and dies with the Cluster, by pid.
-There is no kubelet and no node: tests make the objects those would make.
+There is no kubelet and no node: tests make the objects those would make. But for
+node.py, whose node is real.
 """
 import base64
 import http.client
@@ -80,14 +81,20 @@ class Process:
 
 
 class Cluster:
-    def __init__(self, bin_dir, log_dir, service_accounts):
-        """service_accounts: {"controller": "NAMESPACE:NAME", "speaker": ...}"""
+    def __init__(self, bin_dir, log_dir, service_accounts, nodes_see=None):
+        """service_accounts: {"controller": "NAMESPACE:NAME", "speaker": ...}
+
+        nodes_see: the address that kubelets and pods have of this machine's loopback,
+        where there are any: then with a scheduler, all of the controller manager, and
+        tokens for service accounts.
+        """
+        self.nodes_see = nodes_see
         self.bin, self.log_dir = bin_dir, log_dir
         self.dir = tempfile.mkdtemp(prefix="herald-kube.")
         self.names = {u: u for u in USERS} | {"proxy": "system:kube-proxy"}
         for user, sa in service_accounts.items():
             self.names[user] = f"system:serviceaccount:{sa}"
-        self.etcd = self.api = self.manager = None
+        self.etcd = self.api = self.manager = self.scheduler = None
         self.etcd_url = f"http://127.0.0.1:{free_port()}"
         self.port = free_port()
         self.audit = self.path("audit.log")
@@ -131,13 +138,23 @@ class Cluster:
              "--initial-cluster", f"default={peer}"], os.path.join(self.log_dir, "etcd.log"))
         self.start_api()
         self.kubeconfig("admin")
+        admin = f"--kubeconfig={self.path('admin.kubeconfig')}"
         self.manager = Process(
-            [f"{self.bin}/kube-controller-manager",
-             f"--kubeconfig={self.path('admin.kubeconfig')}",
-             "--controllers=endpoint,endpointslice,namespace,garbagecollector",
-             "--feature-gates=IPv6DualStack=true", "--leader-elect=false", "--port=0", f"--secure-port={free_port()}",
-             "--bind-address=127.0.0.1", f"--cert-dir={self.path('cm-certs')}"],
+            [f"{self.bin}/kube-controller-manager", admin,
+             "--feature-gates=IPv6DualStack=true", "--leader-elect=false", "--port=0",
+             f"--secure-port={free_port()}",
+             "--bind-address=127.0.0.1", f"--cert-dir={self.path('cm-certs')}",
+             *(["--controllers=*", f"--root-ca-file={self.ca}",
+                f"--service-account-private-key-file={self.path('sa.key')}"]
+               if self.nodes_see else
+               ["--controllers=endpoint,endpointslice,namespace,garbagecollector"])],
             os.path.join(self.log_dir, "manager.log"))
+        if self.nodes_see:
+            self.scheduler = Process(
+                [f"{self.bin}/kube-scheduler", admin, "--leader-elect=false", "--port=0",
+                 f"--secure-port={free_port()}", "--bind-address=127.0.0.1",
+                 f"--cert-dir={self.path('scheduler-certs')}"],
+                os.path.join(self.log_dir, "scheduler.log"))
 
     def start_api(self):
         self.api = Process(
@@ -150,7 +167,9 @@ class Cluster:
              f"--service-account-signing-key-file={self.path('sa.key')}",
              f"--service-account-key-file={self.path('sa.key')}",
              "--api-audiences=api", f"--token-auth-file={self.path('tokens.csv')}",
-             "--allow-privileged=true", "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
+             "--allow-privileged=true", "--authorization-mode=RBAC",
+             f"--advertise-address={self.nodes_see}" if self.nodes_see else
+             "--disable-admission-plugins=ServiceAccount",
              "--feature-gates=IPv6DualStack=true,MixedProtocolLBService=true,"
              "ServiceLBNodePortControl=true",
              f"--audit-policy-file={self.path('audit.yaml')}",
@@ -164,7 +183,7 @@ class Cluster:
         self.api.stop(sig)
 
     def stop(self):
-        for p in (self.manager, self.api, self.etcd):
+        for p in (self.scheduler, self.manager, self.api, self.etcd):
             if p is not None:
                 p.stop(signal.SIGKILL)
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -104,23 +104,16 @@ def write_kubeconfig(cluster, user, folder):
     return path
 
 
-def run_vm(cluster, away, bin_dir, results, only):
-    """Boot the lab against the cluster; returns (passed, failed) of its scenarios."""
+def run_guest(cluster, away, results, config, guest, options=()):
+    """Boot a virtual machine against the cluster and run the command `guest` in it, the
+    file of the config as its last argument; returns (passed, failed) as it has them."""
     control = control_server(cluster, away)
-    config = os.path.join(results, "api.json")
-    with open(config, "w") as f:
+    path = os.path.join(results, "api.json")
+    with open(path, "w") as f:
         json.dump({"port": cluster.port, "token": USERS["admin"][0],
-                   "control": control.server_port,
-                   "kube_proxy": os.path.join(cluster.bin, "kube-proxy"),
-                   "kubeconfigs": {u: write_kubeconfig(cluster, u, results)
-                                   for u in ("admin", "controller", "speaker", "proxy")}}, f)
-    bird = subprocess.run([f"{LAB}/bird.sh"], check=True, stdout=subprocess.PIPE,
-                          text=True).stdout.strip()
-    argv = [f"{LAB}/vm.sh", "-n", "-t", str(LIMIT_SEC), "-r", results, "env",
-            f"LAB_BIRD={bird}", "/usr/bin/python3", "-u",
-            os.path.realpath(f"{LAB}/lab.py"), bin_dir, "--api", config]
-    for name in only:
-        argv += ["--only", name]
+                   "control": control.server_port, **config}, f)
+    argv = [f"{LAB}/vm.sh", "-n", "-t", str(LIMIT_SEC), "-r", results, *options, *guest,
+            path]
     vm = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     counts = None
     try:
@@ -139,6 +132,16 @@ def run_vm(cluster, away, bin_dir, results, only):
     return int(counts[1]), int(counts[2])
 
 
+def run_lab(cluster, away, bin_dir, results, only):
+    config = {"kube_proxy": os.path.join(cluster.bin, "kube-proxy"),
+              "kubeconfigs": {u: write_kubeconfig(cluster, u, results)
+                              for u in ("admin", "controller", "speaker", "proxy")}}
+    names = [word for name in only for word in ("--only", name)]
+    bird = subprocess.run([f"{LAB}/bird.sh"], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
+    return run_guest(cluster, away, results, config, [
+        "env", f"LAB_BIRD={bird}", "/usr/bin/python3", "-u",
+        os.path.realpath(f"{LAB}/lab.py"), bin_dir, *names, "--api"])
 
 
 def main():
@@ -160,7 +163,7 @@ def main():
         for what in ("base/namespace.yaml", "crds", "rbac"):
             daemons.apply("-f", os.path.join(DEPLOY, what))
         print("The control plane is up; booting the virtual machine of the nodes.", flush=True)
-        passed, failed = run_vm(cluster, away, os.path.abspath(args.build), results, args.only)
+        passed, failed = run_lab(cluster, away, os.path.abspath(args.build), results, args.only)
         report.passed += passed
         report.failed += failed
         report.run("no request of the two accounts was refused", test_rights,

@@ -129,6 +129,7 @@ class Daemons:
         keyed = self.kustomize("liveness-key").replace(
             "apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n")
         dry += self.apply("--dry-run=server", "-f", "-", stdin=keyed)
+        dry += self.apply("--dry-run=server", "-f", "-", stdin=self.kustomize("cleanup"))
         expect("--liveness-key-file=/etc/herald/liveness/keys" in keyed and
                "secretName: herald-liveness" in keyed, "the overlay gives no key")
         self.s.is_shipped = True
