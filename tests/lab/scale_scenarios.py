@@ -17,6 +17,7 @@ from scenarios import bring_back, cut_off, ms, scenario_adder
 SCENARIOS = []      # as in scenarios.py
 scenario = scenario_adder(SCENARIOS)
 NVIPS = 300
+LIMIT_SEC = 0.1
 POOL = "10.0.4.0/23"
 SO_TIMESTAMPNS, ETH_P_ALL = 35, 3
 
@@ -125,17 +126,40 @@ def failback_never(svc):
     return f"{first.name} -> {heir}, stays there with {first.name} back; -> {last} when that died"
 
 
+def wait_owned(lab, victim):
+    for n in lab.nodes:
+        until(f"{n.name} to have programmed {NVIPS} VIPs of {victim.name}'s",
+              lambda s=lab.speakers[n.name]: owned(lab, s) == {victim.name: NVIPS} or
+              Not(owned(lab, s)), 60, every_sec=0.2, node=n)
+    time.sleep(3)       # the last of their announcements are through
+
+
+def death(lab, victim):
+    """Seconds from each survivor's detection to the last that either announced, and how
+    many each did; then the victim is back."""
+    others = [n for n in lab.nodes if n is not victim]
+    wait_owned(lab, victim)
+    with Claims(others[0]) as one, Claims(others[1]) as two:
+        cut_off(lab, victim)
+        until("the others to have announced them all", lambda: len(
+            one.first.keys() | two.first.keys()) >= NVIPS, 10, every_sec=0.05)
+    late = [t - detected(lab.speakers[n.name], victim.ip)
+            for n, claims in zip(others, (one, two)) for t in claims.first.values()]
+    bring_back(lab, victim)
+    return max(late), [len(one.first), len(two.first)]
+
+
 @scenario(4)
 def many_vips(svc):
-    """A node dies that has 300 VIPs: others announce them all, within 100 ms.
+    """A node dies that has 300 VIPs: others announce them all, within 100 ms of detection.
 
-    So it is with a processor to oneself; the limit here leaves room for a busy
-    machine, whose emulated kernel takes its time over 600 broadcasts to five hosts.
+    It dies up to three times, until they do: all nodes share one emulated processor, and
+    two that take over 150 VIPs each may not hear each other for 300 ms, so that each
+    announces the other's, too.
     """
     svc.settle()
     svc.lab.stop_captures()     # each frame costs them more than it costs us
     lab, victim = svc.lab, svc.lab.nodes[0]
-    others = [n for n in lab.nodes if n is not victim]
     advert = objects.advertisement("many")
     advert["spec"]["preferredNodes"] = [{"weight": 1, "nodeSelector": {
         "matchLabels": {"kubernetes.io/hostname": victim.name}}}]
@@ -146,26 +170,18 @@ def many_vips(svc):
     lab.objects.put({"apiVersion": "v1", "kind": "List",
                      "metadata": {"name": "many"},
                      "items": [one_service(i) for i in range(NVIPS)]})
+    took = []
     try:
-        for n in lab.nodes:
-            until(f"{n.name} to have programmed {NVIPS} VIPs of {victim.name}'s",
-                  lambda s=lab.speakers[n.name]: owned(lab, s) == {victim.name: NVIPS} or
-                  Not(owned(lab, s)), 60, every_sec=0.2, node=n)
-        time.sleep(3)       # the last of their announcements are through
-        with Claims(others[0]) as one, Claims(others[1]) as two:
-            cut_off(lab, victim)
-            until("the others to have announced them all", lambda: len(
-                one.first.keys() | two.first.keys()) >= NVIPS, 10, every_sec=0.05)
-        late = [t - detected(lab.speakers[n.name], victim.ip)
-                for n, claims in zip(others, (one, two)) for t in claims.first.values()]
-        share = [len(one.first), len(two.first)]
+        while not took or (took[-1] > LIMIT_SEC and len(took) < 3):
+            late, share = death(lab, victim)
+            took.append(late)
     finally:
-        bring_back(lab, victim)
         lab.objects.remove({"kind": "List", "metadata": {"name": "many"}})
         lab.objects.remove(advert)
         lab.objects.remove(pool)
     svc.settle(30)
-    if max(late) > 1:
-        raise Failed("the last announcement within 1 s of detection (emulated)", ms(max(late)))
+    if took[-1] > LIMIT_SEC:
+        raise Failed(f"the last announcement within {ms(LIMIT_SEC)} of detection, once in three",
+                     ", ".join(map(ms, took)))
     return (f"{NVIPS} of {victim.name}'s announced by the other two "
-            f"({' and '.join(map(str, share))}) within {ms(max(late))} of detection")
+            f"({' and '.join(map(str, share))}) within {', '.join(map(ms, took))} of detection")
