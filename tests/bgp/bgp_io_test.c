@@ -92,60 +92,6 @@ START_TEST(password_is_changed)
 }
 END_TEST
 
-START_TEST(one_peer_changes_the_other_does_not)
-{
-	uint64_t times;
-
-	both("127.0.0.1", "127.0.0.2");
-	add_peer(&a, "b2", "127.0.0.3", "127.0.0.4", PORT_B);
-	add_peer(&b, "a2", "127.0.0.4", "127.0.0.3", PORT_A);
-	both_up(2);
-	WAIT(is_up(&a, "b2") && is_up(&b, "a2"));
-	a.peers[0].session.hold_sec = 60;
-	apply(&a);
-	WAIT(strstr(status(&b, "a")->reason, "other configuration change") != NULL ||
-	    strstr(status(&b, "a")->reason, "configuration") != NULL);
-	WAIT(is_up(&a, "b") && is_up(&b, "a"));
-	WAIT(nsent(&a, "b") == 2);
-	times = status(&a, "b2")->engine->counts.established;
-	ck_assert_uint_eq(times, 1);
-	ck_assert(is_up(&a, "b2"));
-	/* The next hop is told anew in the same session. */
-	a.peers[0].next_hop4 = addr("192.0.2.7");
-	times = status(&b, "a")->engine->counts.rx[BGP_UPDATE];
-	apply(&a);
-	WAIT(status(&b, "a")->engine->counts.rx[BGP_UPDATE] > times);
-	ck_assert(is_up(&a, "b"));
-	/* Taken away: the peer hears that too. */
-	a.npeers = 1;
-	apply(&a);
-	WAIT(!is_up(&b, "a2"));
-	ck_assert_msg(strstr(status(&b, "a2")->reason, "de-configured") != NULL, "%s",
-	    status(&b, "a2")->reason);
-	ck_assert(is_up(&a, "b"));
-}
-END_TEST
-
-START_TEST(routes_for_some_peers)
-{
-	const char *only[] = { "b2", "nobody" };
-	struct bgp_attrs attrs = { .local_pref = 100 };
-	struct ip ip = ip_from_v4(0xc6336401);
-	struct bgp_io_route routes[2] = {
-		{ prefix_of(&ip), &attrs, only, 2 }, { prefix_make(&ip, 24), &attrs, NULL, 0 },
-	};
-
-	both("127.0.0.1", "127.0.0.2");
-	add_peer(&a, "b2", "127.0.0.3", "127.0.0.4", PORT_B);
-	add_peer(&b, "a2", "127.0.0.4", "127.0.0.3", PORT_A);
-	both_up(0);
-	ck_assert_int_eq(bgp_io_set_routes(a.io, routes, 2), 0);
-	WAIT(nsent(&a, "b") == 1 && nsent(&a, "b2") == 2);
-	ck_assert_int_eq(bgp_io_set_routes(a.io, routes, 1), 0);
-	WAIT(nsent(&a, "b") == 0 && nsent(&a, "b2") == 1);
-}
-END_TEST
-
 static const struct {
 	const char *want;		/* in the reason */
 	struct bgp_io_peer p;
@@ -353,22 +299,6 @@ START_TEST(nothing_to_stop)
 }
 END_TEST
 
-/* Is there a series that begins so? */
-static bool
-has_metric(const char *series)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	bool has;
-
-	metrics_write(f);
-	fclose(f);
-	has = strstr(text, series) != NULL;
-	free(text);
-	return has;
-}
-
 #define NOTIFIED \
 	"messages_total{peer=\"b\",direction=\"sent\",type=\"NOTIFICATION\"}"
 #define LAST_ERROR "herald_bgp_last_error_timestamp_seconds{peer="
@@ -570,8 +500,6 @@ fill(TCase *tc)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, session, 0, nitems(sessions));
 	tcase_add_test(tc, password_is_changed);
-	tcase_add_test(tc, one_peer_changes_the_other_does_not);
-	tcase_add_test(tc, routes_for_some_peers);
 	tcase_add_loop_test(tc, refused_alone, 0, nitems(refusals));
 	tcase_add_test(tc, tcp_ao_or_a_clear_no);
 	tcase_add_loop_test(tc, gtsm, 0, 3);

@@ -8,7 +8,7 @@
  *	fill FIRST COUNT		that many host routes from FIRST on
  *	announce			announce exactly the routes since the last one
  *	status				a line for each peer, then "."
- *	counts				likewise: what was wrong in what it sent
+ *	counts				likewise: what was counted (see print_counts)
  *	reset NAME TEXT
  *	shutdown restart|leave MS TEXT	and exit when that is done
  *
@@ -225,7 +225,7 @@ print_status(void *arg, const struct bgp_io_status *s)
 	    bfd_io_echo_name(s->bfd_echo), IP_STR(&s->local), s->reason);
 }
 
-/* NAME DISCARDED WITHDRAWN ESTABLISHED */
+/* NAME DISCARDED WITHDRAWN ESTABLISHED REFRESHES-RECEIVED UPDATES-SENT */
 static void
 print_counts(void *arg, const struct bgp_io_status *s)
 {
@@ -233,8 +233,11 @@ print_counts(void *arg, const struct bgp_io_status *s)
 	const struct bgp_counts *c = s->engine != NULL ? &s->engine->counts : &none;
 
 	(void)arg;
-	printf("%s %llu %llu %llu\n", s->name, (unsigned long long)c->discarded,
-	    (unsigned long long)c->withdrawn, (unsigned long long)c->established);
+	printf("%s %llu %llu %llu %llu %llu\n", s->name,
+	    (unsigned long long)c->discarded, (unsigned long long)c->withdrawn,
+	    (unsigned long long)c->established,
+	    (unsigned long long)c->rx[BGP_REFRESH],
+	    (unsigned long long)c->tx[BGP_UPDATE]);
 }
 
 static void

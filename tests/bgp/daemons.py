@@ -29,6 +29,9 @@ DEFAULTS = {
     "extended_next_hop": False, "bfd": False, "gtsm": False, "dev": "it-b",
     "unnumbered": False, "peer_port": 179, "role": None,
     "multihop": False, "echo": False,
+    "no_as4": False,        # 2-byte AS numbers only
+    "bfd_apart": False,     # BFD in a process of its own, which bfd_proc() is
+    "cbit": False,          # that says so, by the C bit
 }
 WAIT_SEC = 40
 WELL_KNOWN = {"no_export": (65535, 65281), "noexport": (65535, 65281),
@@ -126,6 +129,7 @@ class Daemon:
     name = ""
     lacks = ()          # what of DEFAULTS' keys, or which rows, it cannot do
     max_password = 80
+    sends_refresh = True
     takes_echo = False  # does its BFD want to be sent Echo packets?
 
     def __init__(self, ns, **options):
@@ -168,10 +172,15 @@ class Daemon:
     def bfd(self):
         return None
 
+    def heard(self):
+        """What holds our word of a session's end: its log."""
+        with open(self.path("log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
 
 class Bird(Daemon):
     name = "BIRD"
-    lacks = ("unnumbered", "echo")
+    lacks = ("unnumbered", "echo", "bfd_apart")
 
     def channel(self, family):
         o = self.o
@@ -188,6 +197,10 @@ class Bird(Daemon):
             session += "bfd graceful;" if o["gr"] else "bfd on;"
         if o["role"]:
             session += f'local role {o["role"]}; require roles on;'
+        them = f"as {o['peer_as']}"
+        if o["no_as4"]:
+            session += "enable as4 off;"
+            them = "external"   # a long number is none that it could be told
         conf = self.write("conf", f"""
 router id 192.0.2.2;
 protocol device {{ }}
@@ -197,7 +210,7 @@ protocol bfd {{ interface "*" {{ min rx interval 100 ms; min tx interval 100 ms;
     idle tx interval 300 ms; multiplier 3; }}; }}
 protocol bgp ours {{
     local {"" if session.startswith("interface") else o["local"]} as {o["as"]};
-    neighbor {o["peer"]} port {o["peer_port"]} as {o["peer_as"]};
+    neighbor {o["peer"]} port {o["peer_port"]} {them};
     {"multihop 2" if o["multihop"] else "direct"}; passive {on("passive")}; graceful restart {on("gr")};
     ttl security {on("gtsm")}; connect retry time 2; connect delay time 1;
     error wait time 1, 2;
@@ -220,6 +233,9 @@ protocol bgp ours {{
         out = self.ask("show bfd sessions")
         line = [x for x in out.splitlines() if x.startswith(self.o["peer"])]
         return line[0].split()[2].lower() if line else None
+
+    def heard(self):
+        return self.ask("show protocols all ours")
 
     def bandwidth(self, prefix):
         out = self.ask(f"show route {prefix} all")
@@ -250,6 +266,7 @@ protocol bgp ours {{
 class Frr(Daemon):
     name = "FRR"
     takes_echo = True
+    lacks = ("no_as4",)
     bin = "/usr/lib/frr"
 
     def neighbor(self):
@@ -277,6 +294,8 @@ class Frr(Daemon):
         if o["bfd"]:
             lines.append(f"neighbor {n} bfd" + (" profile echo" if o["echo"] else
                                                 " 3 100 100"))
+        if o["cbit"]:
+            lines.append(f"neighbor {n} bfd check-control-plane-failure")
         if o["gr"]:
             lines.append(f"neighbor {n} graceful-restart-helper")
         if o["role"]:
@@ -325,7 +344,8 @@ exit
             wait_for(prog, lambda p=prog: os.path.exists(self.path(p + ".vty")))
 
     def ask(self, what):
-        out = run(self.ns, "vtysh", "--vty_socket", self.tmp, "-c", what)
+        # Of bgpd alone: another one may stand still.
+        out = run(self.ns, "vtysh", "--vty_socket", self.tmp, "-d", "bgpd", "-c", what)
         return json.loads(out) if out.strip().startswith("{") else {}
 
     def neighbor_key(self):
@@ -343,6 +363,12 @@ exit
         n = self.ask(f"show bgp neighbors {self.neighbor_key()} json")
         s = n.get(self.neighbor_key(), {}).get("peerBfdInfo", {})
         return s.get("status", "").lower() or None
+
+    def heard(self):
+        return str(self.ask(f"show bgp neighbors {self.neighbor_key()} json"))
+
+    def bfd_proc(self):
+        return self.procs[1]
 
     def echoes(self):
         """How many BFD echo packets it sent, and how many came back."""
@@ -377,7 +403,8 @@ exit
 
 class Gobgp(Daemon):
     name = "GoBGP"
-    lacks = ("bfd", "unnumbered", "role")
+    lacks = ("bfd", "unnumbered", "role", "no_as4")
+    sends_refresh = False       # it keeps what it was told, and looks at that again
 
     def start(self):
         o = self.o
@@ -472,6 +499,8 @@ class Openbgpd(Daemon):
             extra += f'tcp md5sig password "{o["password"]}"\n'
         if o["passive"]:
             extra += "passive\n"
+        if o["no_as4"]:
+            extra += "announce as-4byte no\n"
         self.peer = peer
         self.sock = self.path("ctl")
         conf = self.write("conf", f"""

@@ -245,6 +245,22 @@ say_hello(int fd, uint32_t id)
 	ck_assert_int_eq(send(fd, buf, w.len, MSG_NOSIGNAL), (ssize_t)w.len);
 }
 
+/* Is there a series that begins so? */
+static inline bool
+has_metric(const char *series)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	bool has;
+
+	metrics_write(f);
+	fclose(f);
+	has = strstr(text, series) != NULL;
+	free(text);
+	return has;
+}
+
 static inline void
 log_nothing(void *arg, const char *line, size_t len)
 {

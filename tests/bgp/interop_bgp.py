@@ -152,13 +152,17 @@ def row_routes(s):
     del want["198.51.100.2/32"]
     want["198.51.100.1/32"] = want["198.51.100.1/32"]._replace(med=6)
     wait_routes(s.d, want)
+    asked, sent = s.ours.counts()
     s.d.refresh()
-    time.sleep(1)
+    if s.d.sends_refresh:
+        wait_for("another request for all, and the answer", lambda:
+                 (lambda now: now[0] > asked and now[1] > sent)(s.ours.counts()), 10)
     wait_routes(s.d, want)
     st = s.ours.status()
     assert st["times"] == "1", f"the session fell: {st}"
     s.ours.say("shutdown leave 0 moving to rack 7")
     wait_for("end of the session", lambda: not s.d.is_up())
+    wait_for("word of why", lambda: "moving to rack 7" in s.d.heard(), 5)
     wait_routes(s.d, {})
     wait_for("our exit", lambda: s.ours.proc.poll() is not None)
     assert s.ours.proc.returncode == 0, f"exit status {s.ours.proc.returncode}"
@@ -224,6 +228,31 @@ def row_bfd(s):
     finally:
         for p in s.d.procs:
             p.send_signal(signal.SIGCONT)
+    s.up()
+    wait_routes(s.d, want)
+
+
+def row_bfd_falls(s):
+    """BFD's process stands still, BGP's goes on: a NOTIFICATION (RFC 9384), unless the
+    peer may be restarting and its BFD with it (RFC 5882, 4.3.2): then its routes stay."""
+    want = expected(s.o)
+    s.start()
+    s.up()
+    wait_routes(s.d, want)
+    wait_for("BFD up", lambda: s.d.bfd() == "up" and s.ours.status()["bfd"] == "up")
+    is_told = s.o["cbit"] or not s.o["gr"]
+    s.d.bfd_proc().send_signal(signal.SIGSTOP)
+    try:
+        wait_for("fall with BFD", lambda: s.ours.status()["bfd"] != "up", 10)
+        # It may dial again at once: the reason is of the session before.
+        text = "BFD down (6/10)" if is_told else "BFD session down"
+        wait_for(f"word of it: {text}", lambda: text in s.ours.log(), 5)
+        if not is_told:
+            assert "6/10" not in s.ours.log(), "it was told"
+            missing = differences(s.d.routes(), want)
+            assert not missing, f"the peer has {missing}"
+    finally:
+        s.d.bfd_proc().send_signal(signal.SIGCONT)
     s.up()
     wait_routes(s.d, want)
 
@@ -331,6 +360,7 @@ ROWS = [
     ("IPv4 session, both families", row_routes, {}, {}),
     ("IPv6 session, both families", row_routes, V6, {}),
     ("2-byte AS", row_routes, {"peer_as": 65001}, {}),
+    ("AS4_PATH to a peer with 2-byte AS numbers", row_routes, {"no_as4": True}, {}),
     ("they dial us", row_routes, {"passive": False}, {}),
     ("both dial", row_routes, {"passive": False}, {"passive": 0}),
     ("MD5 over IPv4, the longest key, they dial us", row_routes,
@@ -352,6 +382,11 @@ ROWS = [
     ("graceful shutdown", row_drain, {}, {}),
     ("BFD", row_bfd, {"bfd": True}, {}),
     ("BFD over IPv6", row_bfd, dict(V6, bfd=True), {}),
+    ("BFD falls, BGP lives", row_bfd_falls, {"bfd": True, "bfd_apart": True}, {}),
+    ("BFD falls beside graceful restart", row_bfd_falls,
+     {"bfd": True, "bfd_apart": True, "gr": True}, {}),
+    ("BFD falls, though it outlives BGP (C bit)", row_bfd_falls,
+     {"bfd": True, "bfd_apart": True, "gr": True, "cbit": True}, {}),
     ("BFD over two hops", row_bfd, ROUTED, {"hops": 2}),
     ("BFD echo", row_echo, {"bfd": True, "echo": True}, {"bfd-echo-us": 50000}),
     ("echo of ours, BFD", row_own_echo, {"bfd": True}, OWN_ECHO),
