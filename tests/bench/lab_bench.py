@@ -6,7 +6,6 @@ Writes {name: figures} to RESULT as JSON; table.py makes the table of it.
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -14,15 +13,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import lab as lab_main
 import objects
 import scenarios
-import topology
-from cluster import HTTP_PORT, Lab, Process
+from cluster import Lab
 from ipvs import ipvs_table
-from measure import Failed, Not, Prober, until
-from netns import create, inside, ip_batch, output
+from measure import Failed, Prober, until
 from objects import TCP_PORT, UDP_PORT
 
 NMOVES, NCHANGES = 5, 10
-NSERVICES, NENDPOINTS = int(os.environ.get("BENCH_SERVICES", "1000")), 4
 
 
 def say(text):
@@ -85,65 +81,6 @@ def planned_moves(svc):
     return {"gap": gaps, "lost": lost, "sent": sent}
 
 
-# --- many Services -------------------------------------------------------------
-
-def many_services(bin_dir):
-    """A speaker that starts with 1,000 Services, and ipvsadm -R of what it made."""
-    folder = objects.Folder("/run/lab/many")
-    create("big")
-    node = topology.Node("n1")
-    big = objects.node(node)
-    big["metadata"]["name"] = "big"
-    folder.put(big)
-    folder.put(objects.pool(["10.9.0.0/16"]))
-    folder.put(objects.advertisement())
-    os.makedirs(f"{folder.path}/.status", exist_ok=True)
-    services, slices = [], []
-    for i in range(NSERVICES):
-        name, vip = f"s{i}", f"10.9.{1 + i // 250}.{1 + i % 250}"
-        svc = objects.service(name, ["IPv4"])
-        svc["spec"]["ports"] = svc["spec"]["ports"][:1]
-        svc["status"] = {"loadBalancer": {"ingress": [{"ip": vip, "ipMode": "Proxy"}]}}
-        services.append(json.dumps(svc))
-        ips = [f"10.8.{k}.{1 + i % 250}" for k in range(NENDPOINTS)]
-        slices.append(json.dumps(objects.endpoint_slice(name, "IPv4",
-                                                        [(ip, "elsewhere") for ip in ips])))
-    folder.put_text("services.yaml", "\n---\n".join(services))
-    folder.put_text("slices.yaml", "\n---\n".join(slices))
-    ip_batch("big", ["link add eth0 type dummy", "addr add 10.0.0.1/24 dev eth0",
-                     "link set eth0 up"])
-    speaker = Process("big-speaker", "big", [
-        f"{bin_dir}/herald-speaker", "--node-name", "big", "--source", folder.source(""),
-        "--namespace", objects.NAMESPACE, "--director-name", "herald-big",
-        "--director-link", "herald0", "--http", f"127.0.0.1:{HTTP_PORT}"])
-    since = time.monotonic()
-    speaker.start()
-
-    def programmed():
-        try:
-            made = speaker.metrics().get('herald_director_changes_total{kind="service_added"}', 0)
-        except OSError:
-            return Not("it cannot be asked yet")
-        return made >= NSERVICES or Not(f"{made:.0f} services so far")
-    until(f"{NSERVICES} services to be programmed", programmed, 120, 0.1)
-    took = time.monotonic() - since
-    table = ipvs_table("herald-big")
-    nrows = sum(map(len, table.values()))
-    if len(table) != NSERVICES or nrows != NSERVICES * NENDPOINTS:
-        raise Failed(f"{NSERVICES} services x {NENDPOINTS}", f"{len(table)}, {nrows} rows")
-    memory = speaker.memory_mb()
-    speaker.kill()
-    text = output("herald-big", "ipvsadm", "-Sn")
-    create("plain")
-    with inside("plain"):
-        since = time.monotonic()
-        subprocess.run(["ipvsadm", "-R"], input=text, text=True, check=True)
-        restored = time.monotonic() - since
-    if len(ipvs_table("plain")) != NSERVICES:
-        raise Failed("ipvsadm -R to restore the table", "it did not")
-    return {"speaker": took, "ipvsadm": restored, "memory": memory}
-
-
 def main():
     bin_dir, result = sys.argv[1:3]
     sys.setswitchinterval(0.0005)
@@ -157,8 +94,7 @@ def main():
         for name, measure in (
                 ("memory", lambda: memory(lab)),
                 ("endpoint", lambda: endpoint_changes(web)),
-                ("planned", lambda: planned_moves(web)),
-                ("many", lambda: many_services(bin_dir))):
+                ("planned", lambda: planned_moves(web))):
             since = time.monotonic()
             figures[name] = measure()
             say(f"{name}: {time.monotonic() - since:.0f} s")

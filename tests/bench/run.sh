@@ -62,16 +62,18 @@ tests/lab/director.sh --build
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab tests/bench
 echo "Measuring in a virtual machine; this takes some minutes."
-in_vm() {	# in_vm NAME SECONDS: tests/bench/NAME.py, its figures in NAME.json
-	tests/lab/vm.sh -t "$2" -r "$results" env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
+in_vm() {	# in_vm NAME SECONDS [OPTION...]: tests/bench/NAME.py, its figures in NAME.json
+	tests/lab/vm.sh -t "$2" -r "$results" "${@:3}" env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
 		/usr/bin/python3 -u "tests/bench/$1.py" "$PWD/$build" "/run/lab/results/$1.json"
 }
 in_vm lab_bench 600
+in_vm many_bench 1500 -m 3000
 mkdir -p "$results/director"
 tests/lab/vm.sh -t 1500 -m 3000 -r "$results/director" env \
 	PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" /usr/bin/python3 -u \
 	tests/bench/director_bench.py "$PWD/$build/directorctl" /run/lab/results/tables.json
-python3 tests/bench/table.py "$results/lab_bench.json" "$results/alloc.txt"
+python3 tests/bench/table.py "$results/lab_bench.json" "$results/many_bench.json" \
+	"$results/alloc.txt"
 echo
 echo "A failing owner, beside keepalived; some more minutes."
 in_vm failover 1500

@@ -1,4 +1,4 @@
-"""table.py LAB.json ALLOC.txt: the figures of a bench run as a table; see run.sh."""
+"""table.py LAB.json MANY.json ALLOC.txt: the figures of a bench run as a table; see run.sh."""
 import json
 import statistics
 import sys
@@ -16,18 +16,27 @@ def memory(m):
     return f"{m['Anonymous']:.1f} MB its own, {m['Pss']:.1f} PSS, {m['Rss']:.1f} RSS"
 
 
-def rows(lab, alloc):
-    mem, end, many = lab["memory"], lab["endpoint"], lab["many"]
+def many_rows(many):
+    for n, row in many.items():
+        yield (f"{int(n):,} Services x 4: speaker's start -> in IPVS", f"{row['speaker']:.2f} s",
+               "")
+        yield "  ipvsadm -R of the same table", f"{row['ipvsadm']:.2f} s", ""
+        yield ("  Herald's time by ipvsadm's", f"{row['speaker'] / row['ipvsadm']:.2f}",
+               "at most 1")
+        yield ("  speaker's memory with them", memory(row["memory"]),
+               "RSS under 40 MB" if n == "10000" else "")
+        yield ("  one endpoint more or less, processor time of the speaker",
+               spread(row["endpoint_cpu"]), "5 ms of work")
+
+
+def rows(lab, many, alloc):
+    mem, end = lab["memory"], lab["endpoint"]
     yield "speaker's memory at rest", memory(mem), "RSS under 5 MB"
     yield ("endpoint in the source -> in IPVS, first node", spread(end["first"]), "10 ms")
     yield ("  and on the last of three", spread(end["last"]), "")
     yield ("planned move: longest time without an answer", spread(lab["planned"]["gap"]), "")
     yield ("  packets lost", f"{lab['planned']['lost']} of {lab['planned']['sent']}", "0")
-    yield ("1,000 Services x 4: speaker's start -> in IPVS", f"{many['speaker']:.2f} s", "")
-    yield "  ipvsadm -R of the same table", f"{many['ipvsadm']:.2f} s", ""
-    yield ("  Herald's time by ipvsadm's", f"{many['speaker'] / many['ipvsadm']:.2f}",
-           "at most 1")
-    yield "  speaker's memory with them", memory(many["memory"]), ""
+    yield from many_rows(many)
     for line in alloc:
         name, fill, churn = line.split()
         yield (f"addresses given a second, {name}",
@@ -38,8 +47,10 @@ def main():
     with open(sys.argv[1]) as f:
         lab = json.load(f)
     with open(sys.argv[2]) as f:
+        many = json.load(f)
+    with open(sys.argv[3]) as f:
         alloc = f.readlines()
-    table = [("", "measured", "aim"), *rows(lab, alloc)]
+    table = [("", "measured", "aim"), *rows(lab, many, alloc)]
     wide = [max(len(row[i]) for row in table) for i in (0, 1)]
     for what, figure, aim in table:
         print(f"{what:<{wide[0]}}  {figure:<{wide[1]}}  {aim}".rstrip())

@@ -1,0 +1,151 @@
+#!/usr/bin/python3
+"""many_bench.py BIN RESULT [SERVICES...]: a whole speaker with many Services.
+
+In the lab's virtual machine, on a node of its own and from a directory of manifests: how
+long from its start until all is in IPVS, beside `ipvsadm -R` of what it made; its memory
+then; and what one endpoint more or less of one Service costs it. Every endpoint has an
+address of its own, and is on a node without a speaker: of all ways to reach it that takes
+the most room. Writes {services: figures} to RESULT as JSON.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab"))
+import lab as lab_main
+import objects
+import topology
+from cluster import HTTP_PORT, LOGS, Process
+from ipvs import ipvs_table
+from measure import Failed, Not, until
+from netns import create, inside, ip_batch, output
+
+NENDPOINTS, NCHANGES = 4, 10
+
+
+def name_of(i):
+    return f"s{i:05}"
+
+
+def vip_of(i):
+    return f"10.9.{1 + i // 250}.{1 + i % 250}"
+
+
+def slice_of(i, nendpoints):
+    ips = [f"10.{16 + k}.{i // 250}.{1 + i % 250}" for k in range(nendpoints)]
+    return objects.endpoint_slice(name_of(i), "IPv4", [(ip, "elsewhere") for ip in ips])
+
+
+def write_objects(folder, nservices):
+    node = objects.node(topology.Node("n1"))
+    node["metadata"]["name"] = "big"
+    for obj in (node, objects.pool(["10.9.0.0/16"]), objects.advertisement()):
+        folder.put(obj)
+    os.makedirs(f"{folder.path}/.status", exist_ok=True)
+    services, slices = [], []
+    for i in range(nservices):
+        svc = objects.service(name_of(i), ["IPv4"])
+        svc["spec"]["ports"] = svc["spec"]["ports"][:1]
+        svc["status"] = {"loadBalancer": {"ingress": [{"ip": vip_of(i), "ipMode": "Proxy"}]}}
+        services.append(json.dumps(svc))
+        if i > 0:
+            slices.append(json.dumps(slice_of(i, NENDPOINTS)))
+    folder.put_text("services.yaml", "\n---\n".join(services))
+    folder.put_text("slices.yaml", "\n---\n".join(slices))
+    folder.put(slice_of(0, NENDPOINTS))
+
+
+def wait_until_programmed(speaker, nservices):
+    def programmed():
+        try:
+            made = speaker.metrics().get('herald_director_changes_total{kind="service_added"}', 0)
+        except OSError:
+            return Not("it cannot be asked yet")
+        return made >= nservices or Not(f"{made:.0f} services so far")
+    until(f"{nservices} services to be programmed", programmed, 300, 0.1)
+
+
+def changes_of(speaker):
+    """What it has done to the data plane so far, by kind."""
+    return {name.partition('"')[2].rstrip('"}'): n for name, n in speaker.metrics().items()
+            if name.startswith("herald_director_changes_total") and n > 0}
+
+
+def endpoint_changes(speaker, folder, director):
+    """Seconds of a processor for each; now and then a look at the table is in them."""
+    cpu, key = [], ("TCP", vip_of(0), objects.TCP_PORT)
+    for i in range(NCHANGES):
+        time.sleep(1)
+        before, used = changes_of(speaker), speaker.cpu_sec()
+        n = NENDPOINTS + (i + 1) % 2
+        since = folder.put(slice_of(0, n))
+        while len(ipvs_table(director, key)[key]) != n:
+            if time.monotonic() - since > 5:
+                raise Failed("the endpoint in IPVS within 5 s", "it is not")
+        cpu.append(speaker.cpu_sec() - used)
+        now = changes_of(speaker)
+        kind = "endpoint_added" if n > NENDPOINTS else "endpoint_removed"
+        others = {k: v - before.get(k, 0) for k, v in now.items()
+                  if v != before.get(k, 0) and k not in (kind, "nft_commit")}
+        if others or now[kind] - before.get(kind, 0) != 1:
+            raise Failed(f"one {kind}", f"{before} before, {now} after")
+    return cpu
+
+
+def restore(text, netns):
+    create(netns)
+    with inside(netns):
+        since = time.monotonic()
+        subprocess.run(["ipvsadm", "-R"], input=text, text=True, check=True)
+        return time.monotonic() - since
+
+
+def measure(bin_dir, nservices):
+    netns, director = f"big{nservices}", f"herald-{nservices}"
+    folder = objects.Folder(f"/run/lab/many{nservices}")
+    create(netns)
+    write_objects(folder, nservices)
+    ip_batch(netns, ["link add eth0 type dummy", "addr add 10.0.0.1/24 dev eth0",
+                     "link set eth0 up"])
+    speaker = Process(netns, netns, [
+        f"{bin_dir}/herald-speaker", "--node-name", "big", "--source", folder.source(""),
+        "--namespace", objects.NAMESPACE, "--director-name", director,
+        "--director-link", "herald0", "--http", f"127.0.0.1:{HTTP_PORT}"])
+    since = time.monotonic()
+    speaker.start()
+    wait_until_programmed(speaker, nservices)
+    took = time.monotonic() - since
+    table = ipvs_table(director)
+    nrows = sum(map(len, table.values()))
+    if len(table) != nservices or nrows != nservices * NENDPOINTS:
+        raise Failed(f"{nservices} services x {NENDPOINTS}", f"{len(table)}, {nrows} rows")
+    time.sleep(5)
+    memory = speaker.memory_mb()
+    cpu = endpoint_changes(speaker, folder, director)
+    speaker.kill()
+    plain = restore(output(director, "ipvsadm", "-Sn"), f"plain{nservices}")
+    return {"speaker": took, "ipvsadm": plain, "memory": memory, "endpoint_cpu": cpu}
+
+
+def main(bin_dir, result, *sizes):
+    sys.setswitchinterval(0.0005)
+    lab_main.load_modules()
+    os.makedirs(LOGS, exist_ok=True)
+    figures = {}
+    for n in map(int, sizes or ("1000", "10000")):
+        figures[n] = measure(bin_dir, n)
+        print(f"    {n}: {figures[n]}", flush=True)
+    with open(result, "w") as f:
+        json.dump(figures, f)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except Failed as e:
+        print(f"bench: {e}")
+        subprocess.run(f"tail -n 20 {LOGS}/*.log", shell=True, check=False)
+        sys.exit(1)
