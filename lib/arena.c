@@ -8,7 +8,7 @@
 #include "lib/mem.h"
 
 enum {
-	BLOCK_MIN = 512,	/* a small object fits in one or two */
+	BLOCK_MIN = 256,	/* a small object fits in two of them */
 	ALIGN = _Alignof(max_align_t),
 };
 
@@ -30,7 +30,8 @@ arena_alloc(struct arena *a, size_t n)
 		abort();
 	n = (n + ALIGN - 1) / ALIGN * ALIGN;
 	if (b == NULL || b->size - b->used < n) {
-		size = b == NULL ? BLOCK_MIN - sizeof(*b) : b->size * 2;
+		size = b == NULL ? BLOCK_MIN - sizeof(*b) :
+		    b->next == NULL ? b->size : b->size * 2;
 		if (size < n)
 			size = n;
 		b = mem_zalloc(sizeof(*b) + size);

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,8 @@
 #include "lib/mem.h"
 #include "lib/metrics.h"
 #include "speaker/apply.h"
+
+enum { TRIM_CHANGES = 1000 };
 
 static const struct metric m_sync = { "herald_director_syncs_total",
 	"Times the data plane was compared with the plan.", METRIC_COUNTER };
@@ -378,6 +381,14 @@ apply_take_over(struct apply *a, const struct plan *p, struct mono now)
 	a->is_outdated = true;
 }
 
+/* To name thousands of elements to libnftables takes room that glibc would keep. */
+static void
+give_back(const struct director_changes *c)
+{
+	if (c->vips_added + c->services_added + c->endpoints_added > TRIM_CHANGES)
+		(void)malloc_trim(0);
+}
+
 void
 apply_program(struct apply *a)
 {
@@ -390,6 +401,7 @@ apply_program(struct apply *a)
 		director_recheck(a->director);
 	a->rc = director_sync(a->director, &a->plan->want, a->now, &a->changes, failed,
 	    a);
+	give_back(&a->changes);
 	if (!a->is_recheck && a->has_applied && !director_has_host_news(a->director))
 		return;
 	a->nadvice = 0;
