@@ -378,7 +378,9 @@ ROWS = [
     ("roles that do not fit", row_wrong_role, {"role": "customer"}, {"role": 3}),
     ("MRT dump", row_mrt, {}, {}),
     ("graceful restart", row_restart, {"gr": True}, {}),
-    ("graceful restart beside BFD", row_restart, {"gr": True, "bfd": True}, {}),
+    # Slow enough for a busy machine, quick enough to fall while we are away.
+    ("graceful restart beside BFD", row_restart, {"gr": True, "bfd": True},
+     {"bfd-us": 300000}),
     ("graceful shutdown", row_drain, {}, {}),
     ("BFD", row_bfd, {"bfd": True}, {}),
     ("BFD over IPv6", row_bfd, dict(V6, bfd=True), {}),
