@@ -86,11 +86,27 @@ add_tier1(struct ipvs_table *t, const struct ipvs_service *s)
 }
 
 /*
+ * Persistence of a service by mark takes no heed of endpoints' ports: the kernel sends
+ * to the port that the client chose.
+ */
+static bool
+can_persist(const struct ipvs_service *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nendpoints; i++)
+		if (s->endpoints[i].port != s->port)
+			return false;
+	return true;
+}
+
+/*
  * The choice within the second tier matters to affinity: the client must get
  * the endpoint that the first tier chose on the other node, and would choose
  * here, should the VIP move to us. So the other nodes' endpoints are in the
  * table, too, in their places and with their slots, but with weight 0: nothing
- * goes to them, not even where two nodes' tables differ for a moment.
+ * goes to them, not even where two nodes' tables differ for a moment. Where ports
+ * do not allow for persistence this is all there is to affinity in this tier.
  */
 static void
 add_tier2(struct ipvs_table *t, const struct ipvs_service *s, uint32_t mark)
@@ -102,6 +118,10 @@ add_tier2(struct ipvs_table *t, const struct ipvs_service *s, uint32_t mark)
 
 	vs->key = (struct ipvs_key){ .family = s->vip.family, .fwmark = mark };
 	vs_fill(vs, s);
+	if (!can_persist(s)) {
+		vs->flags &= ~(uint32_t)IPVS_F_PERSISTENT;
+		vs->timeout_sec = 0;
+	}
 	vs->name = arena_strdup(&t->arena, s->name);
 	vs->rs = arena_array(&t->arena, has_all ? s->nendpoints : count_local(s),
 	    sizeof(vs->rs[0]));

@@ -154,15 +154,33 @@ START_TEST(affinity_hashes_the_client_alone)
 
 	s.affinity_sec = 10800;
 	g = build(&s);
+	/* By mark, the kernel's persistence would send to port 80 of the endpoints. */
+	ck_assert_uint_eq(g.table.vs[0].flags, IPVS_F_MH_FALLBACK);
+	ck_assert_uint_eq(g.table.vs[0].timeout_sec, 0);
+	ck_assert_uint_eq(g.table.vs[1].flags, IPVS_F_MH_FALLBACK | IPVS_F_PERSISTENT);
+	ck_assert_uint_eq(g.table.vs[1].timeout_sec, 10800);
+	/* The second tier's table has the places of all, only its own in use. */
+	servers(&g.table.vs[0], text, sizeof(text));
+	ck_assert_str_eq(text, "10.244.1.2:8080/1/1/0 10.244.2.2:8080/0/3/2 "
+	    "10.244.3.2:8081/0/2/0");
+	goal_fini(&g);
+}
+END_TEST
+
+START_TEST(affinity_persists_in_both_tiers_where_ports_are_the_same)
+{
+	struct ipvs_service s = web();
+	struct goal g;
+
+	s.affinity_sec = 10800;
+	s.port = 8080;
+	s.nendpoints = 2;	/* the third has 8081 */
+	g = build(&s);
 	for (size_t i = 0; i < 2; i++) {
 		ck_assert_uint_eq(g.table.vs[i].flags,
 		    IPVS_F_MH_FALLBACK | IPVS_F_PERSISTENT);
 		ck_assert_uint_eq(g.table.vs[i].timeout_sec, 10800);
 	}
-	/* The second tier's table has the places of all, only its own in use. */
-	servers(&g.table.vs[0], text, sizeof(text));
-	ck_assert_str_eq(text, "10.244.1.2:8080/1/1/0 10.244.2.2:8080/0/3/2 "
-	    "10.244.3.2:8081/0/2/0");
 	goal_fini(&g);
 }
 END_TEST
@@ -308,6 +326,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, mark_does_not_depend_on_the_others);
 	tcase_add_test(tc, both_tiers);
 	tcase_add_test(tc, affinity_hashes_the_client_alone);
+	tcase_add_test(tc, affinity_persists_in_both_tiers_where_ports_are_the_same);
 	tcase_add_test(tc, policy_local_has_one_tier_and_local_endpoints);
 	tcase_add_test(tc, where_all_drain_new_ones_get_a_reset);
 	tcase_add_test(tc, no_endpoints_still_has_a_service);
