@@ -19,6 +19,7 @@ import bgp_scenarios
 import demo
 import duplicate_scenarios
 import health_scenarios
+import kind_scenarios
 import l2_scenarios
 import life_scenarios
 import load_scenarios
@@ -50,6 +51,7 @@ def half_of(suite, half):
     end = [name for name, _fn, _family in rows].index("hostile_rules")
     second = [row for each in (
         plane_scenarios,
+        kind_scenarios,
         report_scenarios,
         health_scenarios,
         duplicate_scenarios,
