@@ -66,6 +66,7 @@ class Traffic:
         yield began
         time.sleep(0.3)         # for what comes late
         self.spans.setdefault(what, []).append((began, time.monotonic()))
+        time.sleep(0.05)        # what is under way is not for what comes next to lose
 
     def gaps(self, what):
         return [self.prober.gap_sec(*span) for span in self.spans[what]]
@@ -199,12 +200,12 @@ def link_lost(svc):
         traffic.expect_alive(first)
         until("all nodes to be in service", lambda: in_service(lab), 5, node=first)
     svc.settle()
-    # The nodes share one processor: the heir's turn may come after its neighbours', with
-    # as much to do each.
+    # The three nodes share one processor: the heir's turn may come after its neighbours',
+    # with as much to do each.
     gaps = traffic.gaps("away")
-    if (min(gaps) >= GAP_LIMIT_SEC or statistics.median(gaps) >= 2 * GAP_LIMIT_SEC
+    if (min(gaps) >= GAP_LIMIT_SEC or statistics.median(gaps) >= 3 * GAP_LIMIT_SEC
             or any(traffic.gaps("at rest"))):
-        raise Failed(f"a gap under {ms(GAP_LIMIT_SEC)}, in the median under twice that",
+        raise Failed(f"a gap under {ms(GAP_LIMIT_SEC)}, in the median under thrice that",
                      traffic.gaps_told(), first)
     return (f"{first.name} -> {heir.name}; {traffic.gaps_told()}; {traffic.nconns} "
             "connections alive")
