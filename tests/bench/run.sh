@@ -9,7 +9,7 @@ build=build/${VARIANT:-release}
 results=${BENCH_RESULTS:-build/bench}
 
 packages=
-for need in keepalived ipvsadm bird:bird2 vtysh:frr gobgpd bgpctl:openbgpd exabgp; do
+for need in keepalived ipvsadm iptables bird:bird2 vtysh:frr gobgpd bgpctl:openbgpd exabgp; do
 	PATH=$PATH:/usr/sbin command -v "${need%:*}" >/dev/null || packages="$packages ${need#*:}"
 done
 if [ -n "$packages" ]; then
@@ -58,6 +58,8 @@ for peers in 2 9 99 299 999; do
 	"$build/tests/bench/mesh_bench" "$peers" 10 || [ $? -eq 2 ]
 done
 tests/lab/director.sh --build
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$build/tests/bench/load_tool" \
+	tests/bench/load_tool.c
 
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab tests/bench
@@ -74,6 +76,9 @@ tests/lab/vm.sh -t 1500 -m 3000 -r "$results/director" env \
 	tests/bench/director_bench.py "$PWD/$build/directorctl" /run/lab/results/tables.json
 python3 tests/bench/table.py "$results/lab_bench.json" "$results/many_bench.json" \
 	"$results/alloc.txt"
+echo
+echo "The way through the director, beside IPVS on the node and kube-proxy's iptables rules:"
+in_vm throughput_bench 900
 echo
 echo "A failing owner, beside keepalived; some more minutes."
 in_vm failover 1500
