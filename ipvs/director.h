@@ -35,6 +35,9 @@ enum ipvs_reach {
 enum ipvs_sched { IPVS_SCHED_MH, IPVS_SCHED_RR, IPVS_SCHED_WRR,
 	IPVS_SCHED_WLC, IPVS_SCHED_LC, IPVS_SCHED_SH, IPVS_SCHED_FO };
 
+/* The weight of an endpoint with slow start whose own is 1, when it has all of it. */
+enum { IPVS_RAMP = 100 };
+
 /* What is to become of an endpoint; see life.h for how. */
 enum ipvs_life {
 	IPVS_LIVES,	/* stays, with or without new connections */
@@ -64,6 +67,9 @@ struct ipvs_service {
 	enum ipvs_sched sched;
 	uint32_t affinity_sec;		/* persistence, 0 none */
 	uint32_t drain_sec;		/* for endpoints that leave, 0 none */
+	uint32_t slow_start_sec;	/* for those that come to others, 0 none; of WRR
+					   and WLC: weights are multiplied by
+					   IPVS_RAMP then, and may be up to 100 */
 	bool	is_local_only;		/* externalTrafficPolicy: Local */
 	const struct prefix *source_ranges;	/* n 0: everyone */
 	size_t	nsource_ranges;

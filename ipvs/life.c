@@ -15,11 +15,18 @@ struct life_key {
 	uint8_t	proto;
 };
 
+enum life_phase {
+	PHASE_STARTS,			/* slowly */
+	PHASE_TERMINATES,
+	PHASE_LEFT,			/* nobody wants it */
+};
+
 struct life_entry {
 	struct life_key key;
-	struct mono since;		/* when it was first seen to leave */
-	struct mono until;		/* when it is out; MONO_NEVER where it is */
-	bool	has_left;		/* nobody wants it; else it is terminating */
+	enum life_phase phase;
+	struct mono since;		/* when that was first seen */
+	struct mono until;		/* when it is out, MONO_NEVER where it is; or
+					   when its weight grows next */
 	unsigned round;			/* the last that came across it */
 	UT_hash_handle hh;
 };
@@ -62,10 +69,9 @@ entry_find(const struct run *r, const struct life_key *key)
 	return e;
 }
 
-/* Does it drain still? The clock starts when it is first asked for. */
-static bool
-drains(const struct run *r, const struct ipvs_service *s, const struct life_key *key,
-    bool has_left)
+/* The clock starts when a phase is first asked for. */
+static struct life_entry *
+entry_get(const struct run *r, const struct life_key *key, enum life_phase phase)
 {
 	struct life_entry *e = entry_find(r, key);
 
@@ -73,13 +79,23 @@ drains(const struct run *r, const struct ipvs_service *s, const struct life_key 
 		e = mem_zalloc(sizeof(*e));
 		e->key = *key;
 		e->since = r->now;
-		e->has_left = has_left;
+		e->phase = phase;
 		HASH_ADD(hh, r->life->entries, key, sizeof(e->key), e);
-	} else if (e->has_left && !has_left) {
-		e->since = r->now;	/* back, and leaving again */
-		e->has_left = false;
+	} else if (e->phase != phase) {
+		e->since = r->now;
+		e->phase = phase;
 	}
 	e->round = r->life->round;
+	return e;
+}
+
+/* Does it drain still? */
+static bool
+drains(const struct run *r, const struct ipvs_service *s, const struct life_key *key,
+    enum life_phase phase)
+{
+	struct life_entry *e = entry_get(r, key, phase);
+
 	e->until = mono_add_sec(e->since, s->drain_sec);
 	if (mono_reached(r->now, e->until))
 		e->until = MONO_NEVER;
@@ -97,7 +113,7 @@ stays(const struct run *r, const struct ipvs_service *s, const struct ipvs_endpo
 	if (ep->life == IPVS_LIVES || ep->weight != 0)
 		return true;
 	key_of(s, &ep->ip, ep->port, &key);
-	return drains(r, s, &key, false);
+	return drains(r, s, &key, PHASE_TERMINATES);
 }
 
 static bool
@@ -144,8 +160,8 @@ lingers(const struct run *r, const struct ipvs_service *s, const struct ipvs_rs 
 	key_of(s, &rs->ip, rs->port, &key);
 	e = entry_find(r, &key);
 	if (s->proto == IPPROTO_UDP || s->drain_sec == 0 ||
-	    (e != NULL && !e->has_left) || (was_local(r, &rs->ip) && !is_ours) ||
-	    !drains(r, s, &key, true))
+	    (e != NULL && e->phase == PHASE_TERMINATES) || (was_local(r, &rs->ip) && !is_ours) ||
+	    !drains(r, s, &key, PHASE_LEFT))
 		return false;
 	*ret = (struct ipvs_endpoint){
 		.ip = rs->ip,
@@ -163,6 +179,8 @@ is_settled(const struct ipvs_service *s, const struct ipvs_vs *vs)
 {
 	size_t i, k = 0;
 
+	if (s->slow_start_sec != 0)
+		return false;
 	for (i = 0; i < s->nendpoints; i++) {
 		const struct ipvs_endpoint *ep = &s->endpoints[i];
 
@@ -173,6 +191,65 @@ is_settled(const struct ipvs_service *s, const struct ipvs_vs *vs)
 			k++;
 	}
 	return vs == NULL || k == vs->nrs;
+}
+
+static const struct ipvs_rs *
+server_of(const struct ipvs_vs *vs, const struct ipvs_endpoint *ep)
+{
+	for (size_t i = 0; vs != NULL && i < vs->nrs; i++)
+		if (vs->rs[i].port == ep->port && ip_eq(&vs->rs[i].ip, &ep->ip))
+			return &vs->rs[i];
+	return NULL;
+}
+
+/*
+ * Is there another that serves already, and is to go on? Weights that are no hundredfold
+ * are from before the service had slow start: then all of it is new.
+ */
+static bool
+has_others(const struct ipvs_service *s, const struct ipvs_vs *vs,
+    const struct ipvs_endpoint *ep)
+{
+	for (size_t i = 0; i < s->nendpoints; i++) {
+		const struct ipvs_endpoint *other = &s->endpoints[i];
+		const struct ipvs_rs *rs = server_of(vs, other);
+
+		if (other != ep && other->weight != 0 && rs != NULL &&
+		    rs->weight > other->weight)
+			return true;
+	}
+	return false;
+}
+
+/* The weight of one that serves, of a service with slow start. */
+static uint16_t
+ramped(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs *vs,
+    const struct ipvs_endpoint *ep)
+{
+	const struct ipvs_rs *rs = server_of(vs, ep);
+	uint16_t full = (uint16_t)(ep->weight * IPVS_RAMP), w;
+	int64_t ramp_ns = s->slow_start_sec * NSEC_PER_SEC, step_ns, past_ns;
+	struct life_entry *e;
+	struct life_key key;
+
+	key_of(s, &ep->ip, ep->port, &key);
+	e = entry_find(r, &key);
+	if (e == NULL || e->phase != PHASE_STARTS) {
+		if ((rs != NULL && rs->weight >= full) || !has_others(s, vs, ep))
+			return full;
+		e = entry_get(r, &key, PHASE_STARTS);
+		/* Who has some of its weight began before we did. */
+		if (rs != NULL)
+			e->since = mono_add_ns(r->now, -(ramp_ns / full * rs->weight));
+	}
+	past_ns = mono_sub_ns(r->now, e->since);
+	if (past_ns >= ramp_ns)
+		return full;
+	e->round = r->life->round;
+	step_ns = ramp_ns / IPVS_RAMP;
+	e->until = mono_add_ns(r->now, step_ns > NSEC_PER_SEC ? step_ns : NSEC_PER_SEC);
+	w = (uint16_t)(past_ns / (ramp_ns / full));
+	return w > 0 ? w : 1;
 }
 
 static void
@@ -186,6 +263,8 @@ follow(const struct run *r, const struct ipvs_vs *vs, struct ipvs_service *s)
 		if (!stays(r, s, &s->endpoints[i]))
 			continue;
 		eps[n] = s->endpoints[i];
+		if (s->slow_start_sec != 0 && eps[n].weight != 0)
+			eps[n].weight = ramped(r, s, vs, &s->endpoints[i]);
 		eps[n++].life = IPVS_LIVES;
 	}
 	for (i = 0; i < nrs; i++) {
@@ -229,7 +308,7 @@ sweep(struct life *l, const struct director_update *updates, size_t n)
 	l->ndraining = 0;
 	l->next = MONO_NEVER;
 	HASH_ITER(hh, l->entries, e, next) {
-		bool is_out = e->has_left && e->until.ns == MONO_NEVER.ns;
+		bool is_out = e->phase == PHASE_LEFT && e->until.ns == MONO_NEVER.ns;
 
 		if (e->round != l->round &&
 		    (updates == NULL || is_out || is_any_of(e, updates, n))) {
@@ -237,7 +316,8 @@ sweep(struct life *l, const struct director_update *updates, size_t n)
 			free(e);
 			continue;
 		}
-		l->ndraining += e->until.ns != MONO_NEVER.ns;
+		l->ndraining += e->phase != PHASE_STARTS &&
+		    e->until.ns != MONO_NEVER.ns;
 		l->next = mono_min(l->next, e->until);
 	}
 }
@@ -325,7 +405,7 @@ holds_untold(const struct life *l, const struct director_update *updates, size_t
 	const struct life_entry *e;
 
 	for (e = l->entries; e != NULL; e = e->hh.next) {
-		if (!e->has_left || is_any_of(e, updates, n))
+		if (e->phase != PHASE_LEFT || is_any_of(e, updates, n))
 			continue;
 		for (size_t i = 0; i < n; i++)
 			if (ip_eq(&e->key.vip, &updates[i].is->vip) ||

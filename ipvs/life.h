@@ -1,5 +1,6 @@
 /*
- * life.h - what time makes of endpoints: one that leaves is drained (pure).
+ * life.h - what time makes of endpoints: one that leaves is drained, one that comes
+ * gets its share bit by bit, where that is asked for (pure).
  *
  * The director passes what its caller wants through here before it builds its
  * tables. An endpoint that is terminating, or that the caller no longer names,
@@ -12,9 +13,12 @@
  * terminating keeps its slots; one that has left has none, for a node that starts
  * now knows nothing of it.
  *
+ * With slow_start_sec an endpoint that comes, or comes back, where others serve
+ * begins with a hundredth of its weight, which grows with time to all of it.
+ *
  * Who has left is read off the kernel's table, so a drain outlives the speaker:
  * one that starts drains what it finds there and nobody wants, from the
- * beginning.
+ * beginning, and goes on with a slow start where its weight is.
  */
 #ifndef HERALD_IPVS_LIFE_H
 #define HERALD_IPVS_LIFE_H
@@ -28,9 +32,10 @@ struct life_entry;
 
 /* Zeroed is empty. */
 struct life {
-	struct life_entry *entries;	/* who drains, or did and is out; hashed */
+	struct life_entry *entries;	/* who drains, or did and is out, or starts
+					   slowly; hashed */
 	size_t	ndraining;		/* endpoints that drain, as of the last call */
-	struct mono next;		/* when the next drain ends; MONO_NEVER */
+	struct mono next;		/* when a drain ends or a weight grows; MONO_NEVER */
 	unsigned round;
 };
 

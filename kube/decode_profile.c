@@ -23,6 +23,7 @@ enum {
 	GRPC_SERVICE_MAX = 255,
 	PEM_MAX = 64 << 10,
 	DRAIN_MAX_SEC = 86400,
+	SLOW_START_MAX_SEC = 3600,
 };
 
 static const struct dec_word check_types[] = {
@@ -455,6 +456,24 @@ static const struct dec_word schedulers[] = {
 	{ NULL, 0 },
 };
 
+/* A share that grows is another on each node, so it is not for tables that must agree. */
+static void
+slow_start(struct dec *d, const struct dec_at *spec, struct kube_forwarding_profile *p)
+{
+	struct dec_at at = dec_field(spec, "slowStartSeconds");
+
+	if (at.node == NULL)
+		return;
+	p->slow_start_sec = (uint32_t)dec_int(d, &at, 1, SLOW_START_MAX_SEC, 1);
+	if (p->scheduler != KUBE_SCHED_WRR && p->scheduler != KUBE_SCHED_WLC)
+		dec_fail(d, &at, "takes a scheduler that deals out by weight, and with "
+		    "mh the same on every node; write scheduler wrr or wlc, or remove "
+		    "it");
+	else if (p->mode == KUBE_FORWARD_DELEGATE)
+		dec_fail(d, &at, "says nothing to those who forward in mode delegate; "
+		    "remove it, or write mode tunnel");
+}
+
 void
 dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
@@ -483,6 +502,7 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 		    "scheduled one by one would not come from the VIP; remove it");
 	p->has_drain = drain.node != NULL;
 	p->drain_sec = (uint32_t)dec_int(d, &drain, 0, DRAIN_MAX_SEC, 0);
+	slow_start(d, &spec, p);
 	health_check(d, &check, &p->check);
 	quorum(d, &spec, p);
 	fallback(d, &fall_back, p);

@@ -418,6 +418,7 @@ struct kube_forwarding_profile {
 	enum kube_scheduler scheduler;
 	bool	has_drain;
 	uint32_t drain_sec;		/* has_drain: for endpoints that leave, 0 none */
+	uint32_t slow_start_sec;	/* 0 none; with WRR and WLC only */
 	struct kube_health_check check;
 	uint16_t quorum_up;		/* endpoints it takes to serve; 0: none set */
 	uint16_t quorum_hysteresis;	/* so many fewer before it is lost; < up */

@@ -77,7 +77,8 @@ void plan_settle_delegation(struct plan_ctx *ctx, struct plan *ret);
 /* The scheduler; c may be NULL. */
 enum ipvs_sched plan_sched_of(const struct plan_choice *c);
 
-/* How long its endpoints drain; c may be NULL. */
+/* How long its endpoints take to start, and drain; c may be NULL. */
+uint32_t plan_slow_start_sec_of(const struct plan_choice *c);
 uint32_t plan_drain_sec_of(const struct plan_ctx *ctx, const struct plan_choice *c);
 
 /* Read the weights of nodes; then the weight of one, 1 where it has none. */

@@ -53,6 +53,12 @@ plan_settle_delegation(struct plan_ctx *ctx, struct plan *ret)
 }
 
 uint32_t
+plan_slow_start_sec_of(const struct plan_choice *c)
+{
+	return c != NULL ? c->profile->slow_start_sec : 0;
+}
+
+uint32_t
 plan_drain_sec_of(const struct plan_ctx *ctx, const struct plan_choice *c)
 {
 	return c != NULL && c->profile->has_drain ? c->profile->drain_sec :

@@ -30,74 +30,102 @@ static const struct {
 	uint32_t drain_sec;
 	bool	is_local_only;
 	struct step steps[6];
+	uint32_t slow_start_sec;
 } rows[] = {
 	{ "nothing leaves, nothing happens", IPPROTO_TCP, 30, false,
-	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 9, "1*1L 4*1T", "1*1L 4*1T", 0 } } },
+	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 9, "1*1L 4*1T", "1*1L 4*1T", 0 } }, 0 },
 	{ "no longer wanted: it drains, then it is out",
 	    IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 4*5T", "1*1L 4*5T", 0 }, { 5, "1*1L", "1*1L 4*0T!", 35 },
 	      { 34, "1*1L", "1*1L 4*0T!", 35 }, { 35, "1*1L", "1*1L", 0 },
-	      { 36, "1*1L", "1*1L", 0 } } },
+	      { 36, "1*1L", "1*1L", 0 } }, 0 },
 	{ "behind the others, for it is nothing to the table of mh", IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 4*1T 5*1T", "1*1L 4*1T 5*1T", 0 },
-	      { 5, "1*1L 5*1T", "1*1L 5*1T 4*0T!", 35 } } },
+	      { 5, "1*1L 5*1T", "1*1L 5*1T 4*0T!", 35 } }, 0 },
 	{ "reached as it was", IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 2*1L 7*1M", "1*1L 2*1L 7*1M", 0 },
-	      { 5, "1*1L", "1*1L 2*0L! 7*0M!", 35 } } },
+	      { 5, "1*1L", "1*1L 2*0L! 7*0M!", 35 } }, 0 },
 	{ "it is the last one", IPPROTO_TCP, 30, false,
-	    { { 0, "4*1T", "4*1T", 0 }, { 5, "", "4*0T!", 35 }, { 35, "", "", 0 } } },
+	    { { 0, "4*1T", "4*1T", 0 }, { 5, "", "4*0T!", 35 }, { 35, "", "", 0 } }, 0 },
 	{ "each has its own time", IPPROTO_TCP, 30, false,
 	    { { 0, "4*1T 5*1T", "4*1T 5*1T", 0 }, { 5, "5*1T", "5*1T 4*0T!", 35 },
 	      { 9, "", "5*0T! 4*0T!", 35 }, { 35, "", "5*0T!", 39 },
-	      { 39, "", "", 0 } } },
+	      { 39, "", "", 0 } }, 0 },
 	{ "back before its time: as if nothing had been, and the next time is whole",
 	    IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L", "1*1L 4*0T!", 35 },
-	      { 9, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 20, "1*1L", "1*1L 4*0T!", 50 } } },
+	      { 9, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 20, "1*1L", "1*1L 4*0T!", 50 } }, 0 },
 	{ "no time is set: out at once", IPPROTO_TCP, 0, false,
-	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L", "1*1L", 0 } } },
+	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L", "1*1L", 0 } }, 0 },
 	{ "SCTP has connections, too", IPPROTO_SCTP, 30, false,
-	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L", "1*1L 4*0T!", 35 } } },
+	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L", "1*1L 4*0T!", 35 } }, 0 },
 	{ "UDP has none: who leaves is out at once", IPPROTO_UDP, 30, false,
-	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L", "1*1L", 0 } } },
+	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L", "1*1L", 0 } }, 0 },
 	{ "UDP: who terminates drains", IPPROTO_UDP, 30, false,
 	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 },
 	      { 5, "1*1L 4*0Td", "1*1L 4*0T", 35 }, { 35, "1*1L 4*0Td", "1*1L", 0 },
-	      { 90, "1*1L 4*0Td", "1*1L", 0 } } },
+	      { 90, "1*1L 4*0Td", "1*1L", 0 } }, 0 },
 	{ "gone is gone, though it is named", IPPROTO_UDP, 30, false,
-	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L 4*0Tx", "1*1L", 0 } } },
+	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L 4*0Tx", "1*1L", 0 } }, 0 },
 	{ "terminating: drains, and is out at the end of its time", IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 },
 	      { 5, "1*1L 4*0Td", "1*1L 4*0T", 35 },
-	      { 35, "1*1L 4*0Td", "1*1L", 0 }, { 99, "1*1L 4*0Td", "1*1L", 0 } } },
+	      { 35, "1*1L 4*0Td", "1*1L", 0 }, { 99, "1*1L 4*0Td", "1*1L", 0 } }, 0 },
 	{ "terminating, then no longer there: its pod has ended", IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 },
-	      { 5, "1*1L 4*0Td", "1*1L 4*0T", 35 }, { 9, "1*1L", "1*1L", 0 } } },
+	      { 5, "1*1L 4*0Td", "1*1L 4*0T", 35 }, { 9, "1*1L", "1*1L", 0 } }, 0 },
 	{ "terminating, but it serves for want of a better: no end to that",
 	    IPPROTO_TCP, 30, false,
 	    { { 0, "4*1T", "4*1T", 0 }, { 5, "4*1Td", "4*1T", 0 },
-	      { 99, "4*1Td", "4*1T", 0 }, { 100, "1*1L 4*0Td", "1*1L 4*0T", 130 } } },
+	      { 99, "4*1Td", "4*1T", 0 }, { 100, "1*1L 4*0Td", "1*1L 4*0T", 130 } }, 0 },
 	{ "not ready is not leaving", IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { 5, "1*1L 4*0T", "1*1L 4*0T", 0 },
-	      { 99, "1*1L 4*0T", "1*1L 4*0T", 0 } } },
+	      { 99, "1*1L 4*0T", "1*1L 4*0T", 0 } }, 0 },
 	{ "a pod of this node that is no more has nobody to go on with",
 	    IPPROTO_TCP, 30, false,
-	    { { 0, "1*1L 2*1L", "1*1L 2*1L", 0 }, { 5, "1*1L -2", "1*1L", 0 } } },
+	    { { 0, "1*1L 2*1L", "1*1L 2*1L", 0 }, { 5, "1*1L -2", "1*1L", 0 } }, 0 },
 	{ "and if that is seen later, it ends then", IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 2*1L", "1*1L 2*1L", 0 }, { 5, "1*1L", "1*1L 2*0L!", 35 },
-	      { 6, "1*1L -2", "1*1L", 0 } } },
+	      { 6, "1*1L -2", "1*1L", 0 } }, 0 },
 	{ "policy Local: this node's drain, the others' are not in its table",
 	    IPPROTO_TCP, 30, true,
 	    { { 0, "1*1L 2*1L 4*1T", "1*1L 2*1L 4*1T", 0 },
-	      { 5, "1*1L", "1*1L 2*0L!", 35 } } },
+	      { 5, "1*1L", "1*1L 2*0L!", 35 } }, 0 },
 	{ "a restart: who drains begins again, and is known by the table alone",
 	    IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 2*1L 4*3T", "1*1L 2*1L 4*3T", 0 },
 	      { 5, "1*1L", "1*1L 2*0L! 4*0T!", 35 }, { RESTART, "", "", 0 },
-	      { 20, "1*1L", "1*1L 2*0L! 4*0T!", 50 }, { 50, "1*1L", "1*1L", 0 } } },
+	      { 20, "1*1L", "1*1L 2*0L! 4*0T!", 50 }, { 50, "1*1L", "1*1L", 0 } }, 0 },
+	{ "slow start: one that comes to others, by and by; weights are a hundredfold",
+	    IPPROTO_TCP, 30, false,
+	    { { 0, "1*1L 2*2L", "1*100L 2*200L", 0 },
+	      { 5, "1*1L 2*2L 4*2T", "1*100L 2*200L 4*1T", 6 },
+	      { 6, "1*1L 2*2L 4*2T", "1*100L 2*200L 4*20T", 7 },
+	      { 14, "1*1L 2*2L 4*2T", "1*100L 2*200L 4*180T", 15 },
+	      { 15, "1*1L 2*2L 4*2T", "1*100L 2*200L 4*200T", 0 } }, 10 },
+	{ "slow start: where nobody else serves there is nobody to spare it",
+	    IPPROTO_TCP, 30, false,
+	    { { 0, "4*0T", "4*0T", 0 }, { 5, "1*1L 4*0T", "1*100L 4*0T", 0 } }, 10 },
+	{ "slow start: who was out starts again", IPPROTO_TCP, 30, false,
+	    { { 0, "1*1L 4*1T", "1*100L 4*100T", 0 }, { 5, "1*1L 4*0T", "1*100L 4*0T", 0 },
+	      { 6, "1*1L 4*1T", "1*100L 4*1T", 7 }, { 11, "1*1L 4*1T", "1*100L 4*50T", 12 },
+	      { 12, "1*1L 4*0T", "1*100L 4*0T", 0 },
+	      { 13, "1*1L 4*1T", "1*100L 4*1T", 14 } }, 10 },
+	{ "slow start: a hundredth takes a minute, so that long for each",
+	    IPPROTO_TCP, 30, false,
+	    { { 0, "1*1L", "1*100L", 0 }, { 60, "1*1L 4*1T", "1*100L 4*1T", 90 },
+	      { 120, "1*1L 4*1T", "1*100L 4*2T", 150 } }, 3000 },
+	{ "slow start: a restart goes on where the weight is", IPPROTO_TCP, 30, false,
+	    { { 0, "1*1L", "1*100L", 0 }, { 5, "1*1L 4*1T", "1*100L 4*1T", 6 },
+	      { 10, "1*1L 4*1T", "1*100L 4*50T", 11 }, { RESTART, "", "", 0 },
+	      { 20, "1*1L 4*1T", "1*100L 4*50T", 21 },
+	      { 25, "1*1L 4*1T", "1*100L 4*100T", 0 } }, 10 },
+	{ "slow start: who leaves meanwhile drains", IPPROTO_TCP, 30, false,
+	    { { 0, "1*1L", "1*100L", 0 }, { 5, "1*1L 4*1T", "1*100L 4*1T", 6 },
+	      { 6, "1*1L", "1*100L 4*0T!", 36 } }, 10 },
 	{ "left while no speaker was there", IPPROTO_TCP, 30, false,
 	    { { 0, "1*1L 4*1T", "1*1L 4*1T", 0 }, { RESTART, "", "", 0 },
-	      { 20, "1*1L", "1*1L 4*0T!", 50 } } },
+	      { 20, "1*1L", "1*1L 4*0T!", 50 } }, 0 },
 };
 
 static struct ip
@@ -193,7 +221,8 @@ take_step(const char *why, const struct step *st, struct life *l, struct goal *h
 	ck_assert_msg(l->next.ns == (st->next_sec == 0 ? MONO_NEVER.ns :
 	    (st->next_sec + 1) * NSEC_PER_SEC), "%s, at %d s: next %jd", why,
 	    st->at_sec, (intmax_t)l->next.ns);
-	ck_assert_msg((l->ndraining == 0) == (st->next_sec == 0), "%s", why);
+	ck_assert_msg((l->ndraining == 0) == (st->next_sec == 0 ||
+	    (s.slow_start_sec != 0 && strchr(st->expect, '!') == NULL)), "%s", why);
 	goal_fini(have);
 	*have = (struct goal){ 0 };
 	goal_build(&got, NULL, 0, have);
@@ -203,7 +232,8 @@ take_step(const char *why, const struct step *st, struct life *l, struct goal *h
 START_TEST(step_by_step)
 {
 	struct ipvs_service s = { .vip = addr(0xff), .proto = rows[_i].proto, .port = 80,
-		.drain_sec = rows[_i].drain_sec, .name = "d/s:80",
+		.drain_sec = rows[_i].drain_sec,
+		.slow_start_sec = rows[_i].slow_start_sec, .name = "d/s:80",
 		.is_local_only = rows[_i].is_local_only };
 	struct life l = { 0 };
 	struct goal have = { 0 };
@@ -255,6 +285,30 @@ START_TEST(services_are_apart)
 	life_apply(&l, &want, &have, (struct mono){ 2 * NSEC_PER_SEC }, &a, &got);
 	ck_assert(got.nservices == 2 && l.ndraining == 1);
 	ck_assert_int_eq(l.next.ns, 61 * NSEC_PER_SEC);
+	arena_fini(&a);
+	goal_fini(&have);
+	life_fini(&l);
+}
+END_TEST
+
+/* A service that gets slow start while it serves: its weights go up together. */
+START_TEST(slow_start_is_new)
+{
+	struct ipvs_endpoint eps[2] = { { .ip = addr(1), .port = 80, .weight = 1 },
+		{ .ip = addr(2), .port = 80, .weight = 3 } };
+	struct ipvs_service s = { .vip = addr(0xff), .proto = IPPROTO_TCP, .port = 80,
+		.endpoints = eps, .nendpoints = 2 };
+	struct director_want want = { .services = &s, .nservices = 1 }, got;
+	struct goal have = { 0 };
+	struct life l = { 0 };
+	struct arena a = { 0 };
+
+	goal_build(&want, NULL, 0, &have);
+	s.slow_start_sec = 10;
+	life_apply(&l, &want, &have, (struct mono){ NSEC_PER_SEC }, &a, &got);
+	ck_assert_uint_eq(got.services[0].endpoints[0].weight, 100);
+	ck_assert_uint_eq(got.services[0].endpoints[1].weight, 300);
+	ck_assert_int_eq(l.next.ns, MONO_NEVER.ns);
 	arena_fini(&a);
 	goal_fini(&have);
 	life_fini(&l);
@@ -409,6 +463,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, updated_is_applied, 0, 4);
 	tcase_add_loop_test(tc, step_by_step, 0, nitems(rows));
 	tcase_add_test(tc, services_are_apart);
+	tcase_add_test(tc, slow_start_is_new);
 }
 
 TEST_MAIN("ipvs/life", fill)

@@ -25,7 +25,7 @@ static const char full[] = PROFILE("'serviceSelectors':[{'matchLabels':{'app':'x
     "'jitterPercent':0,'initialState':'down','http':{'path':'/healthz?x=1',"
     "'host':'shop.example:8443','statuses':['200-299','304'],'bodyRegex':'^(ok|fine)$'},"
     "'tls':{'serverName':'shop.example'}},'quorum':{'up':3,'hysteresis':1},"
-    "'drainSeconds':90,"
+    "'drainSeconds':90,'slowStartSeconds':30,"
     "'fallback':[{'address':'192.0.2.80','port':8080},"
     "{'address':'2001:db8::80'}]");
 
@@ -50,7 +50,7 @@ START_TEST(everything)
 	ck_assert_str_eq(c->body_regex, "^(ok|fine)$");
 	ck_assert_str_eq(c->tls_name, "shop.example");
 	ck_assert_ptr_null(c->tls_ca);
-	ck_assert(p->has_drain && p->drain_sec == 90);
+	ck_assert(p->has_drain && p->drain_sec == 90 && p->slow_start_sec == 30);
 	ck_assert(p->quorum_up == 3 && p->quorum_hysteresis == 1);
 	ck_assert_uint_eq(p->nfallback, 2);
 	ck_assert_str_eq(IP_STR(&p->fallback[1].ip), "2001:db8::80");
@@ -66,7 +66,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(o->profile.check.type, KUBE_CHECK_NONE);
 	ck_assert_int_eq(o->profile.mode, KUBE_FORWARD_TUNNEL);
 	ck_assert_int_eq(o->profile.scheduler, KUBE_SCHED_MH);
-	ck_assert(!o->profile.has_drain);
+	ck_assert(!o->profile.has_drain && o->profile.slow_start_sec == 0);
 	kube_object_free(o);
 
 	o = decode(CHECK("'type':'http'"));
@@ -115,6 +115,13 @@ static const struct {
 } refusals[] = {
 	{ "what cannot be had", PROFILE("'onePacket':true"),
 	    "spec.onePacket: true: cannot be had: replies to packets that are" },
+	{ "a slow start with mh", PROFILE("'slowStartSeconds':30"),
+	    "spec.slowStartSeconds: 30: takes a scheduler that deals out by weight" },
+	{ "a slow start of none", PROFILE("'scheduler':'wrr','slowStartSeconds':0"),
+	    "spec.slowStartSeconds: 0: a whole number from 1 to 3600" },
+	{ "a slow start of what others forward", PROFILE("'mode':'delegate',"
+	    "'scheduler':'wrr','slowStartSeconds':30"),
+	    "spec.slowStartSeconds: 30: says nothing to those who forward" },
 	{ "a drain of more than a day", PROFILE("'drainSeconds':86401"),
 	    "spec.drainSeconds: 86401: a whole number from 0 to 86400" },
 	{ "a drain of what others forward",

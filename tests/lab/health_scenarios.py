@@ -83,9 +83,11 @@ class Checked:
         return all(c["up"] for c in seen.values()) or Not(f"{seen}")
 
     def weights(self, node, key=None):
-        """[(address, weight)] in the order of the kernel's table."""
-        key = key or self.key
-        return [(d.ip, d.weight) for d in ipvs_table(node.director, key).get(key, [])]
+        """[(address, weight)] in the order of the kernel's table, but for what drains
+        since an earlier scenario."""
+        key, own = key or self.key, {self.svc.pod_ip(p) for p in self.svc.members}
+        return [(d.ip, d.weight) for d in ipvs_table(node.director, key).get(key, [])
+                if d.weight or d.ip in own]
 
     def are_all_up(self):
         for node in self.lab.nodes:

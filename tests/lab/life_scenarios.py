@@ -6,6 +6,7 @@ import select
 import socket
 import time
 
+import echo
 import objects
 from health_scenarios import set_pod
 from ipvs import ipvs_table
@@ -225,34 +226,50 @@ def udp_moves_on(svc):
     """UDP flows of an endpoint that leaves the slice, that is not ready, or whose check
     fails, move to others at once, though their sockets stay the same."""
     told = []
-    check = {"type": "udp", "udp": {"send": "well?"}, "intervalMilliseconds": 200,
-             "timeoutMilliseconds": 50, "fall": 2, "rise": 2}
+    check = {"type": "udp", "port": echo.UDP_PORT, "udp": {"send": "well?"},
+             "intervalMilliseconds": 200, "timeoutMilliseconds": 50, "fall": 2, "rise": 2}
     for what, spec, act, undo in (
             ("left", {}, lambda pods: svc.write_slice(
                 [m for m in svc.members if m not in pods]), None),
             ("not ready", {}, lambda pods: svc.lab.objects.put(unready_slice(svc, pods)), None),
             ("dead", {"healthCheck": check}, lambda pods: set_pods(pods, False),
              lambda pods: set_pods(pods, True))):
-        with Profiled(svc, **spec) as p:
-            pods, flows = p.victims(), Flows(p.vip, 40)
-            stay = {s for s, pod in flows.pods.items() if pod not in pods}
-            if spec:
-                until("the endpoints to be checked", lambda: all(len(s.status().get(
-                    "checks", [])) >= 2 for s in svc.lab.speakers.values()), 5)
-                time.sleep(0.5)     # each has had its first verdicts
-            since = act(pods)
-            try:
-                took = flows.until_off(pods, since)
-                moved = [s for s, pod in flows.ask().items()
-                         if s in stay and pod != flows.pods[s]]
-            finally:
-                if undo:
-                    undo(pods)
-            if moved:
-                raise Failed("flows to other pods to stay", f"{len(moved)} moved", p.owner)
-            told.append(f"{what}: {len(flows.socks) - len(stay)} flows after {ms(took)}")
-            flows.close()
+        for _attempt in range(3):
+            deaths = bfd_changes(svc)
+            n, took, moved = move_on(svc, spec, act, undo)
+            # A busy machine may take a node for dead, whose flows move then as well.
+            if not moved or bfd_changes(svc) == deaths:
+                break
+        if moved:
+            raise Failed("flows to other pods to stay", f"{what}: {moved} moved")
+        told.append(f"{what}: {n} flows after {ms(took)}")
     return "; ".join(told)
+
+
+def move_on(svc, spec, act, undo):
+    """How many flows were due to move; seconds until they had; how many others did."""
+    with Profiled(svc, **spec) as p:
+        pods, flows = p.victims(), Flows(p.vip, 40)
+        stay = {s for s, pod in flows.pods.items() if pod not in pods}
+        if spec:
+            until("the endpoints to be checked", lambda: all(len(s.status().get(
+                "checks", [])) >= 2 for s in svc.lab.speakers.values()), 5)
+            time.sleep(0.5)     # each has had its first verdicts
+        since = act(pods)
+        try:
+            took = flows.until_off(pods, since)
+            now = flows.ask()
+        finally:
+            if undo:
+                undo(pods)
+        moved = [s for s, pod in now.items() if s in stay and pod != flows.pods[s]]
+        flows.close()
+        return len(flows.socks) - len(stay), took, len(moved)
+
+
+def bfd_changes(svc):
+    return sum(v for s in svc.lab.speakers.values() for k, v in s.metrics().items()
+               if k.startswith("herald_bfd_state_changes_total"))
 
 
 def unready_slice(svc, pods):
@@ -266,3 +283,34 @@ def unready_slice(svc, pods):
 
 def set_pods(pods, is_up):
     return max(set_pod(pod, is_up) for pod in pods)
+
+
+SLOW_START_SEC, NSHARE = 12, 140
+
+
+@scenario(4, 6)
+def slow_start(svc):
+    """With slowStartSeconds and wrr, an endpoint that comes to others gets hardly any
+    connections at first, and its whole share in the end."""
+    spare = "n2-c"
+    with Profiled(svc, scheduler="wrr", slowStartSeconds=SLOW_START_SEC) as p:
+        key = ("TCP", p.vip, TCP_PORT)
+        until("weights of 100", lambda: set(p.weights(p.owner, p.members, key).values())
+              == {100}, 5, node=p.owner)
+        since = svc.write_slice([*p.members, spare])
+        until(f"{spare} to be there", lambda: p.weights(p.owner, [spare], key), 5, node=p.owner)
+        shares, weights = [], []
+        for at in (0, SLOW_START_SEC + 2):
+            time.sleep(max(0, since + at - time.monotonic()))
+            weights.append(p.weights(p.owner, [spare], key)[spare])
+            conns = Connections("client", p.vip, TCP_PORT, NSHARE)
+            conns.close()
+            if conns.errors:
+                raise Failed(f"{NSHARE} connections", f"{conns.errors}", p.owner)
+            shares.append(conns.by_pod().get(spare, 0))
+        fair = NSHARE / 7
+        if weights[1] != 100 or shares[0] > fair / 3 or not fair / 2 < shares[1] < fair * 2:
+            raise Failed(f"a share well under {fair:.0f} of {NSHARE} at first, about that in the "
+                         "end, with weight 100", f"{shares}, weights {weights}", p.owner)
+        return (f"of {NSHARE} connections {shares[0]} at weight {weights[0]}, {shares[1]} at "
+                f"weight {weights[1]} after {SLOW_START_SEC} s (even share {fair:.0f})")
