@@ -360,10 +360,12 @@ def too_big_told(at):
     return int(dict(zip(*v4))["OutDestUnreachs"]) + int(v6["Icmp6OutPktTooBigs"])
 
 
-def far_clients(vip, n):
-    """Addresses of the client beyond the router, n of them."""
+def far_clients(vip, first, n):
+    """Addresses of the client beyond the router, n of them. For each test its own: what
+    fits the way to one is remembered for ten minutes."""
     is_v6 = ":" in vip
-    sources = [f"fd00:f::1:{i}" if is_v6 else f"203.0.113.{i}" for i in range(110, 110 + n)]
+    sources = [f"fd00:f::1:{i}" if is_v6 else f"203.0.113.{i}"
+               for i in range(first, first + n)]
     ip_batch("far", [f"addr replace {a}/{64 if is_v6 else 24} dev eth0" +
                      (" nodad" if is_v6 else "") for a in sources])
     return sources
@@ -375,7 +377,7 @@ def path_mtu_is_found_by_any_way_in(lab, vip):
     the router says of it comes to a VIP, at whichever node that is."""
     lab.want(Svc(lab.endpoints(vip), vip))
     ip_batch("router", ["link set eth1 mtu 1300"])
-    sources = far_clients(vip, 30)
+    sources = far_clients(vip, 110, 30)
     blob = bytes(range(256)) * 64       # 16 kB
     before = too_big_told("router")
     try:
@@ -441,7 +443,7 @@ def answers_fit_a_smaller_path(lab, vip):
     """Datagrams of a client who knows that its link takes 1280 bytes, as the endpoints do
     not: what the router tells of the first answer comes in by a node of its own."""
     lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
-    sources = iter(far_clients(vip, 18))
+    sources = iter(far_clients(vip, 140, 18))
     gateway = "fd00:f::1" if ":" in vip else "203.0.113.1"
     before, pods = too_big_told("router"), Counter()
     try:
