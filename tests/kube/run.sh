@@ -43,6 +43,15 @@ run() {
 	return $status
 }
 # Both parts end with their own count.
-run "$@" | awk '/^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3; next }
-	{ print; fflush() }
-	END { printf "%d passed, %d failed\n", passed, failed }'
+run "$@" | {
+	passed=0 failed=0
+	while IFS= read -r line; do
+		if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+			passed=$((passed + BASH_REMATCH[1]))
+			failed=$((failed + BASH_REMATCH[2]))
+		else
+			printf '%s\n' "$line"
+		fi
+	done
+	echo "$passed passed, $failed failed"
+}
