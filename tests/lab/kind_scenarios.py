@@ -93,11 +93,11 @@ UDP = ("udp", "UDP", 7, 9090)
 
 
 def clients_of(svc, n):
-    """More addresses of the client's."""
+    """More addresses of the client's, which it takes only where asked to."""
     is_v6 = svc.family == "IPv6"
     clients = [f"fd00:a::2:{i}" if is_v6 else f"10.0.0.{i}" for i in range(150, 150 + n)]
     ip_batch("client", [f"addr replace {c}/{128 if is_v6 else 32} dev eth0" +
-                        (" nodad" if is_v6 else "") for c in clients])
+                        (" nodad preferred_lft 0" if is_v6 else "") for c in clients])
     return clients
 
 

@@ -124,8 +124,11 @@ def masquerade_mode(svc):
     if sorted(conns.by_pod()) != sorted(svc.members):
         raise Failed("all pods to be reached", f"{conns.by_pod()}", owner)
     use_profile(svc, None)
-    until("tunnels again", lambda: "Tunnel" in {d.forward for d in ipvs_table(
-        owner.director, key).get(key, ())}, 5, node=owner)
+    for node in svc.lab.nodes:
+        nothers = sum(not member.startswith(node.name) for member in svc.members)
+        until(f"tunnels again on {node.name}", lambda n=node, k=nothers: [
+            d.forward for d in ipvs_table(n.director, key)[key]].count("Tunnel") == k, 5,
+            node=node)
     if set(flows(svc, vip).seen_ip.values()) != {svc.client_ip}:
         raise Failed("all pods to see the client again", "they do not", owner)
     return f"{len(conns.socks)} connections by wrr and NAT"
