@@ -130,7 +130,7 @@ test: deps
 
 ## lab: data-plane and failover tests with packets, in a virtual machine
 lab: all
-	$(Q)tests/lab/all.sh
+	$(Q)MAKEFLAGS= tests/lab/all.sh
 
 ## kube: tests against a real Kubernetes API server
 kube: all

@@ -387,7 +387,7 @@ bfd_tx(struct bfd *s, struct mono now, uint8_t buf[BFD_PKT_MAX])
 		return 0;
 	}
 	s->counts.tx++;
-	if (s->nunrefused < UINT8_MAX)
+	if (s->nunrefused < UINT16_MAX)
 		s->nunrefused++;
 	return encode(s, flags, buf);
 }
@@ -488,8 +488,10 @@ bfd_refused(struct bfd *s, const uint8_t *buf, size_t len)
 bool
 bfd_is_refused(const struct bfd *s)
 {
-	return s->state != BFD_UP && s->nrefused > 0 &&
-	    s->nunrefused <= s->conf.detect_mult;
+	uint32_t most = max_u32(s->conf.detect_mult,
+	    BFD_REFUSAL_HOLD_US / desired_tx_us(s));
+
+	return s->state != BFD_UP && s->nrefused > 0 && s->nunrefused <= most;
 }
 
 uint32_t

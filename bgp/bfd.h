@@ -45,6 +45,12 @@ enum {
 	 */
 	BFD_REFUSALS_DOWN = 2,
 
+	/*
+	 * Hosts limit how often they refuse, Linux after six times to once a second
+	 * (icmp_ratelimit): without a refusal for this long, there is no host.
+	 */
+	BFD_REFUSAL_HOLD_US = 2500000,
+
 	BFD_KEYS_MAX	= 4,
 };
 
@@ -124,7 +130,7 @@ struct bfd {
 	struct bfd_echo echo;		/* runs while up, if it is wanted and taken */
 
 	uint8_t	nrefused;		/* refusals since rx_last, saturating */
-	uint8_t	nunrefused;		/* packets sent since the last, saturating */
+	uint16_t nunrefused;		/* packets sent since the last, saturating */
 	struct bfd_counts counts;
 };
 
@@ -197,7 +203,10 @@ void bfd_admin_up(struct bfd *s);
  */
 int bfd_refused(struct bfd *s, const uint8_t *buf, size_t len);
 
-/* Down, and the peer's host still refuses what we send. */
+/*
+ * Down, and the peer's host still refuses what we send: it has within
+ * BFD_REFUSAL_HOLD_US, or detect_mult packets where these take longer.
+ */
 bool bfd_is_refused(const struct bfd *s);
 
 /*

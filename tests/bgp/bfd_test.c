@@ -594,6 +594,34 @@ START_TEST(refusal)
 }
 END_TEST
 
+/* Who asks ten times a second hears of six, and then of one a second. */
+START_TEST(refusals_are_rationed)
+{
+	struct bfd_conf conf = conf_of(OURS);
+	struct bfd_pkt p = theirs(BFD_DOWN);
+	uint8_t quote[BFD_PKT_MAX];
+	struct mono now = T0;
+	struct bfd s;
+	size_t len;
+
+	conf.min_tx_us = conf.slow_tx_us = 100000;
+	s = session(&conf, BFD_DOWN);
+	p.my_discr = OURS;
+	p.your_discr = 0;
+	len = bfd_pkt_encode(&p, quote);
+	for (int i = 0; i < 60; i++) {
+		now = mono_add_ms(now, 100);
+		tx_all(&s, now);
+		if (i < 6 || i % 10 == 0)
+			ck_assert_int_eq(bfd_refused(&s, quote, len), 0);
+		ck_assert_msg(bfd_is_refused(&s), "packet %d", i);
+	}
+	for (int i = 0; i < 40; i++)
+		tx_all(&s, now = mono_add_ms(now, 100));
+	ck_assert(!bfd_is_refused(&s));
+}
+END_TEST
+
 /* No loss, no clock: what two sessions say to each other until both are up. */
 START_TEST(three_way_handshake)
 {
@@ -652,6 +680,7 @@ main(void)
 	tcase_add_test(tc, stray_and_malformed_change_nothing);
 	tcase_add_test(tc, late_timer_forgives_once);
 	tcase_add_loop_test(tc, refusal, 0, nitems(refusals));
+	tcase_add_test(tc, refusals_are_rationed);
 	tcase_add_test(tc, three_way_handshake);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

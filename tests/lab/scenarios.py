@@ -241,8 +241,9 @@ def speaker_restart(svc):
         until("probes to be answered", lambda: len(prober.answered) > 20, 5)
         since = time.monotonic()
         speaker.kill()
-        # Long enough for its peers to notice, and to act if they mean to.
-        until("a second to pass", lambda: time.monotonic() - since > 1, 2)
+        # Long enough for its peers to notice, and to act if they mean to; and for its
+        # host, which refuses for it, to do so no more than once a second.
+        until("three seconds to pass", lambda: time.monotonic() - since > 3, 4)
         speaker.start()
         svc.settle()
         until(f"{owner.name} to own {vip} again",
