@@ -49,22 +49,25 @@ def half_of(suite, half):
         return rows[:end] + beside_scenarios.SCENARIOS + proxy_scenarios.SCENARIOS + rows[end:]
     always = [row for row in rows if row[0] in suite.ALWAYS]
     end = [name for name, _fn, _family in rows].index("hostile_rules")
-    second = [row for each in (
-        plane_scenarios,
+
+    def rows_of(*modules):
+        return [row for each in modules for row in each.SCENARIOS]
+
+    middle = rows_of(plane_scenarios, report_scenarios)
+    second = rows_of(
         kind_scenarios,
-        report_scenarios,
         health_scenarios,
         duplicate_scenarios,
         life_scenarios,
         l2_scenarios,
         move_scenarios,
         load_scenarios,
-        survival) for row in each.SCENARIOS]
-    last = bgp_scenarios.SCENARIOS + scale_scenarios.SCENARIOS
+        survival)
+    last = rows_of(bgp_scenarios, scale_scenarios)
     return {
-        "first": rows + last,
+        "first": rows[:end] + middle + rows[end:] + last,
         "second": always + second + [rows[end]],
-        None: rows[:end] + second + rows[end:] + last,
+        None: rows[:end] + middle + second + rows[end:] + last,
     }[half]
 
 
