@@ -86,7 +86,7 @@ def main():
         print("  ".join(f"{v:<{w}}" for v, w in zip(r, wide)).rstrip())
     over = [f"{kind}, {name}" for name, _make, bound in survival.EVENTS for kind in kinds
             if kind.startswith("tunnel-mh") for _n, due, alive in [figures[name][kind]]
-            if alive < due * (1 - bound)]
+            if alive < survival.least(due, bound)]
     for what in over:
         print(f"tunnel and mh lose more than they may: {what}")
     return 1 if over else 0
