@@ -427,6 +427,16 @@ def hostile_rules(svc):
     return "0 packets in DNAT, masquerade and INVALID-drop on 3 nodes, IPv4 and IPv6"
 
 
+def never_translated(svc):
+    """As hostile_rules, after nodes, pods and connections have died: their last packets
+    belong to no connection, but nobody's NAT has caught one."""
+    for node in svc.lab.nodes:
+        counts = topology.hostile_counts(node)
+        if counts["kube_proxy_dnat"] or counts["cni_masquerade"]:
+            raise Failed("no packet in DNAT and masquerade", f"{counts}", node)
+    return "0 packets in DNAT and masquerade on 3 nodes, IPv4 and IPv6"
+
+
 @scenario(4, 6)
 def service_deleted(svc):
     """A deleted Service falls silent and leaves nothing behind.
