@@ -138,7 +138,7 @@ kube: all
 
 ## node: the image and the manifests on a real kubelet and containerd
 .PHONY: node version
-node:
+node: deps
 	$(Q)tests/kube/node.sh
 version:
 	@echo $(VERSION)

@@ -8,7 +8,8 @@ packages='build-essential gcc make pkg-config git
 	libnl-route-3-dev libev-dev check libyaml-dev libmicrohttpd-dev
 	libnftables-dev uthash-dev libssl-dev libcap-ng-dev libseccomp-dev
 	qemu-system-x86 busybox-static kmod cpio
-	iproute2 iptables ipset conntrack iputils-arping ndisc6 procps nftables ipvsadm python3 tcpdump tshark
+	iproute2 iptables ipset conntrack iputils-arping ndisc6 procps nftables
+	ipvsadm python3 tcpdump tshark
 	python3-grpcio dnsmasq-base openssl
 	shellcheck'
 

@@ -17,6 +17,11 @@ need buildah buildah
 need debootstrap debootstrap
 need iptables iptables
 need conntrack conntrack
+if ! tests/kube/build-apiserver.sh --cached >/dev/null; then
+	need jq jq
+	need rsync rsync
+	need dpkg-source dpkg-dev
+fi
 if [ -n "$packages" ]; then
 	say "installing$packages"
 	apt-get update -qq
