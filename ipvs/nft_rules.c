@@ -36,13 +36,17 @@ struct family {
 	const char *self;	/* the director's address */
 	const char *tunnel_if;
 	unsigned headers;	/* TCP, IP and a tunnel's IP header */
+	const char *inner_tcp;	/* a tunnel packet that carries TCP, without IP options */
+	const char *inner_flags; /* and that segment's flags */
 };
 
 static const struct family families[] = {
 	{ 4, "ip", "ip protocol 4", "ip hdrlength 5 @nh,288,32", DIRECTOR_SELF4,
-	    DIRECTOR_TUNNEL4, 20 + 20 + 20 },
+	    DIRECTOR_TUNNEL4, 20 + 20 + 20,
+	    "ip protocol 4 @th,0,8 0x45 @th,72,8 6", "@th,264,8" },
 	{ 6, "ip6", "ip6 nexthdr 41", "@nh,512,128", DIRECTOR_SELF6,
-	    DIRECTOR_TUNNEL6, 20 + 40 + 40 },
+	    DIRECTOR_TUNNEL6, 20 + 40 + 40,
+	    "ip6 nexthdr 41 @th,48,8 6", "@th,424,8" },
 };
 
 /* A rule per family: print fmt with f's words, both times. */
@@ -265,6 +269,35 @@ director_cut(FILE *o, const struct nft_rules *r)
 }
 
 /*
+ * IPVS finds an open connection before it looks at marks, so one that this node
+ * tunnelled while the VIP was its own still goes to the endpoint chosen then, now
+ * that it comes by tunnel itself. In mid-stream that is as it should be. A SYN, though,
+ * comes of a client's port used again: what it meets is left over from an earlier
+ * connection, whose end went by another node, and two nodes with such leftovers
+ * would send it to and fro until its TTL ends.
+ *
+ * So the SYN is made an end of that connection, at which IPVS lets the next SYN choose
+ * anew (conn_reuse_mode; the client repeats it after a second). The flags tell how
+ * often it has been sent back: nobody sends FIN without ACK. The third time it has
+ * been where it came from. Its checksum, no longer right, keeps it from endpoints.
+ */
+static void
+director_forget(FILE *o)
+{
+	fputs("\tchain forget {\n"
+	    "\t\ttype filter hook output priority mangle\n"
+	    "\t\tmeta mark 0 accept\n", o);
+	EACH_FAMILY(f) {
+		fprintf(o, "\t\t%s %s 0x29 drop\n", f->inner_tcp, f->inner_flags);
+		fprintf(o, "\t\t%s %s 0x01 %s set 0x29\n", f->inner_tcp,
+		    f->inner_flags, f->inner_flags);
+		fprintf(o, "\t\t%s %s & 0x17 == 0x02 counter %s set 0x01\n",
+		    f->inner_tcp, f->inner_flags, f->inner_flags);
+	}
+	fputs("\t}\n", o);
+}
+
+/*
  * What clients send travels through a tunnel, so they are told, by the
  * SYN-ACK, to leave room for its header. nft only ever lowers the value.
  */
@@ -304,6 +337,7 @@ write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
 		director_steer(o);
 		director_refuse(o, r);
 		director_cut(o, r);
+		director_forget(o);
 		director_out(o, r);
 	}
 	fputs("}\n", o);

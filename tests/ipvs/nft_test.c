@@ -363,6 +363,11 @@ static const struct {
 	{ "what came whole out of a tunnel is cut: larger than the node's links",
 	    NFT_DIRECTOR, "meta nfproto ipv6 meta l4proto != 6 meta mark != 0 meta length"
 	    " > 1400 meta mark set 0xffffffff", true },
+	{ "a SYN on its way back through a tunnel ends what it met, once", NFT_DIRECTOR,
+	    "ip protocol 4 @th,0,8 0x45 @th,72,8 6 @th,264,8 & 0x17 == 0x02 counter"
+	    " @th,264,8 set 0x01\n", true },
+	{ "and over IPv6", NFT_DIRECTOR, "ip6 nexthdr 41 @th,48,8 6 @th,424,8 0x01"
+	    " @th,424,8 set 0x29\n", true },
 	{ "a port that no service has is refused by the kernel's own ways", NFT_DIRECTOR,
 	    "chain unknown", false },
 	{ "the table is replaced as one", NFT_DIRECTOR,

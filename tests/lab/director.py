@@ -18,7 +18,7 @@ from collections import Counter
 
 import topology
 from ipvs import ipvs_table
-from netns import inside, ip_batch, output, read
+from netns import inside, ip_batch, output, read, sysctl
 
 VIP, VIP6 = "10.0.0.50", "fd00:a::50"
 # linux/in.h and in6.h; a socket with these sends what its kernel thinks too large, too.
@@ -236,6 +236,45 @@ def connections_survive_moves(lab, vip):
         lab.owner(lab.nodes[n])
         got = alive(conns)
         expect(got == 60, f"{got} of 60 alive on {lab.nodes[n].name}")
+
+
+def dial_at_once(vip, ports, timeout):
+    """A connection from each of the client's ports: {port: (socket, pod)}."""
+    with inside("client"):
+        socks = {p: socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET)
+                 for p in ports}
+    deadline, conns = time.monotonic() + timeout, {}
+    for port, s in socks.items():
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("", port))
+        s.setblocking(False)
+        s.connect_ex((vip, TCP))
+    for port, s in socks.items():
+        s.settimeout(max(deadline - time.monotonic(), 0.01))
+        with contextlib.suppress(OSError):
+            conns[port] = (s, s.recv(100).decode().split()[0])
+    return conns
+
+
+@both
+def ports_used_again_do_not_go_round(lab, vip):
+    """What two nodes remember of a port's last connection points at one another."""
+    sysctl("client", {"ipv4/tcp_tw_reuse": 1})
+    ports = range(21000, 21040)
+    old = lab.endpoints(vip, pods="a", nodes=lab.nodes[:1])
+    lab.want(Svc(old, vip))
+    lab.owner(lab.nodes[1])
+    conns = dial_at_once(vip, ports, 3)
+    expect({c[1] for c in conns.values()} == {"n1-a"} and len(conns) == 40, f"{conns}")
+    lab.owner(lab.nodes[0])             # so the second node never sees their end
+    lab.want(Svc(old + lab.endpoints(vip, pods="a", nodes=lab.nodes[1:2]), vip))
+    for s, _ in conns.values():
+        s.close()
+    time.sleep(1.2)                     # until a port in TIME_WAIT may be used again
+    again = dial_at_once(vip, ports, 5)
+    pods = Counter(c[1] for c in again.values())
+    expect(len(again) == 40, f"all forty to be served, not {pods}")
+    expect(pods["n2-a"] >= 5, f"some to be chosen anew: {pods}")
 
 
 @both
@@ -953,7 +992,8 @@ def destroying_leaves_nothing(lab):
 
 
 TESTS = [
-    connections_survive_moves, pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
+    connections_survive_moves, ports_used_again_do_not_go_round,
+    pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
     schedulers_all_work, sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
     datagrams_of_all_sizes_pass, answers_fit_a_smaller_path, clients_that_probe_are_told,
     links_may_be_smaller_or_larger, megabytes_both_ways, ranges_shut_others_out,
