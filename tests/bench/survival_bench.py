@@ -14,6 +14,7 @@ import lab as lab_main
 import objects
 import scenarios
 import survival
+from chance import least
 from cluster import Lab
 from measure import Failed
 
@@ -86,7 +87,7 @@ def main():
         print("  ".join(f"{v:<{w}}" for v, w in zip(r, wide)).rstrip())
     over = [f"{kind}, {name}" for name, _make, bound in survival.EVENTS for kind in kinds
             if kind.startswith("tunnel-mh") for _n, due, alive in [figures[name][kind]]
-            if alive < survival.least(due, bound)]
+            if alive < least(due, 1 - bound)]
     for what in over:
         print(f"tunnel and mh lose more than they may: {what}")
     return 1 if over else 0

@@ -43,7 +43,7 @@ def external_ip(svc):
         raise Failed(f"kubectl to show EXTERNAL-IP {vip}", " ".join(shown))
 
     def reached():
-        conns = Connections("client", vip, TCP_PORT, 60, limit_sec=1)
+        conns = Connections("client", vip, TCP_PORT, 60, limit_sec=1, pods=svc.members)
         conns.close()
         if set(conns.by_pod()) != set(svc.members):
             return Not(f"reached {conns.by_pod()}; {conns.errors}")

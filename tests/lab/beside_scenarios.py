@@ -90,18 +90,19 @@ def network_policy(svc):
         set_policy(svc.lab.nodes, tool, clients_of(both))
         try:
             for each, vip, owner in both:
-                allowed = pods_reached("client", vip, UDP_PORT)
+                allowed = pods_reached("client", vip, UDP_PORT, len(each.members))
                 if sorted(allowed) != sorted(each.members):
                     raise Failed(f"{tool}: all pods to answer whom the policy lets in",
                                  f"{allowed}", owner)
-                denied = pods_reached("far", vip, UDP_PORT)
+                denied = pods_reached("far", vip, UDP_PORT, len(each.members))
                 if denied:
                     raise Failed(f"{tool}: no pod to answer anybody else", f"{denied}", owner)
         finally:
             set_policy(svc.lab.nodes, tool, None)
         for each, vip, owner in both:
-            if sorted(pods_reached("far", vip, UDP_PORT)) != sorted(each.members):
-                raise Failed("all pods to answer without a policy", "they do not", owner)
+            pods = pods_reached("far", vip, UDP_PORT, len(each.members))
+            if sorted(pods) != sorted(each.members):
+                raise Failed("all pods to answer without a policy", f"{pods}", owner)
     return "nft, iptables-nft and iptables-legacy, IPv4 and IPv6: 9 pods and none"
 
 
@@ -117,7 +118,7 @@ def network_policy_pods(svc):
                 {k: [*v, DIRECTORS[k]] for k, v in sources.items()}, svc.members)):
             set_policy(svc.lab.nodes, "nft", admitted)
             for each, vip, owner in both:
-                pods = pods_reached(pod, vip, UDP_PORT)
+                pods = pods_reached(pod, vip, UDP_PORT, len(each.members))
                 if sorted(pods) != sorted(want):
                     raise Failed(f"{pod} to reach {want}, {admitted} being let in", f"{pods}",
                                  owner)
@@ -154,8 +155,8 @@ def network_policy_checks(svc):
         set_policy(lab.nodes, "nft", {k: [*v, DIRECTORS[k]] for k, v in sources.items()})
         until("all pods to be up again", lambda: verdicts(lab) == [True] * n, 10, 0.1)
         for each, vip, owner in both:
-            until(f"all pods to answer at {vip}", lambda e=each, v=vip: sorted(
-                pods_reached("client", v, UDP_PORT)) == sorted(e.members), 5, 0.1, owner)
+            until(f"all pods to answer at {vip}", lambda e=each, v=vip: sorted(pods_reached(
+                "client", v, UDP_PORT, len(e.members))) == sorted(e.members), 5, 0.1, owner)
     finally:
         set_policy(lab.nodes, "nft", None)
         for each, _vip, _owner in both:

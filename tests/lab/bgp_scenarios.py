@@ -150,10 +150,10 @@ def put_service(svc):
 
 
 def open_all(svc, vip, n):
-    conns = Connections("far", vip, TCP_PORT, n)
+    conns = Connections("far", vip, TCP_PORT, n, pods=svc.members)
     seen = set(conns.seen_ip.values())
     if conns.errors or seen != {svc.far_ip}:
-        raise Failed(f"{n} connections seen from {svc.far_ip}",
+        raise Failed(f"connections seen from {svc.far_ip}",
                      f"{len(conns.socks)} seen from {seen}; {conns.errors[:3]}")
     if sorted(conns.by_pod()) != sorted(svc.members):
         raise Failed(f"all of {svc.members} to be reached", f"reached {conns.by_pod()}")
@@ -258,7 +258,7 @@ def bgp_handover(svc):
             lab.objects.remove(o)
         wait_route(vip, [])
     if prober.lost() or len(alive) < len(conns.socks):
-        raise Failed("no packet lost and 60 connections alive",
+        raise Failed(f"no packet lost and {len(conns.socks)} connections alive",
                      f"{len(prober.lost())} of {len(prober.sent)} lost, {len(alive)} alive")
     svc.settle()
     return f"0 of {len(prober.sent)} packets lost, {len(alive)} connections alive"
@@ -359,9 +359,9 @@ def bgp_restart(svc):
             lab.objects.remove(o)
         wait_route(vip, [])
     if watch.changes or prober.lost() or len(alive) < len(conns.socks):
-        raise Failed("the route untouched, no packet lost and 60 connections alive",
+        raise Failed("the route untouched, no packet and no connection lost",
                      f"{watch.changes}, {len(prober.lost())} of {len(prober.sent)} lost, "
-                     f"{len(alive)} alive", restarter)
+                     f"{len(alive)} of {len(conns.socks)} alive", restarter)
     svc.settle()
     return (f"route untouched, 0 of {len(prober.sent)} packets lost, "
             f"{len(alive)} connections alive")

@@ -17,6 +17,7 @@ import traceback
 from collections import Counter
 
 import topology
+from chance import flows_to_all
 from ipvs import ipvs_table
 from netns import inside, ip_batch, output, read, sysctl
 
@@ -144,8 +145,13 @@ def dial(vip, port=TCP, at="client", timeout=3, greeting=True, source=None,
     return s, pod, seen
 
 
-def dial_many(n, vip, port=TCP, at="client"):
-    return [dial(vip, port, at) for _ in range(n)]
+def dial_many(n, vip, port=TCP, at="client", pods=0, **how):
+    """n connections, and as many more as it takes until so many pods have answered, where
+    chance lets that take longer."""
+    conns, most = [], max(n, flows_to_all(pods))
+    while len(conns) < most and (len(conns) < n or len({c[1] for c in conns}) < pods):
+        conns.append(dial(vip, port, at, **how))
+    return conns
 
 
 def is_alive(conn):
@@ -227,7 +233,7 @@ def both(fn):
 def connections_survive_moves(lab, vip):
     lab.want(Svc(lab.endpoints(vip), vip))
     lab.owner(lab.nodes[0])
-    conns = dial_many(60, vip)
+    conns = dial_many(60, vip, pods=6)
     client = "fd00:a::64" if ":" in vip else topology.CLIENT_IP
     pods = Counter(c[1] for c in conns)
     expect(len(pods) == 6, f"all six pods are hit: {pods}")
@@ -235,7 +241,7 @@ def connections_survive_moves(lab, vip):
     for n in (1, 2, 0):
         lab.owner(lab.nodes[n])
         got = alive(conns)
-        expect(got == 60, f"{got} of 60 alive on {lab.nodes[n].name}")
+        expect(got == len(conns), f"{got} of {len(conns)} alive on {lab.nodes[n].name}")
 
 
 def dial_at_once(vip, ports, timeout):
@@ -281,8 +287,8 @@ def ports_used_again_do_not_go_round(lab, vip):
 def pods_and_nodes_reach_the_vip(lab, vip):
     lab.want(Svc(lab.endpoints(vip), vip))
     for at in ("n1-a", "n2-b", "n3-c", "n1", "n3"):
-        pods = Counter(c[1] for c in dial_many(24, vip, at=at))
-        expect(len(pods) >= 5, f"from {at}: {pods}")
+        pods = Counter(c[1] for c in dial_many(12, vip, at=at, pods=6))
+        expect(len(pods) == 6, f"from {at}: {pods}")
 
 
 @both
@@ -290,7 +296,7 @@ def udp_is_spread_and_answered(lab, vip):
     lab.want(Svc(lab.endpoints(vip, UDP), vip, "udp", UDP))
     lab.owner(lab.nodes[1])
     pods = Counter()
-    for _ in range(40):
+    for _ in range(flows_to_all(6)):
         with inside("client"):
             s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
                               socket.SOCK_DGRAM)
@@ -299,7 +305,7 @@ def udp_is_spread_and_answered(lab, vip):
         data, peer = s.recvfrom(100)
         expect(peer[0] == vip, f"the answer comes from the VIP, not {peer[0]}")
         pods[data.split()[0]] += 1
-    expect(len(pods) >= 5, f"{pods}")
+    expect(len(pods) == 6, f"{pods}")
 
 
 def datagram_socket(vip, port=UDP, at="client", source=None):
@@ -368,8 +374,8 @@ def schedulers_all_work(lab, vip):
     for sched in ("wrr", "wlc", "lc", "sh"):
         lab.want(Svc(lab.endpoints(vip), vip, sched=sched))
         lab.owner(lab.nodes[0])
-        pods = Counter(c[1] for c in dial_many(36, vip))
-        expect(len(pods) >= 4, f"{sched}: {pods}")
+        pods = Counter(c[1] for c in dial_many(36, vip, pods=6))
+        expect(len(pods) == 6, f"{sched}: {pods}")
     best = lab.endpoints(vip)[3]
     lab.want(Svc(lab.endpoints(vip), vip, sched="fo", weights={best[1]: 9}))
     pods = Counter(c[1] for c in dial_many(12, vip))
@@ -380,15 +386,15 @@ def schedulers_all_work(lab, vip):
 def sctp_is_spread_and_survives_moves(lab, vip):
     lab.want(Svc(lab.endpoints(vip), vip, "sctp"))
     lab.owner(lab.nodes[0])
-    conns = [dial(vip, proto=socket.IPPROTO_SCTP) for _ in range(30)]
+    conns = dial_many(30, vip, pods=6, proto=socket.IPPROTO_SCTP)
     client = "fd00:a::64" if ":" in vip else topology.CLIENT_IP
     pods = Counter(c[1] for c in conns)
-    expect(len(pods) >= 5, f"associations are spread: {pods}")
+    expect(len(pods) == 6, f"associations are spread: {pods}")
     expect({c[2] for c in conns} == {client}, "every pod sees the client")
     for n in (1, 0):
         lab.owner(lab.nodes[n])
         got = alive(conns)
-        expect(got == 30, f"{got} of 30 alive on {lab.nodes[n].name}")
+        expect(got == len(conns), f"{got} of {len(conns)} alive on {lab.nodes[n].name}")
 
 
 def too_big_told(at):
@@ -504,7 +510,8 @@ def answers_fit_a_smaller_path(lab, vip):
         ip_batch("router", ["link set eth1 mtu 1500"])
         ip_batch("far", [f"route del {vip}"])
     told = too_big_told("router") - before
-    expect(len(pods) >= 4 and told >= 18, f"{pods}, the router had to tell {told} times")
+    # Fewer than three of six pods for 18 flows: once in 25 million runs.
+    expect(len(pods) >= 3 and told >= 18, f"{pods}, the router had to tell {told} times")
 
 
 @both
@@ -534,10 +541,9 @@ def megabytes_both_ways(lab, vip):
     lab.owner(lab.nodes[0])
     blob = bytes(range(256)) * 4096     # 1 MB
     step = 16384    # the pods' servers do not wait for room to answer in
-    seen = set()
-    for _ in range(6):
-        s, pod, _ = dial(vip, timeout=5)
-        seen.add(pod[:2])
+    one_each = {pod: s for s, pod, _ in dial_many(6, vip, pods=6, timeout=5)}
+    expect(len(one_each) == 6, f"local and remote endpoints: {list(one_each)}")
+    for pod, s in one_each.items():
         mss = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
         limit = 1400 if ":" in vip else 1440
         expect(mss <= limit, f"MSS {mss} leaves no room for the tunnel")
@@ -547,7 +553,6 @@ def megabytes_both_ways(lab, vip):
             while len(back) < step:
                 back += s.recv(step)
             expect(back == blob[at:at + step], f"{pod}: other bytes came back at {at}")
-    expect(len(seen) >= 2, f"local and remote endpoints: {seen}")
 
 
 @both
@@ -616,14 +621,14 @@ def a_node_without_director_is_masqueraded(lab, vip):
     lab.ctls[0].want([svc])
     lab.ctls[2].want([svc])
     lab.owner(a)
-    seen = {c[1]: c[2] for c in dial_many(40, vip)}
+    seen = {c[1]: c[2] for c in dial_many(40, vip, pods=6)}
     expect(len(seen) == 6, f"all pods: {seen}")
     client = "fd00:a::64" if ":" in vip else topology.CLIENT_IP
     node = a.ip6 if ":" in vip else a.ip
     for pod, source in seen.items():
         expect(source == (node if pod.startswith("n2") else client), f"{pod} sees {source}")
-    seen = Counter(c[1] for c in dial_many(30, vip, at="n1-a"))
-    expect(len(seen) >= 5, f"from a pod of the owner's: {seen}")
+    seen = Counter(c[1] for c in dial_many(30, vip, at="n1-a", pods=6))
+    expect(len(seen) == 6, f"from a pod of the owner's: {seen}")
 
 
 @both
@@ -657,7 +662,7 @@ def endpoints_in_front_do_not_hurt(lab, vip):
     changes = lab.want(Svc(lab.endpoints(vip), vip))
     expect(changes[1]["endpoints"] == "+2-0~0", f"moves are no news: {changes[1]}")
     expect(alive(conns) == 80, f"{alive(conns)} of 80 alive")
-    pods = Counter(c[1] for c in dial_many(40, vip))
+    pods = Counter(c[1] for c in dial_many(40, vip, pods=6))
     expect(len(pods) == 6, f"the new ones are used: {pods}")
     # ipvsadm lists in the order of its own choice, the kernel's file does not.
     orders = {tuple(line.split()[1] for line in table_of(n, vip)) for n in lab.nodes}
@@ -669,12 +674,13 @@ def drained_endpoints_keep_their_connections(lab, vip):
     eps = lab.endpoints(vip)
     lab.want(Svc(eps, vip))
     lab.owner(lab.nodes[0])
-    conns = dial_many(60, vip)
+    conns = dial_many(60, vip, pods=6)
     drained = eps[2]        # on the second node
     changes = lab.want(Svc(eps, vip, weights={drained[1]: 0}))
     expect(changes[0]["endpoints"] == "+0-0~1", f"{changes[0]}")
-    expect(alive(conns) == 60, "open connections go on")
-    new = Counter(c[1] for c in dial_many(60, vip))
+    expect(alive(conns) == len(conns), "open connections go on")
+    # 99 where all is well, as all six never answer: enough for the five.
+    new = Counter(c[1] for c in dial_many(60, vip, pods=6))
     name = [p for p, ip in drained[0].pods.items()
             if drained[1] in (ip, topology.pod_ip6(drained[0], ip))][0]
     expect(name not in new and len(new) == 5, f"no new ones for {name}: {new}")
@@ -704,12 +710,12 @@ def host_network_endpoints(lab):
     eps = [(n, n.ip, TCP) for n in lab.nodes]
     lab.want(Svc(eps, port=8088))
     lab.owner(lab.nodes[0])
-    seen = Counter(c[1] for c in dial_many(24, VIP, 8088))
+    seen = Counter(c[1] for c in dial_many(24, VIP, 8088, pods=3))
     expect(set(seen) == {"n1", "n2", "n3"}, f"{seen}")
     conns = dial_many(30, VIP, 8088)
     lab.owner(lab.nodes[1])
     expect(alive(conns) == 30, f"{alive(conns)} of 30 alive after a move")
-    seen = Counter(c[1] for c in dial_many(24, VIP, 8088, at="n1-a"))
+    seen = Counter(c[1] for c in dial_many(24, VIP, 8088, at="n1-a", pods=3))
     expect(set(seen) == {"n1", "n2", "n3"}, f"from a pod: {seen}")
 
 
@@ -762,8 +768,8 @@ def meddling_is_repaired_and_counted(lab):
         expect(int(changes["repairs"]) > 0, f"{command}: {said} {changes}")
         if command[0] == "nft" and where == node.name:
             topology.nft(node.name, topology.hostile_rules(node))
-        seen = Counter(c[1] for c in dial_many(24, VIP))
-        expect(len(seen) >= 5, f"after {command}: {seen}")
+        seen = Counter(c[1] for c in dial_many(12, VIP, pods=6))
+        expect(len(seen) == 6, f"after {command}: {seen}")
         ctl.ask("recheck")
         changes = ctl.sync()
         expect(changes["repairs"] == "0", f"{command}: a second look: {changes}")

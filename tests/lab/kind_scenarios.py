@@ -10,6 +10,7 @@ import threading
 
 import objects
 import topology
+from chance import flows_to_all
 from director import ping, refusal
 from measure import Connections, Failed, Not, family, until
 from netns import inside, ip_batch
@@ -62,10 +63,10 @@ class Kind(Service):
         vip = until(f"Service {self.name} to have an address", self.vip, 10)
         return vip, until(f"one owner of {vip}", lambda: self.agreed_owner(vip), 15, 0.05)
 
-    def reached(self, vip, port, want, at="client", nconns=60):
+    def reached(self, vip, port, want, at="client"):
         """{pod: the client it saw}; all of want must be reached, in time."""
         def look():
-            conns = Connections(at, vip, port, nconns, limit_sec=2)
+            conns = Connections(at, vip, port, 20, limit_sec=2, pods=want)
             conns.close()
             seen = {conns.pods[s]: conns.seen_ip[s] for s in conns.socks}
             if conns.errors or set(seen) != set(want):
@@ -201,7 +202,7 @@ def many_ports(svc):
         vip, _owner = own.up()
         every = [pod for n in lab.nodes for pod in n.pods]
         for port in (8000, 8029):
-            own.reached(vip, port, every, nconns=120)
+            own.reached(vip, port, every)
         for port in range(8001, 8029):
             conns = Connections("client", vip, port, 2)
             conns.close()
@@ -220,7 +221,7 @@ def many_ports(svc):
                     return s.recv(200).decode().split()
                 except OSError as e:
                     return Not(e or type(e).__name__)
-        for _ in range(40):
+        for _ in range(flows_to_all(6)):
             pod, _sees, who = until("SCTP to be answered", associate, 8)
             pods.add(pod)
             seen.add(who)
@@ -243,7 +244,7 @@ def hand_made(svc):
         own.put_slice(own.pods("b"), "b")
         vip, owner = own.up()
         pods = {p for n in lab.nodes for p in n.pods if p[-1] in "ab"}
-        seen = own.reached(vip, 80, {*pods, "far"}, nconns=100)
+        seen = own.reached(vip, 80, {*pods, "far"})
         node_ip = owner.ip6 if ":" in vip else owner.ip
         for pod, who in seen.items():
             is_named = pod[-1] == "b"
@@ -251,7 +252,7 @@ def hand_made(svc):
                 raise Failed("who has a node to see the client, others the owner",
                              f"{pod} saw {who}", owner)
         for node in lab.nodes:
-            own.reached(vip, 80, {*pods, "far"}, at=f"{node.name}-c", nconns=100)
+            own.reached(vip, 80, {*pods, "far"}, at=f"{node.name}-c")
     return f"6 pods and a server beyond the router; without a node they see {owner.name}"
 
 

@@ -72,7 +72,7 @@ def served_on_both_sides(svc, vip, sides):
         mine = {pod for pod in svc.members if pod[:2] in names}
 
         def reached(asker=asker, mine=mine):
-            pods = pods_reached(asker, vip, UDP_PORT)
+            pods = pods_reached(asker, vip, UDP_PORT, len(mine))
             return pods if set(pods) == mine else Not(f"reached {pods}")
         served[asker] = owners.pop(), until(f"the {asker} to reach {sorted(mine)}", reached, 5)
     return served
@@ -111,7 +111,7 @@ def split_brain(svc):
         conns.close()
         for where in ("client", "router"):
             def reached(where=where):
-                pods = pods_reached(where, vip, UDP_PORT)
+                pods = pods_reached(where, vip, UDP_PORT, len(svc.members))
                 return set(pods) == set(svc.members) or Not(f"reached {pods}")
             until(f"the {where} to reach all pods", reached, 3)
     svc.settle()

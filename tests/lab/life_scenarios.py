@@ -141,7 +141,7 @@ def endpoint_terminates(svc):
     with Profiled(svc, drainSeconds=DRAIN_SEC) as p:
         pods = p.victims()
         conns = Connections("client", p.vip, TCP_PORT, NCONNS)
-        flows = Flows(p.vip, 40)
+        flows = Flows(p.vip, NCONNS)
         since = svc.write_slice(p.members, draining=pods)
         p.until_weights(pods, {pod: 0 for pod in pods}, since)
         n = expect_alive(conns, pods, b"terminating", "that terminate", p.owner)

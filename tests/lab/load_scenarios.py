@@ -124,8 +124,8 @@ def floods(svc):
             raise Failed("at most 60 % of the (emulated) processor", f"{share:.0%}", owner)
         told.append(f"{kind} {rate:.0f}/s: {share:.0%} of the emulated processor, "
                     f"{share / rate * 1e6:.0f} us each")
-    until("the client to be served again", lambda: set(pods_reached("client", vip, UDP_PORT))
-          == set(svc.members) or Not("not by all pods"), 5, node=owner)
+    until("the client to be served again", lambda: set(pods_reached(
+        "client", vip, UDP_PORT, len(svc.members))) == set(svc.members) or Not("not by all pods"), 5, node=owner)
     if svc.settle()[1] is not owner:
         raise Failed(f"{owner.name} to stay the owner", "another is", owner)
     return "; ".join(told)

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+from chance import flows_to_all
 from netns import inside
 
 
@@ -53,10 +54,12 @@ def family(ip):
     return socket.AF_INET6 if ":" in ip else socket.AF_INET
 
 
-def pods_reached(netns, vip, port, nflows=60, wait_sec=0.5):
-    """{pod: flows that it answered} of so many UDP flows, asked all at once."""
+def pods_reached(netns, vip, port, npods, wait_sec=0.5):
+    """{pod: flows that it answered} of so many UDP flows, asked all at once, that none of
+    npods pods is missed by chance."""
     with inside(netns):
-        socks = [socket.socket(family(vip), socket.SOCK_DGRAM) for _ in range(nflows)]
+        socks = [socket.socket(family(vip), socket.SOCK_DGRAM)
+                 for _ in range(flows_to_all(npods))]
     poll = select.poll()
     for s in socks:
         s.connect((vip, port))
@@ -192,12 +195,15 @@ class Prober:
 # --- TCP connections -----------------------------------------------------
 
 class Connections:
-    """TCP connections to VIP:port, each greeted by a pod."""
+    """TCP connections to VIP:port, each greeted by a pod: count, and as many more as it
+    takes to be greeted by each of `pods`, where chance lets that take longer."""
 
-    def __init__(self, netns, vip, port, count, limit_sec=3.0):
+    def __init__(self, netns, vip, port, count, limit_sec=3.0, pods=()):
         self.socks, self.pods, self.seen_ip, self.errors = [], {}, {}, []
         self._backlog = {}
-        for _ in range(count):
+        for i in range(max(count, flows_to_all(len(pods)))):
+            if i >= count and set(pods) <= set(self.pods.values()):
+                break
             with inside(netns):
                 s = socket.socket(family(vip), socket.SOCK_STREAM)
             s.settimeout(limit_sec)

@@ -5,11 +5,11 @@ An event is a generator: made ready it yields the VIP and is sent the connection
 it has happened it yields those that are due to live, all but those whose own pod is
 gone; then it is undone.
 """
-import math
 import signal
 import time
 
 import objects
+from chance import least
 from echo import TCP_PORT as POD_PORT
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
@@ -19,15 +19,9 @@ from scenarios import bring_back, cut_off, scenario_adder
 from service import Service
 
 SCENARIOS = []  # as in scenarios.py
-EVENTS = []     # (name, generator, share of those due that may die with tunnel and mh: see least())
+EVENTS = []     # (name, generator, probability of death for each due, with tunnel and mh)
 SPARE, VICTIM = "n2-c", "n2-b"
 WORD = b"still there?"
-
-
-def least(due, bound):
-    """How many of those due must live where each may die with so much probability; chance
-    has its three standard deviations."""
-    return due * (1 - bound) - 3 * math.sqrt(due * bound * (1 - bound))
 
 
 def event(name, bound=0.0):
@@ -258,8 +252,8 @@ def survival(svc):
     told = []
     for name, make, bound in EVENTS:
         nopen, due, alive = survive(svc, make, 100)
-        if alive < least(due, bound):
-            raise Failed(f"{name}: {due} of {nopen} connections to live, but {bound:.0%}",
+        if alive < least(due, 1 - bound):
+            raise Failed(f"{name}: {due} of {nopen} connections to live, but about {bound:.0%}",
                          f"{alive} do")
         told.append(f"{name} {alive}/{due}")
     return ", ".join(told)
