@@ -48,8 +48,9 @@ const struct sysctl sysctl_director_ipvs[] = {
 	   connection: path MTU discovery works whichever node they come to. */
 	{ "net/ipv4/vs/schedule_icmp", "1", true },
 	/* A client that uses its port again starts a new connection, scheduled
-	   anew, in place of continuing one in TIME_WAIT. */
-	{ "net/ipv4/vs/conn_reuse_mode", "1", true },
+	   anew, in place of continuing one in TIME_WAIT (1) or, where only the
+	   client's side is seen, as through a tunnel, in FIN_WAIT (2). */
+	{ "net/ipv4/vs/conn_reuse_mode", "3", true },
 	/* Connections of an endpoint that is gone are forgotten at their next
 	   packet, which is scheduled anew, in place of being dropped for minutes. */
 	{ "net/ipv4/vs/expire_nodest_conn", "1", false },
