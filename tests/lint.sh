@@ -17,6 +17,7 @@ mapfile -t code < <(for r in $rooms; do
 done | sort)
 mapfile -t tests < <(find tests -name '*.[ch]' 2>/dev/null | sort)
 mapfile -t scripts < <(find . -path ./build -prune -o -name '*.sh' -print | sort)
+mapfile -t manuals < <(find . -path ./build -prune -o -name '*.[58]' -print | sort)
 [ ${#code[@]} -gt 0 ] || { echo "lint: no C files in $PWD"; exit 2; }
 
 includes() {
@@ -117,6 +118,12 @@ scripts() {
 	shellcheck -S warning -f gcc "${scripts[@]}"
 }
 
+manuals() {
+	[ ${#manuals[@]} -gt 0 ] || return 0
+	command -v mandoc >/dev/null || { echo "lint: no mandoc here, skipped"; return 0; }
+	mandoc -T lint -W warning "${manuals[@]}"
+}
+
 rc=0
 includes || rc=1
 mapfile -t prose < <(find . -path ./build -prune -o -path ./.git -prune -o \
@@ -125,5 +132,6 @@ mapfile -t prose < <(find . -path ./build -prune -o -path ./.git -prune -o \
 text "${code[@]}" "${tests[@]}" "${prose[@]}" || rc=1
 pairs || rc=1
 scripts || rc=1
+manuals || rc=1
 [ $rc -ne 0 ] || echo "lint: ${#code[@]} files of code, ${#tests[@]} of tests, ${#scripts[@]} scripts: clean"
 exit $rc

@@ -59,6 +59,11 @@ plant arp/arp.h "$(printf '\t%092d' 0)"
 expect "100 columns are allowed" clean
 plant tests/run.sh '#!/bin/sh' 'if true; then'
 expect "a script that does not parse" 'run.sh'
+manual=('.Dd November 21, 2026' '.Dt X 8' .Os '.Sh NAME' '.Nm x' '.Nd is an example')
+plant lib/x.8 "${manual[@]}"
+expect "a manual" clean
+plant lib/x.8 "${manual[@]}" '.Sh SEE ALSO' '.Xr y 8' '.Sh FILES' 'None.'
+expect "its sections have an order" 'lib/x.8:9:2: WARNING: sections out of'
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
