@@ -238,11 +238,45 @@ check_peers(struct config *c, const struct kube_store *s)
 
 /* What of two profiles a Service has is for the owner of the other to know. */
 static void
+check_other(struct config *c, const struct kube_profile_choice *choice,
+    const struct kube_object *svc)
+{
+	if (choice->other == NULL || config_problem(c, choice->other) != NULL)
+		return;
+	config_tell(c, choice->other, false, arena_printf(&c->pools.arena,
+	    "spec.serviceSelectors: Service %s/%s is ForwardingProfile \"%s\"'s already, "
+	    "the first by name: tell the two apart by their selectors, or name one in the "
+	    "Service's annotation " KUBE_ANNOTATION_PROFILE, svc->meta.ns,
+	    svc->meta.name, choice->profile->meta.name));
+}
+
+/* One Service's want of it is enough to tell. */
+static void
+check_fallback(struct config *c, const struct kube_store *s,
+    const struct kube_object *profile, const struct kube_object *svc)
+{
+	const struct kube_forwarding_profile *p = &profile->profile;
+
+	for (size_t i = 0; i < p->nfallback; i++) {
+		const struct kube_fallback *f = &p->fallback[i];
+		const char *ns = f->service_ns != NULL ? f->service_ns : svc->meta.ns;
+
+		if (f->service == NULL || config_problem(c, profile) != NULL ||
+		    kube_store_get(s, KUBE_SERVICE, ns, f->service) != NULL)
+			continue;
+		config_tell(c, profile, false, arena_printf(&c->pools.arena,
+		    "spec.fallback[%zu].service: there is no Service %s/%s to serve for "
+		    "%s/%s: create it, or correct the name", i, ns, f->service,
+		    svc->meta.ns, svc->meta.name));
+	}
+}
+
+static void
 check_profiles(struct config *c, const struct kube_store *s)
 {
 	struct kube_list svcs = kube_store_list(s, KUBE_SERVICE);
 
-	if (kube_store_list(s, KUBE_FORWARDING_PROFILE).n < 2)
+	if (kube_store_list(s, KUBE_FORWARDING_PROFILE).n == 0)
 		return;
 	for (size_t i = 0; i < svcs.n; i++) {
 		struct kube_profile_choice choice;
@@ -250,14 +284,9 @@ check_profiles(struct config *c, const struct kube_store *s)
 		if (!svcs.items[i]->service.is_load_balancer)
 			continue;
 		choice = kube_profile_of(s, svcs.items[i]);
-		if (choice.other == NULL || config_problem(c, choice.other) != NULL)
-			continue;
-		config_tell(c, choice.other, false, arena_printf(&c->pools.arena,
-		    "spec.serviceSelectors: Service %s/%s is ForwardingProfile \"%s\"'s "
-		    "already, the first by name: tell the two apart by their selectors, "
-		    "or name one in the Service's annotation "
-		    KUBE_ANNOTATION_PROFILE, svcs.items[i]->meta.ns,
-		    svcs.items[i]->meta.name, choice.profile->meta.name));
+		check_other(c, &choice, svcs.items[i]);
+		if (choice.profile != NULL)
+			check_fallback(c, s, choice.profile, svcs.items[i]);
 	}
 }
 

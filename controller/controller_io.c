@@ -333,7 +333,9 @@ on_changed(void *arg, enum kube_kind kind)
 {
 	struct controller *c = arg;
 
-	if (kube_kind_is_custom(kind) || kind == KUBE_NODE)
+	/* What is doubtful about profiles hangs on the Services that have them. */
+	if (kube_kind_is_custom(kind) || kind == KUBE_NODE || (kind == KUBE_SERVICE &&
+	    kube_store_list(c->store, KUBE_FORWARDING_PROFILE).n > 0))
 		c->is_config_dirty = true;
 	c->is_dirty = true;
 }

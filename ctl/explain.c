@@ -221,6 +221,21 @@ explain_refused_profiles(struct explaining *x, const char *named)
 	return has_any;
 }
 
+/* What is doubtful about it, as the controller has last said. */
+static void
+explain_used_profile(struct explaining *x, const struct kube_object *o)
+{
+	const struct kube_condition *c = &o->profile.accepted;
+	bool is_doubtful = c->reason != NULL && c->message != NULL &&
+	    strcmp(c->reason, "Doubtful") == 0 &&
+	    c->observed_generation == o->meta.generation;
+
+	explain_add(x, is_doubtful ? EXPLAIN_WARN : EXPLAIN_OK, "profile",
+	    "ForwardingProfile %s%s%s%s", o->meta.name,
+	    o->profile.check.type != KUBE_CHECK_NONE ? ", which has endpoints checked" : "",
+	    is_doubtful ? "; doubtful: " : "", is_doubtful ? c->message : "");
+}
+
 static void
 explain_profile(struct explaining *x)
 {
@@ -234,9 +249,7 @@ explain_profile(struct explaining *x)
 		    "comes to it to kube-proxy or the CNI (mode delegate): Herald checks "
 		    "no endpoints, and spreads no connections", c.profile->meta.name);
 	else if (c.profile != NULL)
-		explain_add(x, EXPLAIN_OK, "profile", "ForwardingProfile %s%s",
-		    c.profile->meta.name, c.profile->profile.check.type !=
-		    KUBE_CHECK_NONE ? ", which has endpoints checked" : "");
+		explain_used_profile(x, c.profile);
 	else if (c.missing != NULL && !is_refused)
 		explain_add(x, EXPLAIN_WARN, "profile", "the annotation "
 		    KUBE_ANNOTATION_PROFILE " names ForwardingProfile %s, which is not "

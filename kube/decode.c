@@ -1,7 +1,7 @@
 /*
  * decode.c - see decode.h: text to tree, which kind it is, its metadata. The
  * kinds themselves are in decode_core.c, decode_secret.c, decode_discovery.c,
- * decode_crd.c, decode_bgp.c, decode_profile.c and decode_report.c.
+ * decode_crd.c, decode_bgp.c, decode_profile.c, decode_check.c and decode_report.c.
  */
 #include <errno.h>
 #include <stdio.h>

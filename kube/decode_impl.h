@@ -107,6 +107,10 @@ struct kube_scope dec_scope(struct dec *d, const struct dec_at *spec);
 struct kube_condition dec_condition(struct dec *d, const struct dec_at *root,
     const char *type);
 
+/* The healthCheck of a ForwardingProfile. */
+void dec_health_check(struct dec *d, const struct dec_at *at,
+    struct kube_health_check *c);
+
 extern const struct dec_word dec_protos[];
 
 /* What a status shows. A Service's is refused where it makes no sense. */

@@ -422,9 +422,12 @@ struct kube_forwarding_profile {
 	struct kube_health_check check;
 	uint16_t quorum_up;		/* endpoints it takes to serve; 0: none set */
 	uint16_t quorum_hysteresis;	/* so many fewer before it is lost; < up */
-	struct kube_fallback {
-		struct ip ip;
-		uint16_t port;		/* 0: the Service's own */
+	struct kube_fallback {		/* a server, or the endpoints of a Service */
+		struct ip ip;		/* IP_NONE where service is set */
+		const char *service;	/* NULL: it is ip */
+		const char *service_ns;	/* NULL: that of the Service without quorum */
+		uint16_t port;		/* of ip, or of the service; 0: as that of the
+					   Service without quorum */
 	} *fallback;			/* who serves without quorum */
 	size_t	nfallback;
 	struct kube_condition accepted;

@@ -128,8 +128,8 @@ endpoint_cmp(const void *va, const void *vb)
  * it still has runs out. That also holds for endpoints on a dead node. With
  * policy Local the director uses this node's alone, so the best is one of them.
  */
-static void
-set_weights(struct ipvs_endpoint *eps, size_t n, bool is_local_only)
+void
+plan_set_weights(struct ipvs_endpoint *eps, size_t n, bool is_local_only)
 {
 	uint16_t best = USE_NONE;
 
@@ -168,24 +168,24 @@ life_of(const struct kube_service_port *port, const struct kube_endpoint *ep,
 	return ep->is_terminating ? IPVS_DRAINS : IPVS_LIVES;
 }
 
-void
-plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
-    const struct kube_service_port *port, struct ipvs_service *ret, struct plan *plan)
+size_t
+plan_collect(struct plan_ctx *ctx, const struct plan_choice *c,
+    const struct kube_object *svc, const struct kube_service_port *port,
+    uint8_t family, struct arena *a, size_t nspare, struct ipvs_endpoint **ret)
 {
-	struct plan_choice *c = plan_choice_of(ctx, svc);
-	size_t max = c != NULL ? c->profile->nfallback : 0, n = 0, kept = 0;
+	const struct plan_choice *own = plan_choice_of(ctx, svc);
 	struct kube_list slices = slices_of(ctx, svc);
+	size_t max = nspare, n = 0, kept = 0;
 	struct ipvs_endpoint *eps;
-	unsigned nup;
 
 	for (size_t i = 0; i < slices.n; i++)
 		max += slices.items[i]->slice.nendpoints;
-	eps = arena_array(ctx->arena, max, sizeof(*eps));
+	*ret = eps = arena_array(a, max, sizeof(*eps));
 	for (size_t i = 0; i < slices.n; i++) {
 		const struct kube_endpoint_slice *s = &slices.items[i]->slice;
 		uint16_t number = slice_port(s, port);
 
-		if (s->family != ret->vip.family || number == 0)
+		if (s->family != family || number == 0)
 			continue;
 		for (size_t j = 0; j < s->nendpoints; j++) {
 			const struct kube_endpoint *ep = &s->endpoints[j];
@@ -194,9 +194,9 @@ plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 			enum ipvs_reach reach = reach_of(ctx, c, ep->node_name,
 			    &state);
 
-			if (c != NULL && use != USE_NONE)
-				plan_check_endpoint(ctx, c, ep, number);
-			if (state == ALIVE_DEAD || plan_is_down(ctx, c, ep, number))
+			if (own != NULL && use != USE_NONE)
+				plan_check_endpoint(ctx, own, ep, number);
+			if (state == ALIVE_DEAD || plan_is_down(ctx, own, ep, number))
 				use = USE_NONE;
 			eps[n++] = (struct ipvs_endpoint){
 				.ip = ep->ip, .port = number, .reach = reach,
@@ -212,12 +212,28 @@ plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 		    eps[i].port != eps[kept - 1].port)
 			eps[kept++] = eps[i];
 	}
-	nup = count_best(eps, kept);
-	set_weights(eps, kept, ret->is_local_only);
-	if (c != NULL && plan_apply_quorum(ctx, c, ret, nup, eps, &kept, plan))
-		sort_items(eps, kept, sizeof(*eps), endpoint_cmp);
+	return kept;
+}
+
+void
+plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
+    const struct kube_service_port *port, struct ipvs_service *ret, struct plan *plan)
+{
+	struct plan_choice *c = plan_choice_of(ctx, svc);
+	struct plan_sorry sorry = { .n = 0 };
+	struct ipvs_endpoint *eps;
+	unsigned nup;
+	size_t n;
+
+	if (c != NULL)
+		plan_find_fallback(ctx, c, port, ret, plan, &sorry);
+	n = plan_collect(ctx, c, svc, port, ret->vip.family, ctx->arena, sorry.n, &eps);
+	nup = count_best(eps, n);
+	plan_set_weights(eps, n, ret->is_local_only);
+	if (c != NULL && plan_apply_quorum(ctx, c, ret, nup, &sorry, eps, &n, plan))
+		sort_items(eps, n, sizeof(*eps), endpoint_cmp);
 	ret->endpoints = eps;
-	ret->nendpoints = kept;
+	ret->nendpoints = n;
 }
 
 const char *

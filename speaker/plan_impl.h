@@ -5,7 +5,8 @@
  *	plan_backend.c	a Service's ports and endpoints -> director services
  *	plan_update.c	a few Services' endpoints anew
  *	plan_mode.c	who forwards: delegation, schedulers, weights of nodes
- *	plan_profile.c	ForwardingProfiles -> checks, verdicts, quorum
+ *	plan_profile.c	ForwardingProfiles -> checks, verdicts
+ *	plan_quorum.c	who serves without quorum: nobody, or the fallback
  *	plan_scope.c	what an advertisement covers, which nodes are fit
  *	plan_links.c	the interfaces of L2Advertisements -> bits to tell of them
  *	plan_sticky.c	who announces a Service already, for failback never
@@ -96,20 +97,46 @@ void plan_check_endpoint(struct plan_ctx *ctx, const struct plan_choice *c,
 bool plan_is_down(const struct plan_ctx *ctx, const struct plan_choice *c,
     const struct kube_endpoint *ep, uint16_t number);
 
+/* The fallback of a Service's port in one family: usable ones, of the scratch arena. */
+struct plan_sorry {
+	struct ipvs_endpoint *eps;
+	size_t	n;
+};
+void plan_find_fallback(struct plan_ctx *ctx, const struct plan_choice *c,
+    const struct kube_service_port *port, const struct ipvs_service *s,
+    struct plan *plan, struct plan_sorry *ret);
+
 /*
  * nup of the service's endpoints could serve: without the quorum that its profile
  * wants, take them all out and put the fallback in. *n endpoints are in eps, which has
  * room for the fallback; true where it is to be sorted again.
  */
 bool plan_apply_quorum(struct plan_ctx *ctx, struct plan_choice *c,
-    const struct ipvs_service *s, unsigned nup, struct ipvs_endpoint *eps, size_t *n,
-    struct plan *ret);
+    const struct ipvs_service *s, unsigned nup, const struct plan_sorry *sorry,
+    struct ipvs_endpoint *eps, size_t *n, struct plan *ret);
+
+/* Is the Service the fallback of any profile? */
+bool plan_is_fallback(const struct kube_store *store, const char *ns, const char *name);
+
+/* Order of a plan's quorums, for qsort(). */
+int plan_quorum_cmp(const void *a, const void *b);
 
 /* Sort and finish the plan's checks and quorums. */
 void plan_finish_profiles(struct plan_ctx *ctx, struct plan *ret);
 
 /* Director services of every claim, sorted as director.h wants them. */
 void plan_backends(struct plan_ctx *ctx, struct plan *ret);
+
+/*
+ * The endpoints that svc's slices give for its port, sorted, each once, in an array
+ * with room for nspare more; their weight is what they are good for, until
+ * plan_set_weights(). They are reached as c, which may be NULL and another Service's,
+ * has it; its own profile has them checked.
+ */
+size_t plan_collect(struct plan_ctx *ctx, const struct plan_choice *c,
+    const struct kube_object *svc, const struct kube_service_port *port,
+    uint8_t family, struct arena *a, size_t nspare, struct ipvs_endpoint **ret);
+void plan_set_weights(struct ipvs_endpoint *eps, size_t n, bool is_local_only);
 
 /* The canonical endpoint list of one Service port in one family: fills *ret's. */
 void plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,

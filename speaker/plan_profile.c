@@ -213,18 +213,10 @@ check_cmp(const void *va, const void *vb)
 	return a->want.id < b->want.id ? -1 : a->want.id > b->want.id;
 }
 
-static int
-quorum_cmp(const void *va, const void *vb)
-{
-	const struct plan_quorum *a = va, *b = vb;
-
-	return a->id < b->id ? -1 : a->id > b->id;
-}
-
 void
 plan_finish_profiles(struct plan_ctx *ctx, struct plan *ret)
 {
-	sort_items(ret->quorums, ret->nquorums, sizeof(*ret->quorums), quorum_cmp);
+	sort_items(ret->quorums, ret->nquorums, sizeof(*ret->quorums), plan_quorum_cmp);
 	sort_items(ctx->checks, ctx->nchecks, sizeof(*ctx->checks), check_cmp);
 	ret->checks = arena_array(ctx->arena, ctx->nchecks, sizeof(*ret->checks));
 	for (size_t i = 0; i < ctx->nchecks; i++) {
@@ -239,96 +231,4 @@ plan_finish_profiles(struct plan_ctx *ctx, struct plan *ret)
 		ret->nchecks++;
 	}
 	free(ctx->checks);
-}
-
-/* --- quorum -------------------------------------------------------------------- */
-
-static bool
-had_quorum(const struct plan_ctx *ctx, uint64_t id)
-{
-	const struct plan_quorum key = { .id = id }, *q = NULL;
-
-	if (ctx->in->before != NULL && ctx->in->before->nquorums > 0)
-		q = bsearch(&key, ctx->in->before->quorums, ctx->in->before->nquorums,
-		    sizeof(key), quorum_cmp);
-	/* Who starts takes it for what it was, mostly. */
-	return q == NULL || q->is_there;
-}
-
-/*
- * Put the fallback of the service's family in, to serve, or to be gone with what it
- * has: who came to the sorry server is to come back. How many that are.
- */
-static size_t
-add_fallback(const struct kube_forwarding_profile *p, const struct ipvs_service *s,
-    bool serves, struct ipvs_endpoint *eps, size_t n)
-{
-	size_t nadded = 0;
-
-	for (size_t i = 0; i < p->nfallback; i++) {
-		const struct kube_fallback *f = &p->fallback[i];
-		uint16_t port = f->port != 0 ? f->port : s->port;
-		size_t at = 0;
-
-		if (f->ip.family != s->vip.family)
-			continue;
-		while (at < n + nadded && (!ip_eq(&eps[at].ip, &f->ip) ||
-		    eps[at].port != port))
-			at++;
-		if (at == n + nadded)
-			eps[n + nadded++] = (struct ipvs_endpoint){ .ip = f->ip,
-				.port = port, .reach = IPVS_REACH_MASQ,
-				.life = IPVS_GONE };
-		if (!serves)
-			continue;
-		eps[at].weight = 1;
-		eps[at].life = IPVS_LIVES;
-	}
-	return nadded;
-}
-
-static void
-note_quorum(struct plan_ctx *ctx, struct plan_choice *c, const struct ipvs_service *s,
-    struct plan_quorum q, struct plan *ret)
-{
-	const struct kube_meta *m = &c->svc->meta;
-
-	q.ns = arena_strdup(ctx->arena, m->ns);
-	q.service = arena_strdup(ctx->arena, m->name);
-	q.uid = arena_strdup(ctx->arena, m->uid);
-	q.name = s->name;
-	q.vip = s->vip;
-	ret->quorums[ret->nquorums++] = q;
-}
-
-bool
-plan_apply_quorum(struct plan_ctx *ctx, struct plan_choice *c,
-    const struct ipvs_service *s, unsigned nup, struct ipvs_endpoint *eps, size_t *n,
-    struct plan *ret)
-{
-	const struct kube_forwarding_profile *p = c->profile;
-	struct plan_quorum q = {
-		.id = hash_bytes(s->vip.b, sizeof(s->vip.b), hash_str(s->name, 0)),
-		.nup = nup,
-		.nneeded = p->quorum_up > 0 ? p->quorum_up : 1,
-	};
-	size_t nadded = 0, f = ip_is_v4(&s->vip) ? 0 : 1;
-
-	/* A profile that is about other things leaves a Service to readiness. */
-	if (c->conf == NULL && p->quorum_up == 0 && p->nfallback == 0) {
-		c->is_served[f] = true;
-		return false;
-	}
-	q.is_there = health_has_quorum(had_quorum(ctx, q.id), nup, q.nneeded,
-	    p->quorum_hysteresis);
-	for (size_t i = 0; i < *n && !q.is_there; i++)
-		eps[i].weight = 0;
-	if (!s->is_local_only)
-		nadded = add_fallback(p, s, !q.is_there, eps, *n);
-	*n += nadded;
-	q.has_fallback = nadded > 0 && !q.is_there;
-	c->is_served[f] |= q.is_there;
-	c->is_falling_back[f] |= q.has_fallback;
-	note_quorum(ctx, c, s, q, ret);
-	return nadded > 0;
 }

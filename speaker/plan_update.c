@@ -165,10 +165,12 @@ plan_update(const struct plan_input *in, const struct kube_touched *touched,
 	    sizeof(*p->updates));
 	plan_read_weights(&ctx, &unused);
 	for (size_t i = 0; is_done && i < touched->n; i++) {
+		const struct kube_service_name *name = &touched->services[i];
 		const struct kube_object *svc = kube_store_get(in->store, KUBE_SERVICE,
-		    touched->services[i].ns, touched->services[i].name);
+		    name->ns, name->name);
 
-		if (svc != NULL)
+		is_done = !plan_is_fallback(in->store, name->ns, name->name);
+		if (svc != NULL && is_done)
 			is_done = update_service(&ctx, svc, p);
 	}
 	plan_fini(&unused);

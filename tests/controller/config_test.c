@@ -192,6 +192,18 @@ static const struct {
 	    "10.0.0.9 is a node's own address" },
 	{ "a node's address in the reserve", "pool a 10.0.0.0/24 res=10.0.0.9/32; "
 	    "node n 10.0.0.9", NULL, NULL },
+	{ "a fallback that is there", "profile p ns=d fb=sorry; svc d/s; "
+	    "svc d/sorry type=ClusterIP", NULL, NULL },
+	{ "a fallback that is not", "profile p ns=d fb=sorry; svc d/s; "
+	    "svc e/sorry type=ClusterIP", "p", "spec.fallback[0].service: there is no "
+	    "Service d/sorry to serve for d/s: create it" },
+	{ "a fallback of another namespace", "profile p ns=d fb=e/sorry; svc d/s; "
+	    "svc e/sorry type=ClusterIP", NULL, NULL },
+	{ "the second of two, told once for all Services", "profile p ns=d fb=a,b; "
+	    "svc d/a type=ClusterIP; svc d/s; svc d/t", "p", "spec.fallback[1].service: "
+	    "there is no Service d/b to serve for d/s" },
+	{ "a fallback that no Service has yet", "profile p ns=d fb=sorry; svc e/s", NULL,
+	    NULL },
 	{ "of what is refused only that is told", "pool a 10.0.0.0/24 age=1; "
 	    "pool b 10.0.0.0/24 age=2 res=10.9.0.0/24", "b", "overlaps" },
 };

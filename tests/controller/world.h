@@ -344,6 +344,27 @@ bgpadv_word(struct kube_object *o, const char *key, char *v)
 	}
 }
 
+static inline void
+profile_word(struct kube_object *o, const char *key, char *v)
+{
+	struct kube_forwarding_profile *p = &o->profile;
+
+	if (strcmp(key, "ns") == 0) {
+		p->namespaces = a_list(&o->arena, v, &p->nnamespaces);
+		return;
+	}
+	ck_assert_msg(strcmp(key, "fb") == 0, "profile word %s", key);
+	p->fallback = arena_array(&o->arena, 2, sizeof(*p->fallback));
+	for (char *w; (w = next_word(&v, ",")) != NULL; p->nfallback++) {
+		struct kube_fallback *f = &p->fallback[p->nfallback];
+		char *name = strchr(w, '/');
+
+		f->service = arena_strdup(&o->arena, name != NULL ? name + 1 : w);
+		if (name != NULL)
+			f->service_ns = arena_strndup(&o->arena, w, (size_t)(name - w));
+	}
+}
+
 /* The kinds that the controller only judges; false for others. */
 static inline bool
 parse_other(struct kube_object *o, const char *kind, char *line)
@@ -353,7 +374,8 @@ parse_other(struct kube_object *o, const char *kind, char *line)
 		enum kube_kind kind;
 	} words[] = { { "l2adv", KUBE_L2_ADVERTISEMENT }, { "bgpadv",
 	    KUBE_BGP_ADVERTISEMENT }, { "peer", KUBE_BGP_PEER },
-	    { "community", KUBE_COMMUNITY }, { "bfd", KUBE_BFD_PROFILE } };
+	    { "community", KUBE_COMMUNITY }, { "bfd", KUBE_BFD_PROFILE },
+	    { "profile", KUBE_FORWARDING_PROFILE } };
 	size_t i = 0;
 
 	while (i < nitems(words) && strcmp(words[i].word, kind) != 0)
@@ -374,6 +396,8 @@ parse_other(struct kube_object *o, const char *kind, char *line)
 			l2adv_word(o, key, w);
 		else if (o->kind == KUBE_BGP_ADVERTISEMENT)
 			bgpadv_word(o, key, w);
+		else if (o->kind == KUBE_FORWARDING_PROFILE)
+			profile_word(o, key, w);
 		else if (o->kind == KUBE_BGP_PEER)
 			o->bgp_peer.bfd_profile = arena_strdup(&o->arena, w);
 		else {

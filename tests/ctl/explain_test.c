@@ -117,6 +117,13 @@ static const struct {
 	{ "another profile", { PROFILE("'healthCheck':{'type':'tcp'}") }, NULL, { NULL },
 	    "ok   profile     ForwardingProfile all, which has endpoints checked",
 	    "nothing stops traffic" },
+	{ "a doubtful profile", { "{'apiVersion':'heraldlb.io/v1beta1',"
+	      "'kind':'ForwardingProfile','metadata':{'name':'all','namespace':'hs',"
+	      "'generation':3},'spec':{'serviceSelectors':[{}]},'status':{'conditions':["
+	      "{'type':'Accepted','status':'True','reason':'Doubtful',"
+	      "'observedGeneration':3,'message':'spec.fallback: no Service: create it'}]}}" },
+	    NULL, { NULL }, "warn profile     ForwardingProfile all; doubtful: spec.fallback: "
+	    "no Service: create it", "nothing stops traffic" },
 	{ "a profile that is not there", { NAMES_PROFILE }, NULL, { NULL },
 	    "warn profile     the annotation heraldlb.io/forwarding-profile names "
 	    "ForwardingProfile fast, which is not there, so the defaults hold; create it or "

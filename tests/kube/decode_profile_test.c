@@ -27,7 +27,8 @@ static const char full[] = PROFILE("'serviceSelectors':[{'matchLabels':{'app':'x
     "'tls':{'serverName':'shop.example'}},'quorum':{'up':3,'hysteresis':1},"
     "'drainSeconds':90,'slowStartSeconds':30,"
     "'fallback':[{'address':'192.0.2.80','port':8080},"
-    "{'address':'2001:db8::80'}]");
+    "{'address':'2001:db8::80'},{'service':{'name':'sorry'}},"
+    "{'service':{'name':'sorry','namespace':'web'},'port':80}]");
 
 START_TEST(everything)
 {
@@ -52,9 +53,15 @@ START_TEST(everything)
 	ck_assert_ptr_null(c->tls_ca);
 	ck_assert(p->has_drain && p->drain_sec == 90 && p->slow_start_sec == 30);
 	ck_assert(p->quorum_up == 3 && p->quorum_hysteresis == 1);
-	ck_assert_uint_eq(p->nfallback, 2);
+	ck_assert_uint_eq(p->nfallback, 4);
 	ck_assert_str_eq(IP_STR(&p->fallback[1].ip), "2001:db8::80");
 	ck_assert(p->fallback[0].port == 8080 && p->fallback[1].port == 0);
+	ck_assert_ptr_null(p->fallback[1].service);
+	ck_assert(!ip_is_set(&p->fallback[2].ip));
+	ck_assert_str_eq(p->fallback[2].service, "sorry");
+	ck_assert_ptr_null(p->fallback[2].service_ns);
+	ck_assert_str_eq(p->fallback[3].service_ns, "web");
+	ck_assert_uint_eq(p->fallback[3].port, 80);
 	kube_object_free(o);
 }
 END_TEST
@@ -202,6 +209,14 @@ static const struct {
 	    "spec.quorum.hysteresis: 2: would leave a quorum that is never lost" },
 	{ "a fallback without address", PROFILE("'fallback':[{'port':80}]"),
 	    "spec.fallback[0].address: is missing" },
+	{ "a fallback to a Service without a name",
+	    PROFILE("'fallback':[{'service':{'namespace':'web'}}]"),
+	    "spec.fallback[0].service.name: is missing; name the Service" },
+	{ "a fallback that is no object", PROFILE("'fallback':[{'service':'sorry'}]"),
+	    "spec.fallback[0].service: \"sorry\": an object belongs here" },
+	{ "a fallback of two", PROFILE("'fallback':[{'service':{'name':'a'},"
+	    "'address':'10.0.0.1'}]"), "spec.fallback[0].service: an object: goes not "
+	    "together with address; write an entry for each" },
 	{ "a fallback's port 0", PROFILE("'fallback':[{'address':'10.0.0.1','port':0}]"),
 	    "spec.fallback[0].port: 0: a whole number from 1 to 65535" },
 	{ "a fallback by name", PROFILE("'fallback':[{'address':'sorry','port':80}]"),

@@ -81,6 +81,13 @@ class Pools:
             ("a check without a type", f"{BASE}/forwardingprofiles", checked("w", port=80)),
             ("a path that is none", f"{BASE}/forwardingprofiles",
              checked("w", type="http", http={"path": "x"})),
+            ("a fallback of two", f"{BASE}/forwardingprofiles",
+             ours("ForwardingProfile", "w", {"fallback": [
+                 {"address": "192.0.2.1", "service": {"name": "sorry"}}]})),
+            ("a fallback of none", f"{BASE}/forwardingprofiles",
+             ours("ForwardingProfile", "w", {"fallback": [{"port": 80}]})),
+            ("a fallback without a name", f"{BASE}/forwardingprofiles",
+             ours("ForwardingProfile", "w", {"fallback": [{"service": {"namespace": "a"}}]})),
             ("a status class", f"{BASE}/forwardingprofiles",
              checked("w", type="http", http={"statuses": ["2xx"]})),
         )
@@ -128,9 +135,19 @@ class Pools:
             got = until(lambda: (a := self.accepted(f"{path}/f-c")).get("reason") ==
                         "Doubtful" and a, "the doubt", 25)
             expect('ForwardingProfile \"f-b\"' in got["message"], got)
+            self.c.http("PATCH", f"{path}/f-b", {"spec": {"fallback": [
+                {"service": {"name": "f-sorry"}}]}}, ctype="application/merge-patch+json")
+            got = until(lambda: (a := self.accepted(f"{path}/f-b")).get("reason") ==
+                        "Doubtful" and a, "the doubt about the fallback", 25)
+            expect("spec.fallback[0].service: there is no Service default/f-sorry"
+                   in got["message"], got)
+            self.c.http("POST", SERVICES, service("f-sorry"))
+            until(lambda: self.accepted(f"{path}/f-b").get("reason") == "Accepted",
+                  "the Service to be seen", 25)
         for name in ("f-a", "f-b", "f-c"):
             self.c.http("DELETE", f"{path}/{name}")
-        self.c.http("DELETE", f"{SERVICES}/f-svc")
+        for name in ("f-svc", "f-sorry"):
+            self.c.http("DELETE", f"{SERVICES}/{name}")
 
     def test_conditions(self):
         """Doubtful, then mended; what is right is Accepted."""

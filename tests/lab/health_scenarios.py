@@ -183,6 +183,68 @@ def fallback(svc):
 
 
 @scenario
+def fallback_service(svc):
+    """A Service as fallback: its ready endpoints serve, seeing the client, on whatever
+    nodes; they are followed while they serve; without the Service nobody does."""
+    spare = {n.name: f"{n.name}-{topology.SPARE_POD}" for n in svc.lab.nodes}
+    sorry = objects.service("sorry", [svc.family])
+    sorry["spec"]["type"] = "ClusterIP"
+
+    def put_slice(pods):
+        svc.lab.objects.put(objects.endpoint_slice("sorry", svc.family, [
+            (svc.pod_ip(p), p[:2]) for p in pods]))
+
+    def served_by(c, pods):
+        want = {svc.pod_ip(p) for p in pods}
+        until(f"{sorted(pods)} in every table, and nobody else", lambda: all(
+            {ip for ip, w in c.weights(n) if w} == want for n in svc.lab.nodes), 5)
+
+    def by_pod(c, count):
+        conns = Connections("client", c.vip, TCP_PORT, count)
+        conns.close()
+        seen = {conns.seen_ip[s] for s in conns.socks}
+        if len(conns.socks) != count or seen != {svc.client_ip}:
+            raise Failed(f"{count} connections that see {svc.client_ip}",
+                         f"{conns.by_pod()} {seen} {conns.errors}", c.owner)
+        return set(conns.by_pod())
+
+    svc.lab.objects.put(sorry)
+    put_slice(spare.values())
+    try:
+        with Checked(svc, fallback=[{"service": {"name": "sorry"}}]) as c:
+            for pod in svc.members:
+                since = set_pod(pod, False)
+            served_by(c, spare.values())
+            took = time.monotonic() - since
+            if by_pod(c, 30) != set(spare.values()):
+                raise Failed("connections to all of the fallback", str(by_pod(c, 30)))
+            kept = Connections("client", c.vip, TCP_PORT, 20)
+            gone = spare.pop("n1")
+            put_slice(spare.values())
+            served_by(c, spare.values())
+            if by_pod(c, 30) != set(spare.values()):
+                raise Failed(f"none to {gone}, which has left", str(by_pod(c, 30)))
+            kept.say(b"on.")
+            alive = kept.hear(b"on.", 3)
+            if len(alive) != 20:
+                raise Failed("20 connections to the fallback to go on", f"{len(alive)} did")
+            kept.close()
+            svc.lab.objects.remove(sorry)
+            served_by(c, ())
+            svc.lab.objects.put(sorry)
+            served_by(c, spare.values())
+            for pod in svc.members:
+                set_pod(pod, True)
+            served_by(c, svc.members)
+            if not by_pod(c, 30) <= set(svc.members):
+                raise Failed("connections to the endpoints again", str(by_pod(c, 30)))
+    finally:
+        svc.lab.objects.remove(objects.endpoint_slice("sorry", svc.family, []))
+        svc.lab.objects.remove(sorry)
+    return f"three endpoints on three nodes serve {ms(took)} after the last own one died"
+
+
+@scenario
 def checker_restart(svc):
     """A speaker is killed and started while a pod of its node is dead: nobody else
     believes it alive meanwhile."""

@@ -31,6 +31,19 @@
 #define PROFILE(spec) \
 	"{'apiVersion':'heraldlb.io/v1beta1','kind':'ForwardingProfile'," \
 	"'metadata':{'namespace':'herald-system','name':'p'},'spec':{" spec "}}"
+#define SORRY(ns, ports) \
+	"{'apiVersion':'v1','kind':'Service','metadata':{'namespace':'" ns "'," \
+	"'name':'sorry'},'spec':{'ports':[" ports "]}}"
+/* One ready endpoint on n1, one on n2; one on n3 that is not. */
+#define SORRY_ENDPOINTS(ns) \
+	"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," \
+	"'metadata':{'namespace':'" ns "','name':'sorry-1'," \
+	"'labels':{'kubernetes.io/service-name':'sorry'}},'addressType':'IPv4'," \
+	"'ports':[{'name':'http','port':80}],'endpoints':[" \
+	EP("10.1.0.21", ON("n1"), "true") "," EP("10.1.0.22", ON("n2"), "true") "," \
+	EP("10.1.0.23", ON("n3"), "false") "]}"
+#define HTTP "{'name':'http','port':9080}"
+#define FALLS_BACK(entry) CHECKED(",'quorum':{'up':3},'fallback':[{" entry "}]")
 #define CHECKED(rest) PROFILE("'namespaces':['d'],'healthCheck':{'type':'tcp'}" rest)
 
 static const char *const world[] = {
@@ -45,7 +58,7 @@ static const char *const world[] = {
 /* Says who says what is down: "1" is 10.1.0.1's web port, "a1" its adm port. */
 static const struct {
 	const char *why;
-	const char *changed[3];
+	const char *changed[4];
 	const char *n1, *n2;		/* what n1 and n2 say is down */
 	bool	had_quorum;
 	const char *expect;		/* services; checks; quorums that are gone */
@@ -95,7 +108,53 @@ static const struct {
 	{ "a fallback that is an endpoint",
 	    { CHECKED(",'quorum':{'up':3},'fallback':[{'address':'10.1.0.1',"
 	    "'port':8080}]") }, "1", "2", true,
-	    "web 1 0 0 0; adm 0x 1 1 1 1; checks 1 9 a1 a9; lost web 2/3" },
+	    "web 1 0 0 0; adm 0x 1 1 1 1; checks 1 9 a1 a9; fallback web 2/3" },
+	{ "a Service: its ready endpoints, reached as the own ones; gone from the other "
+	    "port", { FALLS_BACK("'service':{'name':'sorry'}"), SORRY("d", HTTP),
+	    SORRY_ENDPOINTS("d") }, "1", "2", true,
+	    "web 0 0 0 10.1.0.21:80L*1 10.1.0.22:80T*1 0; "
+	    "adm 1 1 1 10.1.0.21:80L*0x 10.1.0.22:80T*0x 1; checks 1 9 a1 a9; "
+	    "fallback web 2/3" },
+	{ "a Service and an address that is one of its endpoints",
+	    { CHECKED(",'quorum':{'up':3},'fallback':[{'service':{'name':'sorry'}},"
+	    "{'address':'10.1.0.22'}]"), SORRY("d", HTTP), SORRY_ENDPOINTS("d") },
+	    "1", "2", true, "web 0 0 0 10.1.0.21:80L*1 10.1.0.22:80T*1 0; "
+	    "adm 1 1 1 10.1.0.21:80L*0x 10.1.0.22:80T*0x 0x 1; checks 1 9 a1 a9; "
+	    "fallback web 2/3" },
+	{ "a Service of another namespace, its port by number",
+	    { FALLS_BACK("'service':{'name':'sorry','namespace':'e'},'port':9080"),
+	    SORRY("e", HTTP ",{'name':'x','port':9081}"), SORRY_ENDPOINTS("e") },
+	    "1", "2", true, "web 0 0 0 10.1.0.21:80L*1 10.1.0.22:80T*1 0; "
+	    "adm 1 1 1 10.1.0.21:80L*0x 10.1.0.22:80T*0x 1; checks 1 9 a1 a9; "
+	    "fallback web 2/3" },
+	{ "a Service of the name in another namespace is another",
+	    { FALLS_BACK("'service':{'name':'sorry'}"), SORRY("e", HTTP),
+	    SORRY_ENDPOINTS("e") }, "1", "2", true,
+	    "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3; warning" },
+	{ "a Service without such a port, and it is said",
+	    { FALLS_BACK("'service':{'name':'sorry'},'port':9081"), SORRY("d", HTTP),
+	    SORRY_ENDPOINTS("d") }, "1", "2", true,
+	    "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3; warning" },
+	{ "of several ports none can be guessed",
+	    { FALLS_BACK("'service':{'name':'sorry'}"),
+	    SORRY("d", HTTP ",{'name':'x','port':9081}"), SORRY_ENDPOINTS("d") }, "1", "2",
+	    true, "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3; warning" },
+	{ "another protocol's port is none", { FALLS_BACK("'service':{'name':'sorry'}"),
+	    SORRY("d", "{'name':'http','port':80,'protocol':'UDP'}"),
+	    SORRY_ENDPOINTS("d") }, "1", "2", true,
+	    "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3; warning" },
+	{ "a Service without endpoints", { FALLS_BACK("'service':{'name':'sorry'}"),
+	    SORRY("d", HTTP) }, "1", "2", true,
+	    "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3" },
+	{ "itself is none, and a profile for all may say so",
+	    { FALLS_BACK("'service':{'name':'s'}") }, "1", "2", true,
+	    "web 0 0 0 0; adm 1 1 1 1; checks 1 9 a1 a9; lost web 2/3" },
+	{ "mode masquerade is the fallback's, too", { CHECKED(",'mode':'masquerade',"
+	    "'quorum':{'up':3},'fallback':[{'service':{'name':'sorry'}}]"),
+	    SORRY("d", HTTP), SORRY_ENDPOINTS("d") }, "1", "2", true,
+	    "web 0 0 0 10.1.0.21:80L*1 10.1.0.22:80M*1 0; "
+	    "adm 1 1 1 10.1.0.21:80L*0x 10.1.0.22:80M*0x 1; checks 1 9 a1 a9; "
+	    "fallback web 2/3" },
 	{ "a quorum of what is ready, without checks",
 	    { PROFILE("'namespaces':['d'],'quorum':{'up':5}") }, "", "", true,
 	    "web 0 0 0 0; adm 0 0 0 0; checks; lost web 4/5; lost adm 4/5" },

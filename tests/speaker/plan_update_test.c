@@ -47,7 +47,7 @@ static const char *const world[] = {
 	SERVICE("s8", BY("checks"), "", WEB, "{'ip':'10.0.9.8'}"),
 	SERVICE("s9", BY("quorum"), "", WEB, "{'ip':'10.0.9.9'}"),
 };
-enum { NPLAIN = 7, NSERVICES = 10 };
+enum { NPLAIN = 7, NSERVICES = 11 };
 
 static const struct {
 	const char *why;
@@ -60,7 +60,10 @@ static const struct {
 	    { HERALD("v1beta2','kind':'BGPPeer", "r", "'myASN':64512,'peerASN':64513,"
 	      "'peerAddress':'10.0.0.254'"),
 	      HERALD("v1beta1','kind':'BGPAdvertisement", "b", "") }, true, true },
-	{ "all kinds of Services", { NULL }, false, true },
+	{ "all kinds of Services; s0's endpoints are in s10's table, too",
+	    { HERALD("v1beta1','kind':'ForwardingProfile", "sorry", "'quorum':{'up':2},"
+	      "'fallback':[{'service':{'name':'s0'}}]"),
+	      SERVICE("s10", BY("sorry"), "", WEB, "{'ip':'10.0.9.10'}") }, false, true },
 };
 
 static uint64_t random_state;
