@@ -16,6 +16,7 @@
 
 #include "bgp/bfd.h"
 #include "bgp/bfd_io.h"
+#include "lib/alarm_io.h"
 
 /* Bytes only, so that it can be hashed. */
 struct bfd_key {
@@ -28,7 +29,7 @@ struct bfd_peer {
 	struct bfd_key key;		/* of by_key */
 	struct bfd_io_peer conf;	/* with what is the same for all filled in */
 	struct bfd bfd;			/* conf.local_discr is the key of by_discr */
-	ev_timer timer;
+	struct alarm alarm;		/* not later than bfd_deadline() */
 	enum bfd_peer_state reported;	/* as `changed` was last told */
 	uint32_t reported_note;		/* likewise */
 	bool	is_wanted;		/* scratch of bfd_io_set_peers() */
@@ -42,6 +43,7 @@ struct bfd_peer {
 
 struct bfd_io {
 	struct ev_loop *loop;
+	struct alarms *alarms;		/* the peers' */
 	struct bfd_io_conf conf;	/* key: not past bfd_io_new(); device is here: */
 	struct bfd_conf session;	/* of every session, but for its own fields */
 	bfd_io_changed_fn *changed;

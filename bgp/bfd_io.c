@@ -389,7 +389,11 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	b->changed = changed;
 	b->arg = arg;
 	bfd_echo_io_init(b);
-	if (open_sockets(b, err) < 0) {
+	b->alarms = alarms_new(loop);
+	if (b->alarms == NULL)
+		snprintf(err, 256, "BFD: no timer: %s", strerror(errno));
+	if (b->alarms == NULL || open_sockets(b, err) < 0) {
+		alarms_free(b->alarms);
 		free(b);
 		return NULL;
 	}
@@ -423,6 +427,7 @@ bfd_io_free(struct bfd_io *b)
 		bfd_peer_remove(p);
 	bfd_echo_io_fini(b);
 	close_sockets(b);
+	alarms_free(b->alarms);
 	explicit_bzero(b, sizeof(*b));
 	free(b);
 }

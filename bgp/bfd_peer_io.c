@@ -1,8 +1,10 @@
 /*
  * bfd_peer_io.c - one peer of an instance.
  *
- * Each has an ev_timer, libev's heap being as good as ours would be; it is not
- * moved for each packet, but looks at bfd_deadline() anew when it fires.
+ * Each has an alarm, for with 3 x 10 ms libev's timers, late by up to 1 ms, have
+ * deaths noticed late and leave no time for the third packet after two that were
+ * lost. It is not moved for each packet, but looks at bfd_deadline() anew when it
+ * rings.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -129,34 +131,19 @@ peer_flush(struct bfd_peer *p, struct mono now)
 	}
 }
 
-static void
-peer_rearm(struct bfd_peer *p, struct mono now)
-{
-	ev_timer_stop(p->io->loop, &p->timer);
-	ev_timer_set(&p->timer, mono_delay_sec(now, bfd_deadline(&p->bfd)), 0.);
-	/* Relative to the loop's idea of now, which may be old. */
-	ev_now_update(p->io->loop);
-	ev_timer_start(p->io->loop, &p->timer);
-}
-
-static bool
-is_armed_too_late(const struct bfd_peer *p, struct mono now)
-{
-	return !ev_is_active(&p->timer) || mono_delay_sec(now, bfd_deadline(&p->bfd)) <
-	    ev_timer_remaining(p->io->loop, (ev_timer *)(uintptr_t)&p->timer);
-}
-
 /* After any call of the engine: send, set the timer, queue a report. */
 void
 bfd_peer_settle(struct bfd_peer *p, struct mono now)
 {
 	struct bfd_io *b = p->io;
+	struct mono due;
 
 	peer_flush(p, now);
 	bfd_echo_io_flush(p, now);
 	bfd_echo_io_tell(p);
-	if (is_armed_too_late(p, now))
-		peer_rearm(p, now);
+	due = bfd_deadline(&p->bfd);
+	if (mono_before(due, p->alarm.due))
+		alarm_set(b->alarms, &p->alarm, due);
 	if (!p->is_queued && !b->is_leaving && has_news(p)) {
 		p->is_queued = true;
 		DL_APPEND(b->changed_peers, p);
@@ -219,14 +206,12 @@ bfd_io_report(struct bfd_io *b)
 }
 
 static void
-on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+on_alarm(void *arg)
 {
-	struct bfd_peer *p = w->data;
+	struct bfd_peer *p = arg;
 	struct bfd_io *b = p->io;
 	struct mono now = clock_mono();
 
-	(void)loop;
-	(void)revents;
 	bfd_tick(&p->bfd, now);
 	bfd_peer_settle(p, now);
 	bfd_io_report(b);
@@ -288,12 +273,11 @@ bfd_peer_add(struct bfd_io *b, const struct bfd_io_peer *c)
 	conf.seq_first = bfd_seq_of_wall(clock_wall_ns());
 	conf.random = clock_random();
 	bfd_init(&p->bfd, &conf, clock_mono());
-	ev_timer_init(&p->timer, on_timer, 0., 0.);
-	p->timer.data = p;
+	alarm_init(&p->alarm, on_alarm, p);
 	HASH_ADD(hh_key, b->by_key, key, sizeof(p->key), p);
 	HASH_ADD(hh_discr, b->by_discr, bfd.conf.local_discr,
 	    sizeof(p->bfd.conf.local_discr), p);
-	ev_timer_start(b->loop, &p->timer);	/* due: the first packet goes out */
+	alarm_set(b->alarms, &p->alarm, bfd_deadline(&p->bfd));	/* the first packet */
 }
 
 void
@@ -320,7 +304,7 @@ bfd_peer_remove(struct bfd_peer *p)
 	struct bfd_io *b = p->io;
 	char labels[128];
 
-	ev_timer_stop(b->loop, &p->timer);
+	alarm_stop(b->alarms, &p->alarm);
 	if (p->is_queued)
 		DL_DELETE(b->changed_peers, p);
 	HASH_DELETE(hh_key, b->by_key, p);
