@@ -454,7 +454,7 @@ answer(void *arg, const char *path, FILE *f, const char **ret_type)
 	if (strcmp(path, "/readyz") != 0)
 		return 404;
 	if (!kube_source_is_synced(c->source)) {
-		(void)fprintf(f, "not ready: objects are still being listed\n");
+		(void)fprintf(f, "not ready: not all objects have been read yet\n");
 		return 503;
 	}
 	(void)fprintf(f, "ok\n");
@@ -474,6 +474,7 @@ controller_new(struct ev_loop *loop, const struct controller_conf *conf,
 	    1u << KUBE_IP_ADDRESS_POOL | ADVICE_KINDS;
 	source.spare_kinds = ADVICE_KINDS;
 	source.component = "herald-controller";
+	source.needs_all = true;
 	c->loop = loop;
 	c->lb_class = conf->lb_class;
 	c->due = MONO_NEVER;

@@ -325,10 +325,17 @@ dir_load(struct dir *d, const char *name, const char *text, size_t len)
 	l.file->claims = NULL;
 	l.file->nclaims = l.file->cap = 0;
 	kube_manifest_read(text, len, is_json, &d->conf.manifest, load_item, &l);
+	l.file->is_unknown = l.has_unknown;
 	load_swap(&l);
 	load_publish(&l);
 	free(l.old_refused);
 	free(l.old);
+}
+
+void
+dir_load_failed(struct dir *d, const char *name)
+{
+	file_make(d, name)->is_unknown = true;
 }
 
 void
@@ -383,6 +390,17 @@ dir_set_status(struct dir *d, const char *key, const char *text)
 		dir_publish(d, id);
 	dir_ident_drop(d, id);
 	return 0;
+}
+
+const char *
+dir_unknown_file(const struct dir *d)
+{
+	const struct dir_file *f;
+
+	for (f = d->files; f != NULL; f = f->hh.next)
+		if (f->is_unknown)
+			return f->name;
+	return NULL;
 }
 
 bool

@@ -84,6 +84,7 @@ struct dir_ident {
 struct dir_file {
 	struct dir_claim **claims;	/* in order of place */
 	size_t	nclaims, cap;
+	bool	is_unknown;		/* it cannot be told which objects it holds */
 	struct dir_ident **refused;	/* those whose refusal names this file */
 	size_t	nrefused;
 	UT_hash_handle hh;
@@ -115,6 +116,9 @@ void dir_fini(struct dir *d);
  */
 void dir_load(struct dir *d, const char *name, const char *text, size_t len);
 
+/* A file is there, but cannot be read: what it held before stays. */
+void dir_load_failed(struct dir *d, const char *name);
+
 /* A file is gone, and its objects with it. */
 void dir_unload(struct dir *d, const char *name);
 
@@ -133,6 +137,9 @@ int dir_set_status(struct dir *d, const char *key, const char *text);
  */
 int dir_patch(struct dir *d, const char *key, const char *resource_version,
     const char *patch, char **ret_text, struct kube_error *ret_err);
+
+/* The name of a file that, as it is now, may hold more objects than we know; or NULL. */
+const char *dir_unknown_file(const struct dir *d);
 
 /* True where an object of this key, or its stub, is in the store. */
 bool dir_has(const struct dir *d, const char *key);

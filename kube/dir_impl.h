@@ -63,7 +63,8 @@ struct dir_source {
 	struct dir_write *written;	/* done, and their owners not yet told */
 	unsigned nwrites;
 	bool	is_writer;		/* has patched: see orphaned() */
-	bool	is_synced;
+	bool	needs_all;		/* see struct kube_source_conf */
+	bool	is_synced, is_held_up;	/* not synced for want of a file, and told so */
 	kube_refreshed_fn *refreshed;	/* NULL: nobody waits for it */
 	void	*refreshed_arg;
 	struct dir_lease *lease;	/* the request about the Lease, or NULL */

@@ -78,6 +78,18 @@ dir_orphaned(void *arg, const char *key)
 	free(name);
 }
 
+static bool
+is_held_up(struct dir_source *s)
+{
+	const char *file = s->needs_all ? dir_unknown_file(&s->dir) : NULL;
+
+	if (file != NULL && !s->is_held_up)
+		dir_say(s, LOG_LEVEL_ERROR, file, 0, "what it holds is not known: no "
+		    "address is given or taken back until it is mended or removed");
+	s->is_held_up = file != NULL;
+	return s->is_held_up;
+}
+
 void
 dir_source_report(struct dir_source *s)
 {
@@ -87,7 +99,7 @@ dir_source_report(struct dir_source *s)
 	for (unsigned k = 0; k < KUBE_NKINDS; k++)
 		if ((changed & 1u << k) != 0)
 			s->handler.changed(s->handler.arg, (enum kube_kind)k);
-	if (s->is_synced || s->watch.nscans == 0)
+	if (s->is_synced || s->watch.nscans == 0 || is_held_up(s))
 		return;
 	s->is_synced = true;
 	s->handler.synced(s->handler.arg);
@@ -397,6 +409,7 @@ dir_source_open(struct ev_loop *loop, const struct kube_source_conf *conf,
 	s->component = mem_strdup(conf->component);
 	s->node_name = mem_strdup(conf->node_name);
 	s->own_ns = mem_strdup(conf->ns);
+	s->needs_all = conf->needs_all;
 	s->api_group = mem_strdup(conf->api_group != NULL ? conf->api_group :
 	    KUBE_API_GROUP_DEFAULT);
 	dc.node_name = s->node_name;

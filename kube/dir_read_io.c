@@ -131,6 +131,7 @@ dir_read_manifest(struct dir_source *s, const char *name)
 	if (rc != 0) {
 		log_warn(LOG_OBJ("file", name), "cannot read it: %s; what it held "
 		    "before stays", strerror(-rc));
+		dir_load_failed(&s->dir, name);
 		return;
 	}
 	stamp_set(w, name, &st);

@@ -33,6 +33,11 @@ struct kube_source_conf {
 	 * or does not let us read it: `synced` does not wait for them.
 	 */
 	unsigned spare_kinds;
+	/*
+	 * Of a directory: `synced` waits until every file could be read once. Until
+	 * then one may hold what addresses have been given to, or from.
+	 */
+	bool	needs_all;
 	const char *node_name;		/* Pods and reports: only this node's; NULL
 					   all */
 	unsigned wide_kinds;		/* reports of all nodes nevertheless */

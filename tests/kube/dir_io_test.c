@@ -144,11 +144,11 @@ is_done(const struct rig *r)
 }
 
 static void
-rig_open(struct rig *r)
+rig_open_conf(struct rig *r, bool needs_all)
 {
 	struct kube_source_handler h = { on_changed, on_synced, r };
 	struct kube_source_conf conf = { .kinds = (1u << KUBE_NKINDS) - 1,
-		.component = "test" };
+		.component = "test", .needs_all = needs_all };
 	struct kube_error err = { "" };
 	char spec[128];
 
@@ -158,6 +158,12 @@ rig_open(struct rig *r)
 	r->src = kube_source_open(r->loop, &conf, r->store, &h, &err);
 	ck_assert_msg(r->src != NULL, "%s", err.text);
 	memset(spec, 'x', sizeof(spec));	/* it may go: a copy was taken */
+}
+
+static void
+rig_open(struct rig *r)
+{
+	rig_open_conf(r, false);
 }
 
 static void
@@ -203,6 +209,7 @@ port_of(const struct rig *r, const char *name)
 static bool is_80(const struct rig *r) { return port_of(r, "web") == 80; }
 static bool is_81(const struct rig *r) { return port_of(r, "web") == 81; }
 static bool is_82(const struct rig *r) { return port_of(r, "web") == 82; }
+static bool is_other(const struct rig *r) { return port_of(r, "other") != 0; }
 static bool is_none(const struct rig *r) { return port_of(r, "web") == 0; }
 
 START_TEST(opening)
@@ -278,6 +285,43 @@ START_TEST(following)
 	run_until(&r, is_80);
 	ck_assert_int_eq(unlink(at("b.yml")), 0);
 	run_until(&r, is_none);
+	rig_close(&r);
+}
+END_TEST
+
+/*
+ * Whoever decides on what is there must know all of it: not in step before every
+ * file could be read once. Afterwards a broken one holds nobody up.
+ */
+START_TEST(a_file_that_nobody_knows)
+{
+	struct rig r;
+
+	put("a.yaml", SVC("web", "80"));
+	put("b.yaml", "kind: [");
+	put("c.yaml", "");
+	ck_assert_int_eq(truncate(at("c.yaml"), 1 << 30), 0);
+	rig_open(&r);
+	run_until(&r, is_synced);
+	rig_close(&r);
+
+	rig_open_conf(&r, true);
+	run_until(&r, is_80);
+	run_for(&r, NULL, QUIET_SEC);
+	ck_assert(!is_synced(&r) && !kube_source_is_synced(r.src));
+	ck_assert_msg(strstr(logged, "error what it holds is not known: no address is "
+	    "given or taken back until it is mended or removed") != NULL, "%s", logged);
+	put("b.yaml", SVC("other", "80"));
+	run_until(&r, is_other);
+	run_for(&r, NULL, QUIET_SEC);
+	ck_assert_msg(!is_synced(&r), "one too large to be read is no better");
+	ck_assert_int_eq(unlink(at("c.yaml")), 0);
+	run_until(&r, is_synced);
+	put("b.yaml", "kind: [");
+	put("c.yaml", "kind: [");
+	put("a.yaml", SVC("web", "81"));
+	run_until(&r, is_81);
+	ck_assert(is_other(&r) && r.nsynced == 1);
 	rig_close(&r);
 }
 END_TEST
@@ -848,6 +892,7 @@ fill(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, opening);
 	tcase_add_test(tc, following);
+	tcase_add_test(tc, a_file_that_nobody_knows);
 	tcase_add_test(tc, links_that_are_turned);
 	tcase_add_test(tc, a_lost_directory);
 	tcase_add_test(tc, a_directory_that_is_being_filled);
