@@ -33,6 +33,7 @@ import scenarios
 import survival
 from cluster import RESULTS, Lab
 from measure import Failed
+from stalls import Stalls
 
 SOURCE = "/run/lab/source"
 
@@ -109,32 +110,44 @@ def report(lab, name, failure):
           f"more in {name}.report", flush=True)
 
 
+def attempt(lab, name, fn, svc):
+    """Go through one scenario; None where it held, else the failure."""
+    since = time.monotonic()
+    try:
+        figures = fn(svc)
+        print(f"ok {name} ({time.monotonic() - since:.1f} s) {figures}", flush=True)
+        return None
+    except Failed as e:
+        failure = e
+    except Exception as e:
+        traceback.print_exc(file=sys.stdout)
+        failure = Failed("the scenario to run through", repr(e))
+    report(lab, name, failure)
+    return failure
+
+
 def run(lab, rows, always, only):
     passed = failed = 0
+    stalls = Stalls()
     for name, fn, family in rows:
         if only and name not in only and name not in always:
             continue
         since = time.monotonic()
-        try:
-            figures = fn(lab.services[family])
-            passed += 1
-            print(f"ok {name} ({time.monotonic() - since:.1f} s) {figures}", flush=True)
-        except Failed as e:
-            failed += 1
-            report(lab, name, e)
-            print(f"FAIL {name}: {e} ({time.monotonic() - since:.1f} s)", flush=True)
-            if name in always:      # nothing else can be true
-                rest = [n for n, _fn, _f in rows
-                        if n != name and (not only or n in only)]
-                failed += len(rest)
-                print(f"not run, for want of {name}: {', '.join(rest)}")
-                break
-        except Exception as e:
-            failed += 1
-            traceback.print_exc(file=sys.stdout)
-            report(lab, name, Failed("the scenario to run through", repr(e)))
-            print(f"FAIL {name}: {e!r}", flush=True)
+        failure = attempt(lab, name, fn, lab.services[family])
+        if failure and (stall := stalls.since(since)):
+            print(f"again {name}: the machine below stood still for "
+                  f"{scenarios.ms(stall)} meanwhile; {failure}", flush=True)
+            failure = attempt(lab, name, fn, lab.services[family])
+        passed += not failure
+        failed += bool(failure)
         lab.save_logs()
+        if failure:
+            print(f"FAIL {name}: {failure} ({time.monotonic() - since:.1f} s)", flush=True)
+        if failure and name in always:      # nothing else can be true
+            rest = [n for n, _fn, _f in rows if n != name and (not only or n in only)]
+            failed += len(rest)
+            print(f"not run, for want of {name}: {', '.join(rest)}")
+            break
     print(f"{time.monotonic():.0f} s since the kernel began")
     print(f"{passed} passed, {failed} failed", flush=True)
     return failed == 0 and passed > 0
