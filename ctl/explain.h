@@ -46,6 +46,12 @@ struct explain_quorum {			/* of a port that has health checks */
 	const char *served;		/* by "endpoints", "fallback" or "nobody" */
 };
 
+struct explain_crowd {			/* a port whose endpoints crowd mh's table */
+	const char *port;		/* as above */
+	unsigned nserving, nomitted;	/* endpoints */
+	unsigned nslots;		/* of the table */
+};
+
 struct explain_check {			/* one that fails */
 	const char *ip;
 	unsigned port;
@@ -63,6 +69,8 @@ struct explain_speaker {
 	size_t	nconflicts;
 	struct explain_quorum *quorums;
 	size_t	nquorums;
+	struct explain_crowd *crowds;
+	size_t	ncrowds;
 	struct explain_check *failing;	/* of endpoints that this node checks */
 	size_t	nfailing;
 	struct explain_obstacle *obstacles;

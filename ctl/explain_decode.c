@@ -120,6 +120,26 @@ read_quorums(const cJSON *array, const struct kube_object *svc, struct arena *a,
 }
 
 static void
+read_crowds(const cJSON *array, const struct kube_object *svc, struct arena *a,
+    struct explain_speaker *s)
+{
+	const cJSON *o;
+	struct ip vip;
+
+	s->crowds = room(a, array, sizeof(*s->crowds));
+	cJSON_ArrayForEach(o, array) {
+		struct explain_crowd c = { .nserving = number(o, "serving"),
+			.nomitted = number(o, "omitted"), .nslots = number(o, "slots") };
+
+		if (c.nserving == 0 || !vip_of(o, "vip", svc, &vip))
+			continue;
+		c.port = text(a, o, "service");
+		if (c.port != NULL)
+			s->crowds[s->ncrowds++] = c;
+	}
+}
+
+static void
 read_failing(const cJSON *array, const struct kube_object *svc, struct arena *a,
     struct explain_speaker *s)
 {
@@ -171,6 +191,7 @@ explain_decode(const char *json, const struct kube_object *svc, struct arena *a,
 	read_sessions(field(top, "bgp"), a, &s);
 	read_conflicts(field(top, "conflicts"), svc, a, &s);
 	read_quorums(field(top, "quorums"), svc, a, &s);
+	read_crowds(field(top, "crowds"), svc, a, &s);
 	read_failing(field(top, "checks"), svc, a, &s);
 	read_obstacles(field(top, "obstacles"), a, &s);
 	cJSON_Delete(top);

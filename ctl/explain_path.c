@@ -356,6 +356,38 @@ explain_health(struct explaining *x)
 		    failing.text);
 }
 
+/* More endpoints than mh's table spreads evenly, of the port that has the most. */
+static void
+explain_crowd(struct explaining *x)
+{
+	const struct explain_crowd *c = NULL;
+	unsigned each;
+
+	for (size_t i = 0; i < x->in->nspeakers; i++) {
+		const struct explain_speaker *s = &x->in->speakers[i];
+
+		for (size_t j = 0; j < s->ncrowds; j++) {
+			const struct explain_crowd *o = &s->crowds[j];
+
+			if (c == NULL || o->nserving + o->nomitted >
+			    c->nserving + c->nomitted)
+				c = o;
+		}
+	}
+	if (c == NULL)
+		return;
+	each = c->nslots / c->nserving;
+	if (c->nomitted > 0)
+		explain_add(x, EXPLAIN_WARN, "spread", "%s: %u of %u endpoints serve, on all "
+		    "nodes the same: the scheduler mh has %u slots, two for each; choose "
+		    "another scheduler by a ForwardingProfile, or give the Service fewer",
+		    c->port, c->nserving, c->nserving + c->nomitted, c->nslots);
+	else
+		explain_add(x, EXPLAIN_OK, "spread", "%s: %u endpoints share the %u slots of "
+		    "the scheduler mh: some get %u/%u of what others get", c->port,
+		    c->nserving, c->nslots, each, each + 1);
+}
+
 static void
 explain_duplicates(struct explaining *x)
 {
@@ -425,5 +457,6 @@ explain_path(struct explaining *x)
 	explain_hosts(x);
 	explain_bgp(x, has_owner);
 	explain_health(x);
+	explain_crowd(x);
 	explain_duplicates(x);
 }

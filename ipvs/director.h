@@ -75,6 +75,8 @@ struct ipvs_service {
 	size_t	nsource_ranges;
 	const struct ipvs_endpoint *endpoints;
 	size_t	nendpoints;
+	size_t	nomitted;		/* others, that mh's table has no room for: see
+					   subset.h; only told of */
 	const char *name;		/* "ns/name:port" for error messages */
 };
 

@@ -63,6 +63,11 @@ errno_remedy(int error, const struct ipvs_op *op)
 	case -ENOENT:
 		return op->rs == NULL ? "; is the scheduler's module (ip_vs_NAME) "
 		    "installed for this kernel?" : "";
+	case -EINVAL:
+		return op->rs == NULL && strcmp(op->vs->sched, "mh") == 0 ?
+		    "; has this kernel's mh fewer slots (CONFIG_IP_VS_MH_TAB_INDEX) than "
+		    "the service has endpoints? give it another scheduler by a "
+		    "ForwardingProfile" : "";
 	case -EPERM:
 		return "; CAP_NET_ADMIN of the host is needed";
 	case -ENOMEM:

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "ipvs/subset.h"
 #include "lib/mem.h"
 
 /* One endpoint of one service; hashed as bytes, so made by key_of() only. */
@@ -252,6 +253,13 @@ ramped(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs *
 	return w > 0 ? w : 1;
 }
 
+/* Is there no room left in mh's table, so that no more endpoints may drain? */
+static bool
+is_full(const struct ipvs_service *s, size_t n)
+{
+	return s->sched == IPVS_SCHED_MH && n >= IPVS_MH_SLOTS;
+}
+
 static void
 follow(const struct run *r, const struct ipvs_vs *vs, struct ipvs_service *s)
 {
@@ -267,7 +275,7 @@ follow(const struct run *r, const struct ipvs_vs *vs, struct ipvs_service *s)
 			eps[n].weight = ramped(r, s, vs, &s->endpoints[i]);
 		eps[n++].life = IPVS_LIVES;
 	}
-	for (i = 0; i < nrs; i++) {
+	for (i = 0; i < nrs && !is_full(s, n); i++) {
 		const struct ipvs_endpoint key = { .ip = vs->rs[i].ip,
 			.port = vs->rs[i].port };
 

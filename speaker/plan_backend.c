@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipvs/subset.h"
 #include "lib/sort.h"
 #include "speaker/plan_impl.h"
 
@@ -233,7 +234,9 @@ plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 	if (c != NULL && plan_apply_quorum(ctx, c, ret, nup, &sorry, eps, &n, plan))
 		sort_items(eps, n, sizeof(*eps), endpoint_cmp);
 	ret->endpoints = eps;
-	ret->nendpoints = n;
+	ret->nendpoints = ret->sched == IPVS_SCHED_MH ?
+	    ipvs_subset_choose(ret, eps, n) : n;
+	ret->nomitted = n - ret->nendpoints;
 }
 
 const char *
@@ -294,6 +297,21 @@ service_cmp(const void *va, const void *vb)
 	return c != 0 ? c : strcmp(a->name, b->name);
 }
 
+/* Without numbers, which are others at every change: it is to be logged once. */
+static void
+warn_of_omitted(struct plan *p)
+{
+	for (size_t i = 0; i < p->want.nservices; i++) {
+		const struct ipvs_service *s = &p->want.services[i];
+
+		if (s->nomitted > 0)
+			plan_warn(p, "%s at %s: it has more endpoints than the scheduler "
+			    "mh serves: %u of them are used, on all nodes the same; "
+			    "choose another scheduler by a ForwardingProfile, or give "
+			    "it fewer", s->name, IP_STR(&s->vip), IPVS_MH_MOST);
+	}
+}
+
 void
 plan_backends(struct plan_ctx *ctx, struct plan *ret)
 {
@@ -331,4 +349,5 @@ plan_backends(struct plan_ctx *ctx, struct plan *ret)
 	}
 	ret->want.services = out;
 	ret->want.nservices = kept;
+	warn_of_omitted(ret);
 }

@@ -185,6 +185,7 @@ begin_plan(struct speaker *s)
 	tell_quorums(&s->tell, &fresh);
 	plan_fini(&s->plan);
 	s->plan = fresh;
+	tell_omitted(&s->tell);
 	health_io_set_checks(s->health, &s->plan);
 	/* What was taken over is told of as the new plan has it. */
 	s->has_announced_news |= s->apply.is_outdated;
@@ -208,6 +209,7 @@ begin_update(struct speaker *s)
 	kube_store_forget_touched(s->store);
 	if (s->plan.nupdates == 0)
 		return true;
+	tell_omitted(&s->tell);
 	s->began = now;
 	apply_begin(&s->apply, &s->plan, APPLY_UPDATE, now);
 	worker_start(s->worker);

@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "ipvs/subset.h"
 #include "speaker/status_encode.h"
 
 static const char *
@@ -164,6 +165,32 @@ add_quorums(cJSON *top, const struct plan *p)
 	}
 }
 
+/*
+ * Services that fill mh's table so far that it shows: with fewer than CROWD_SLOTS slots
+ * each, some endpoints get a quarter more than others, or worse.
+ */
+static void
+add_crowds(cJSON *top, const struct plan *p)
+{
+	enum { CROWD_SLOTS = 4 };
+	cJSON *array = cJSON_AddArrayToObject(top, "crowds");
+
+	for (size_t i = 0; i < p->want.nservices; i++) {
+		const struct ipvs_service *s = &p->want.services[i];
+		size_t n = s->sched == IPVS_SCHED_MH ? ipvs_subset_size(s) : 0;
+		cJSON *o;
+
+		if (n <= IPVS_MH_SLOTS / (CROWD_SLOTS + 1))
+			continue;
+		o = item(array);
+		cJSON_AddStringToObject(o, "service", s->name);
+		cJSON_AddStringToObject(o, "vip", IP_STR(&s->vip));
+		cJSON_AddNumberToObject(o, "serving", (double)n);
+		cJSON_AddNumberToObject(o, "omitted", (double)s->nomitted);
+		cJSON_AddNumberToObject(o, "slots", IPVS_MH_SLOTS);
+	}
+}
+
 static void
 add_conflicts(cJSON *top, const struct tell *tell)
 {
@@ -217,6 +244,7 @@ status_encode(FILE *f, const struct status_input *in)
 	if (in->health != NULL)
 		health_io_each(in->health, add_check, checks);
 	add_quorums(top, in->plan);
+	add_crowds(top, in->plan);
 	add_conflicts(top, in->tell);
 	add_obstacles(top, in->apply);
 	if ((text = cJSON_Print(top)) != NULL)

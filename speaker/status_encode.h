@@ -38,10 +38,15 @@ struct status_input {
  *		"transitions":n, "error":...}],
  *	 "quorums":[{"service":..., "vip":..., "up":n, "needed":n,
  *		"served":"endpoints"|"fallback"|"nobody"}],
+ *	 "crowds":[{"service":..., "vip":..., "serving":n, "omitted":n,
+ *		"slots":n}],
  *	 "conflicts":[{"ip":..., "interface":..., "mac":...}],
  *	 "obstacles":[{"text":..., "vip":..., "stops":bool}]}
  *
  * checks: of the endpoints that this node hosts, or that are on no node.
+ *
+ * crowds: Services with so many endpoints that mh's slots are shared out unevenly, or
+ * do not suffice (subset.h).
  *
  * drained: the Node is asked to hand over (heraldctl drain). retiring: its BGP
  * routes are marked, and go when --bgp-drain-time is over. yielding: on a VIP

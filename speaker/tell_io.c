@@ -47,6 +47,7 @@ tell_fini(struct tell *t)
 {
 	free(t->told);
 	free(t->obstacles);
+	free(t->omitted);
 	free(t->rivals);
 	*t = (struct tell){ 0 };
 }
@@ -342,4 +343,69 @@ tell_quorums(struct tell *t, const struct plan *fresh)
 		if (is_teller(t, fresh, &q->vip))
 			tell_quorum(t, q);
 	}
+}
+
+/* The Service that one of the director's is of: its name is "ns/name:...". */
+static const struct plan_service *
+service_of(const struct plan_vip *v, const char *name)
+{
+	for (size_t i = 0; v != NULL && i < v->nservices; i++) {
+		const struct plan_service *s = &v->services[i];
+		size_t n = strlen(s->ns);
+
+		if (strncmp(name, s->ns, n) != 0 || name[n] != '/')
+			continue;
+		name += n + 1;
+		n = strlen(s->name);
+		if (strncmp(name, s->name, n) == 0 && name[n] == ':')
+			return s;
+		name -= strlen(s->ns) + 1;
+	}
+	return NULL;
+}
+
+static void
+tell_one_omitted(struct tell *t, const struct ipvs_service *s)
+{
+	const struct plan_service *svc = service_of(find_vip(t->plan, &s->vip), s->name);
+	struct kube_event ev = { .kind = KUBE_SERVICE, .is_warning = true,
+	    .reason = "EndpointsOmitted" };
+	char text[512];
+
+	if (svc == NULL || !is_teller(t, t->plan, &s->vip) || !may_tell(t))
+		return;
+	snprintf(text, sizeof(text), "%s at %s: %zu of %zu endpoints serve, on all nodes "
+	    "the same: the scheduler mh takes no more; choose another by a "
+	    "ForwardingProfile, or give the Service fewer", s->name, IP_STR(&s->vip),
+	    s->nendpoints, s->nendpoints + s->nomitted);
+	ev.ns = svc->ns;
+	ev.name = svc->name;
+	ev.uid = svc->uid;
+	ev.message = text;
+	kube_source_event(t->source, &ev);
+}
+
+void
+tell_omitted(struct tell *t)
+{
+	const struct director_want *w = &t->plan->want;
+	size_t n = 0, cap = 0, j;
+	uint64_t *now = NULL, h;
+
+	for (size_t i = 0; i < w->nservices; i++) {
+		const struct ipvs_service *s = &w->services[i];
+
+		if (s->nomitted == 0)
+			continue;
+		h = hash_bytes(s->vip.b, sizeof(s->vip.b), hash_str(s->name, 0));
+		for (j = 0; j < t->nomitted && t->omitted[j] != h; j++)
+			;
+		if (j == t->nomitted)
+			tell_one_omitted(t, s);
+		now = mem_grow(now, n, &cap, sizeof(*now));
+		now[n++] = h;
+	}
+	free(t->omitted);
+	t->omitted = now;
+	t->nomitted = n;
 }

@@ -36,6 +36,8 @@ struct tell {
 	size_t	ntold;
 	uint64_t *obstacles;		/* hashes of what was told of as in the way */
 	size_t	nobstacles;
+	uint64_t *omitted;		/* likewise, as too large for mh */
+	size_t	nomitted;
 	struct tell_rival *rivals;	/* of VIP and link one; in no order */
 	size_t	nrivals, rivals_cap;
 	double	credit;			/* Events that may be written now */
@@ -63,6 +65,12 @@ void tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
  * VIP's owner or, where BGP alone announces it, the first by name that is alive.
  */
 void tell_quorums(struct tell *t, const struct plan *fresh);
+
+/*
+ * The plan is another now: an Event EndpointsOmitted for each port of a Service that
+ * has become one of which mh takes only some endpoints. One node tells, as of quorums.
+ */
+void tell_omitted(struct tell *t);
 
 /*
  * What of this host is in the way now (director_advise()): what is new is logged, and

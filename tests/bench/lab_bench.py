@@ -46,7 +46,9 @@ def endpoint_changes(svc):
         left, took = list(svc.lab.nodes), []
         while left:
             for node in left[:]:
-                if is_added == any(d.ip == ip for d in ipvs_table(node.director, key)[key]):
+                # One that has left drains: it stays, with weight 0.
+                if is_added == any(d.ip == ip and d.weight > 0
+                                   for d in ipvs_table(node.director, key)[key]):
                     took.append(time.monotonic() - since)
                     left.remove(node)
             if time.monotonic() - since > 3:

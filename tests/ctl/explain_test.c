@@ -57,6 +57,10 @@ static const char *const world[] = {
 	",'needed':1,'served':'" served "'}],'checks':[{'service':'d/x','ip':'10.1.9.9'," \
 	"'port':1,'up':false},{'service':'d/web','ip':'10.1.0.2','port':8080,'up':true}" \
 	failing "]")
+#define CROWDED(serving, omitted) STATUS("{'ip':'10.0.9.3','owner':'n2','programmed':" \
+	"true,'announced':true}", ",'crowds':[{'service':'d/x:1/TCP','vip':'10.0.9.9'," \
+	"'serving':3000,'omitted':9,'slots':4093},{'service':'d/web:80/TCP','vip':" \
+	"'10.0.9.3','serving':" serving ",'omitted':" omitted ",'slots':4093}]")
 #define FAILING ",{'service':'d/web','ip':'10.1.0.1','port':8080,'up':false," \
 	"'error':'HTTP 503'}"
 
@@ -241,6 +245,14 @@ static const struct {
 	    "STOP duplicates  used by others, too: 10.0.9.3 by 02:00:00:00:00:09, as n2 sees "
 	    "on eth0; find the machine with that MAC, or take the address out of its pool",
 	    "traffic stops at: duplicates" },
+	{ "more endpoints than mh takes", { NULL }, NULL,
+	    { CROWDED("2046", "7954"), CROWDED("2046", "7954") },
+	    "warn spread      d/web:80/TCP: 2046 of 10000 endpoints serve, on all nodes the "
+	    "same: the scheduler mh has 4093 slots, two for each; choose another scheduler "
+	    "by a ForwardingProfile, or give the Service fewer", "nothing stops traffic" },
+	{ "so many that it is uneven", { NULL }, NULL, { CROWDED("1500", "0") },
+	    "ok   spread      d/web:80/TCP: 1500 endpoints share the 4093 slots of the "
+	    "scheduler mh: some get 2/3 of what others get", "nothing stops traffic" },
 	{ "by BGP alone", { PEER, BGP_STATUS }, NULL,
 	    { SESSION("Established"), SESSION("Established"), SESSION("Established") },
 	    "ok   bgp         1 node announces it, over 1 session seen to be up",

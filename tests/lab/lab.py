@@ -16,6 +16,7 @@ import api
 import api_scenarios
 import beside_scenarios
 import bgp_scenarios
+import crowd_scenarios
 import demo
 import duplicate_scenarios
 import health_scenarios
@@ -65,7 +66,7 @@ def half_of(suite, half):
         l2_scenarios,
         move_scenarios,
         survival) + [("never_translated", scenarios.never_translated, 4)]
-    last = rows_of(bgp_scenarios, scale_scenarios)
+    last = rows_of(bgp_scenarios, crowd_scenarios, scale_scenarios)
     return {
         "first": rows[:end] + middle + rows[end:] + last,
         "second": always + second,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipvs/subset.h"
 #include "kube/decode.h"
 #include "kube/manifest.h"
 #include "speaker/plan.h"
@@ -654,6 +655,62 @@ START_TEST(same_table_on_every_node)
 }
 END_TEST
 
+/* Endpoints of n1 and n2 in turn. */
+static void
+put_slice_of_50(struct kube_store *store, int first)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	fprintf(f, "{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice','metadata':{"
+	    "'name':'s-%d','namespace':'d','labels':{'kubernetes.io/service-name':'s'}},"
+	    "'addressType':'IPv4','ports':[{'name':'web','port':8080}],'endpoints':[", first);
+	for (int i = first; i < first + 50; i++)
+		fprintf(f, "%s{'addresses':['10.2.%d.%d'],'nodeName':'n%d'}",
+		    i > first ? "," : "", i / 250, i % 250 + 1, i % 2 + 1);
+	fputs("]}", f);
+	fclose(f);
+	json_put(store, text);
+	free(text);
+}
+
+/* With more endpoints than mh takes the nodes use the same of them, and say so. */
+START_TEST(same_subset_on_every_node)
+{
+	struct kube_store *store = kube_store_new();
+	struct plan plan[2];
+	struct alive alive;
+	size_t n = 0;
+
+	for (size_t i = 0; i < nitems(world); i++)
+		json_put(store, world[i]);
+	for (int i = 0; i < 3000; i += 50)
+		put_slice_of_50(store, i);
+	alive_init(&alive);
+	for (size_t i = 0; i < 2; i++)
+		plan_build(&(struct plan_input){ .store = store, .self = i == 0 ? "n1" : "n2",
+		    .alive = &alive, .now = T0, .self_state = ALIVE_UP }, &plan[i]);
+	ck_assert_uint_eq(plan[0].want.services[0].nendpoints, IPVS_MH_MOST);
+	ck_assert_uint_eq(plan[0].want.services[0].nomitted, 3002 - IPVS_MH_MOST);
+	ck_assert_uint_eq(plan[0].nwarnings, 1);
+	ck_assert_msg(strncmp(plan[0].warnings[0], "d/s:", 4) == 0, "%s",
+	    plan[0].warnings[0]);
+	for (size_t i = 0; i < IPVS_MH_MOST; i++) {
+		const struct ipvs_endpoint *a = &plan[0].want.services[0].endpoints[i];
+		const struct ipvs_endpoint *b = &plan[1].want.services[0].endpoints[i];
+
+		ck_assert(ip_eq(&a->ip, &b->ip) && a->weight == b->weight);
+		n += a->reach == IPVS_REACH_LOCAL;
+	}
+	ck_assert_msg(n > 900 && n < 1150, "%zu of n1's, half of all", n);
+	for (size_t i = 0; i < 2; i++)
+		plan_fini(&plan[i]);
+	alive_fini(&alive);
+	kube_store_free(store);
+}
+END_TEST
+
 START_TEST(addresses)
 {
 	struct kube_store *store = kube_store_new();
@@ -694,6 +751,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, owner, 0, nitems(owner_rows));
 	tcase_add_loop_test(tc, bgp, 0, nitems(bgp_rows));
 	tcase_add_test(tc, same_table_on_every_node);
+	tcase_add_test(tc, same_subset_on_every_node);
 	tcase_add_test(tc, addresses);
 }
 

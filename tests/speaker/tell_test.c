@@ -158,9 +158,52 @@ START_TEST(quorums)
 }
 END_TEST
 
+static const struct omitted_row {
+	const char *why;
+	size_t	nomitted;		/* of d/b, at a VIP that d/a shares */
+	bool	is_mine;
+	const char *says;		/* "" nothing */
+} omitted_rows[] = {
+	{ "all fit", 0, true, "" },
+	{ "some do not", 7954, true, "Warning d/b EndpointsOmitted: d/b:80/TCP at 10.0.9.1: "
+	    "2046 of 10000 endpoints serve, on all nodes the same: the scheduler mh takes "
+	    "no more; choose another by a ForwardingProfile, or give the Service fewer" },
+	{ "the owner tells, not we", 7954, false, "" },
+};
+
+START_TEST(omitted)
+{
+	const struct omitted_row *r = &omitted_rows[_i];
+	struct plan_vip vip = { .ip = ip_from_v4(0x0a000901), .owner = "n1",
+		.is_mine = r->is_mine, .services = services, .nservices = 2 };
+	struct ipvs_service both[] = { { .name = "d/a:443/TCP", .vip = vip.ip, .port = 443 },
+		{ .name = "d/b:80/TCP", .vip = vip.ip, .port = 80, .nendpoints = 2046,
+		  .nomitted = r->nomitted } };
+	struct plan p = { .vips = &vip, .nvips = 1,
+		.want = { .services = both, .nservices = 2 } };
+	struct tell t;
+
+	last[0] = '\0';
+	nevents = 0;
+	tell_init(&t, &source, "n1", &p, &nobody);
+	tell_omitted(&t);
+	ck_assert_msg(strcmp(last, r->says) == 0, "%s: \"%s\"", r->why, last);
+	both[1].nomitted += r->nomitted > 0;
+	tell_omitted(&t);
+	ck_assert_msg(nevents == (r->says[0] != '\0'), "once, not at every change");
+	both[1].nomitted = 0;
+	tell_omitted(&t);
+	both[1].nomitted = r->nomitted;
+	tell_omitted(&t);
+	ck_assert_msg(nevents == 2 * (r->says[0] != '\0'), "and when it is so again");
+	tell_fini(&t);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
+	tcase_add_loop_test(tc, omitted, 0, nitems(omitted_rows));
 	tcase_add_loop_test(tc, quorums, 0, nitems(quorum_rows));
 	tcase_add_test(tc, stranger);
 	tcase_add_test(tc, obstacles);
