@@ -6,6 +6,9 @@
 
 #include "lib/mem.h"
 
+/* Above so many changes of one service mh steps aside. */
+enum { MH_MANY = 128 };
+
 const char *
 ipvs_op_name(enum ipvs_op_type type)
 {
@@ -225,13 +228,42 @@ ipvs_vs_is_equal(const struct ipvs_vs *want, const struct ipvs_vs *have)
 	return head_same(want, have) && rs_same(want, have);
 }
 
+/*
+ * To work through many changes mh would build as many tables, none of which is the one
+ * that it comes to: rr chooses in the meantime, which has none.
+ */
+static void
+diff_many_rs(const struct ipvs_vs *want, bool is_head_new, const struct ipvs_ops *rs,
+    struct ipvs_ops *ops)
+{
+	struct ipvs_op *op = op_add(ops, IPVS_OP_SET_VS, want, NULL);
+	size_t i;
+
+	op->sched = "rr";
+	op->is_follow_up = true;
+	for (i = 0; i < rs->n; i++)
+		*op_add(ops, rs->op[i].type, want, rs->op[i].rs) = rs->op[i];
+	op_add(ops, IPVS_OP_SET_VS, want, NULL)->is_follow_up = !is_head_new;
+}
+
 static void
 diff_vs(const struct ipvs_vs *want, const struct ipvs_vs *have, struct ipvs_ops *ops)
 {
-	if (!head_same(want, have))
-		op_add(ops, IPVS_OP_SET_VS, want, NULL);
+	bool is_head_new = !head_same(want, have);
+	struct ipvs_ops rs = { 0 };
+	size_t i;
+
 	if (!rs_same(want, have))
-		diff_rs(want, have, ops);
+		diff_rs(want, have, &rs);
+	if (is_mh(want) && rs.n > MH_MANY) {
+		diff_many_rs(want, is_head_new, &rs, ops);
+	} else {
+		if (is_head_new)
+			op_add(ops, IPVS_OP_SET_VS, want, NULL);
+		for (i = 0; i < rs.n; i++)
+			*op_add(ops, rs.op[i].type, want, rs.op[i].rs) = rs.op[i];
+	}
+	ipvs_ops_fini(&rs);
 }
 
 void

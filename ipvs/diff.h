@@ -6,7 +6,8 @@
  *
  * - mh builds its lookup table anew at every change of its servers, so a new
  *   service starts without a scheduler ("none") and becomes mh when its servers
- *   are in. To take another one away costs an RCU grace period, some 10 ms.
+ *   are in. To take another one away costs an RCU grace period, some 10 ms:
+ *   for many changes of a service rr steps in, and mh comes back after them.
  * - The table depends on the servers' order, which is that of their addition.
  *   All nodes must have the same table, so a server that belongs before others
  *   makes those be taken out and put in again behind it (is_reorder). A server

@@ -568,9 +568,56 @@ START_TEST(new_mh_service_builds_its_table_once)
 }
 END_TEST
 
+/* A service of mh with servers first, first + 2, ...; no model, they are many. */
+static struct ipvs_table
+large_table(unsigned first, unsigned n)
+{
+	struct ipvs_table t = { 0 };
+	struct ipvs_vs *vs = ipvs_table_add(&t);
+
+	vs->key = (struct ipvs_key){ .family = IP_V4, .fwmark = 7 };
+	strcpy(vs->sched, "mh");
+	vs->rs = arena_array(&t.arena, n, sizeof(vs->rs[0]));
+	for (vs->nrs = 0; vs->nrs < n; vs->nrs++)
+		vs->rs[vs->nrs] = (struct ipvs_rs){ .port = 80, .weight = 1,
+			.ip = ip_from_v4(0x0a000000 + first + 2 * (unsigned)vs->nrs) };
+	return t;
+}
+
+START_TEST(many_changes_build_one_table)
+{
+	struct ipvs_table have = large_table(2, 1000), want = large_table(2, 1000);
+	struct ipvs_ops ops;
+	size_t nup;
+
+	want.vs[0].rs[500].ip = ip_from_v4(0x0a000000 + 1001);
+	ipvs_diff(&want, &have, &ops, &nup);
+	/* One added, 499 moved behind it, one removed. */
+	ck_assert_uint_eq(ops.n, 1 + 1 + 2 * 499 + 1 + 1);
+	ck_assert_uint_eq(nup, ops.n);
+	for (size_t i = 0; i < ops.n; i++) {
+		bool is_end = i == 0 || i == ops.n - 1;
+
+		ck_assert_int_eq(ops.op[i].type == IPVS_OP_SET_VS, is_end);
+		ck_assert(!is_end || ops.op[i].is_follow_up);
+	}
+	ck_assert_str_eq(ops.op[0].sched, "rr");
+	ck_assert_str_eq(ops.op[ops.n - 1].sched, "mh");
+	ipvs_ops_fini(&ops);
+	want.vs[0].rs[500].ip = have.vs[0].rs[500].ip;
+	want.vs[0].rs[500].weight = 2;
+	ipvs_diff(&want, &have, &ops, &nup);
+	ck_assert_msg(ops.n == 1 && ops.op[0].type == IPVS_OP_SET_RS, "few stay with mh");
+	ipvs_ops_fini(&ops);
+	ipvs_table_fini(&have);
+	ipvs_table_fini(&want);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
+	tcase_add_test(tc, many_changes_build_one_table);
 	tcase_add_loop_test(tc, random_walk_reaches_what_is_wanted, 0, 20);
 	tcase_add_loop_test(tc, nodes_with_different_pasts_agree, 0, 3);
 	tcase_add_loop_test(tc, change_takes_these_operations, 0, nitems(changes));
