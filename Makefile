@@ -136,6 +136,11 @@ lab: all
 kube: all
 	$(Q)tests/kube/run.sh
 
+## kube-next: our resources and client on what Debian sid has of a new Kubernetes
+.PHONY: kube-next
+kube-next:
+	$(Q)tests/kube/next.sh
+
 ## node: the image and the manifests on a real kubelet and containerd
 .PHONY: node version
 node: deps

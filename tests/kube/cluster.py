@@ -46,7 +46,7 @@ def free_port():
 class ApiError(Exception):
     def __init__(self, status, text):
         super().__init__(f"HTTP {status}: {text[:300]}")
-        self.status = status
+        self.status, self.text = status, text
 
 
 class Process:
@@ -220,18 +220,24 @@ class Cluster:
             "contexts": [{"name": "test",
                           "context": {"cluster": "test", "user": user}}]}))
 
-    def http(self, method, path, body=None, user="admin", raw=False,
-             ctype="application/json"):
+    def ask(self, method, path, data=None, user="admin", port=None,
+            ctype="application/json"):
+        """One request; the answer with its .status and headers, and its body."""
         ctx = ssl._create_unverified_context()
-        c = http.client.HTTPSConnection("127.0.0.1", self.port, context=ctx, timeout=30)
+        c = http.client.HTTPSConnection("127.0.0.1", port or self.port, context=ctx,
+                                        timeout=30)
         try:
-            c.request(method, path, None if body is None else json.dumps(body),
-                      {"Authorization": "Bearer " + USERS[user][0],
-                       "Content-Type": ctype})
+            c.request(method, path, data, {"Authorization": "Bearer " + USERS[user][0],
+                                           "Content-Type": ctype})
             r = c.getresponse()
-            data = r.read()
+            return r, r.read()
         finally:
             c.close()
+
+    def http(self, method, path, body=None, user="admin", raw=False,
+             ctype="application/json", port=None):
+        r, data = self.ask(method, path, None if body is None else json.dumps(body),
+                           user, port, ctype)
         if r.status >= 300:
             raise ApiError(r.status, data.decode(errors="replace"))
         return data if raw else json.loads(data)

@@ -66,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def upstream(self, body):
         proxy = self.server.proxy
-        c = http.client.HTTPSConnection("127.0.0.1", proxy.target, timeout=700,
+        c = http.client.HTTPSConnection("127.0.0.1", proxy.target_of(self.path), timeout=700,
                                         context=ssl._create_unverified_context())
         keep = ("authorization", "content-type", "accept", "user-agent")
         c.request(self.command, self.path, body,
@@ -202,8 +202,9 @@ class Server(ThreadingHTTPServer):
 
 
 class Proxy:
-    def __init__(self, target, cert, key):
-        self.target = target
+    def __init__(self, target, cert, key, routes=None):
+        """routes: {part of a path: the port that has it in place of target}"""
+        self.target, self.routes = target, routes or {}
         self.stalled = None
         self.lock = threading.Lock()
         self.faults, self.used, self.open = [], [], set()
@@ -217,6 +218,10 @@ class Proxy:
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
+
+    def target_of(self, path):
+        return next((port for part, port in self.routes.items() if part in path),
+                    self.target)
 
     def add(self, name, verb, match="", times=1, **kw):
         fault = Fault(name, verb, match, times, **kw)
