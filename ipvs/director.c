@@ -21,6 +21,7 @@
 #include "ipvs/error.h"
 #include "ipvs/netns_io.h"
 #include "ipvs/nft_rules.h"
+#include "ipvs/syncd_io.h"
 #include "lib/mem.h"
 
 static int
@@ -65,6 +66,25 @@ open_sides(struct director *d, struct director_error *ret_err)
 }
 
 int
+director_ensure_sync(struct director *d, unsigned *count, struct director_error *ret_err)
+{
+	return d->conf.has_sync ? syncd_ensure(&d->net, count, &d->sync_link, ret_err) :
+	    syncd_remove(&d->net, ret_err);
+}
+
+int
+director_sync_socket(struct director *d)
+{
+	return syncd_socket(&d->net);
+}
+
+int
+director_sync_link(const struct director *d)
+{
+	return d->sync_link;
+}
+
+int
 director_open(const struct director_conf *conf, struct director **ret,
     struct director_error *ret_err)
 {
@@ -86,6 +106,8 @@ director_open(const struct director_conf *conf, struct director **ret,
 		r = director_open_ipvs(d, ret_err);
 	if (r == 0)
 		r = net_ensure_ipvs(&d->net, ret_err);
+	if (r >= 0)
+		r = director_ensure_sync(d, &nmade, ret_err);
 	if (r >= 0)
 		r = open_sides(d, ret_err);
 	if (r < 0) {
@@ -185,6 +207,20 @@ has_family(const struct ip *list, size_t n, uint8_t family, struct ip *ret)
 	return false;
 }
 
+/* False where it is to be tried again; VIPs are served all the same. */
+static bool
+sync_daemons(struct director_run *s)
+{
+	struct director_error err;
+	unsigned nmade = 0;
+	int r = director_ensure_sync(s->d, &nmade, &err);
+
+	if (r < 0)
+		director_report(s, &err);
+	s->changes->repairs += nmade;
+	return r == 0;
+}
+
 /* Links, routes and parameters; and the few values the rules depend on. */
 static int
 sync_net(struct director_run *s, struct director_error *ret_err)
@@ -198,8 +234,8 @@ sync_net(struct director_run *s, struct director_error *ret_err)
 		d->mtu = net_uplink_mtu(&d->net, &d->conf);
 	if (!d->is_net_known) {
 		r = net_ensure(&d->net, &d->conf, d->mtu, &nmade, ret_err);
-		d->is_net_known = r == 0;
 		s->changes->repairs += nmade;
+		d->is_net_known = r == 0 && sync_daemons(s);
 	}
 	if (r == 0 && has_family(s->want->vips, s->want->nvips, IP_V6, &any))
 		r = net_forward_v6(&d->net, ret_err);

@@ -101,6 +101,7 @@ struct director_conf {
 	uint32_t rule_pref;	/* e.g. 77 */
 	bool	drops_unknown;	/* a port of a VIP that no service has: silence, in
 				   place of a reset or ICMP port unreachable */
+	bool	has_sync;	/* run the kernel's IPVS sync daemons: conn_sync.h */
 };
 
 /* What a sync did; all zero where everything was as wanted. */
@@ -195,6 +196,16 @@ bool director_has_host_news(const struct director *d);
  * Cheap to call, dear to follow: for once a minute or so; see director_look().
  */
 void director_recheck(struct director *d);
+
+/*
+ * With has_sync: a socket for what the kernel tells of its connections and is to be
+ * told of others', see syncd_socket(); the caller's to close. It is good for as long
+ * as director_sync_link() is what it was. -errno where there is none.
+ */
+int director_sync_socket(struct director *d);
+
+/* The link of that socket, another after each time it had to be made; 0 none. */
+int director_sync_link(const struct director *d);
 
 /* True where the last sync programmed this VIP completely. */
 bool director_has_vip(const struct director *d, const struct ip *vip);

@@ -32,6 +32,7 @@ struct director {
 	struct director_conf conf;
 	char	*name, *host_if;	/* what conf points at */
 	struct director_net net;
+	int	sync_link;		/* see director_sync_link() */
 	struct ipvs_nl *ipvs;		/* NULL after a failure: open again */
 	struct director_side side[2];	/* by enum nft_side */
 	uint16_t mtu;			/* of the node's links; 0: look again */
@@ -79,6 +80,10 @@ void director_read_addrs(struct director *d);
 
 /* Give this node's IPv6 endpoints of g their routes: net_list_io.h. */
 void director_sync_endpoints(struct director_run *s, const struct goal *g);
+
+/* Have connection sync as conf says; *count grows by what had to be made. */
+int director_ensure_sync(struct director *d, unsigned *count,
+    struct director_error *ret_err);
 
 /* The netlink socket within the namespace, unless there is one. */
 int director_open_ipvs(struct director *d, struct director_error *ret_err);

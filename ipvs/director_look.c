@@ -4,6 +4,7 @@
 
 #include "ipvs/director_impl.h"
 #include "ipvs/netns_io.h"
+#include "ipvs/syncd_io.h"
 #include "lib/arena.h"
 #include "lib/mem.h"
 
@@ -146,6 +147,16 @@ look_at_net(struct director *d)
 	return has_news || d->has_host_news;
 }
 
+/* Within the director. */
+static bool
+look_at_sync(struct director *d)
+{
+	if (!d->conf.has_sync || syncd_is_running())
+		return false;
+	d->is_net_known = false;
+	return true;
+}
+
 bool
 director_has_host_news(const struct director *d)
 {
@@ -162,6 +173,7 @@ director_look(struct director *d, director_stat_fn *fn, void *arg)
 	has_news |= look_at_nft(&d->side[NFT_HOST]);
 	if (netns_enter(d->net.ns, &v) == 0) {
 		has_news |= look_at_nft(&d->side[NFT_DIRECTOR]);
+		has_news |= look_at_sync(d);
 		netns_leave(&v);
 	}
 	return look_at_table(d, &l) || has_news;

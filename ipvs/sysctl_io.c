@@ -66,6 +66,24 @@ const struct sysctl sysctl_director_ipvs[] = {
 	{ NULL, NULL, false },
 };
 
+const struct sysctl sysctl_director_sync[] = {
+	/* A connection is told of when it is established, at any other change of its
+	   state, and once a minute while it is used, for those who have missed it;
+	   not every so many packets, ... */
+	{ "net/ipv4/vs/sync_threshold", "0\t0", false },
+	{ "net/ipv4/vs/sync_refresh_period", "60", false },
+	/* ... and a second time an eighth of that later, for a datagram may be lost. */
+	{ "net/ipv4/vs/sync_retries", "1", false },
+	{ NULL, NULL, false },
+};
+
+const struct sysctl sysctl_director_sync_link[] = {
+	/* What comes in by one end has the other's address as source, ours, too. */
+	{ "net/ipv4/conf/%s/accept_local", "1", false },
+	{ "net/ipv4/conf/%s/rp_filter", "0", false },
+	{ NULL, NULL, false },
+};
+
 const struct sysctl sysctl_host[] = {
 	{ "net/ipv4/ip_forward", "1", false },
 	/* Clients' packets come out of the director with their own source, which

@@ -21,6 +21,8 @@ extern const struct sysctl sysctl_director[];	/* before its links exist */
 extern const struct sysctl sysctl_director_v6[];
 extern const struct sysctl sysctl_director_link[];	/* per interface */
 extern const struct sysctl sysctl_director_ipvs[];	/* with ip_vs loaded */
+extern const struct sysctl sysctl_director_sync[];	/* connection sync */
+extern const struct sysctl sysctl_director_sync_link[];	/* its links: %s */
 extern const struct sysctl sysctl_host[];		/* our veth: %s */
 extern const struct sysctl sysctl_host_v6[];
 

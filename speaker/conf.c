@@ -18,7 +18,7 @@ enum {
 	OPT_LIVENESS_KEY_FILE, OPT_BGP_PORT, OPT_BGP_DRAIN_TIME, OPT_MRT_DUMP,
 	OPT_MRT_DUMP_SIZE, OPT_EXCLUDE_INTERFACE, OPT_L2_REPEAT, OPT_L2_ANNOUNCEMENTS,
 	OPT_L2_PROBES, OPT_L2_CONFLICT, OPT_FAILBACK_DELAY, OPT_YIELD_ON_CORDON,
-	OPT_STATUS_RESOURCES, OPT_DRAIN_TIME, OPT_CLEANUP, OPT_VERSION, OPT_HELP,
+	OPT_STATUS_RESOURCES, OPT_DRAIN_TIME, OPT_SYNC_PORT, OPT_CLEANUP, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -53,6 +53,7 @@ static const struct option options[] = {
 	{ "yield-on-cordon", no_argument, NULL, OPT_YIELD_ON_CORDON },
 	{ "status-resources", required_argument, NULL, OPT_STATUS_RESOURCES },
 	{ "drain-time", required_argument, NULL, OPT_DRAIN_TIME },
+	{ "sync-port", required_argument, NULL, OPT_SYNC_PORT },
 	{ "cleanup", no_argument, NULL, OPT_CLEANUP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -82,6 +83,7 @@ static const char *const hints[] = {
 	[OPT_FAILBACK_DELAY - 256] = "0 to 86400 seconds, or never",
 	[OPT_STATUS_RESOURCES - 256] = "yes or no",
 	[OPT_DRAIN_TIME - 256] = "0 to 86400 seconds",
+	[OPT_SYNC_PORT - 256] = "a UDP port, 1 to 65535, or 0 for none",
 	[OPT_L2_REPEAT - 256] = "5 to 240 seconds",
 	[OPT_L2_ANNOUNCEMENTS - 256] = "1 to 9",
 	[OPT_L2_PROBES - 256] = "0 to 10",
@@ -134,6 +136,8 @@ static const char usage[] =
 "  --status-resources yes|no\n"
 "                           write ServiceL2Status, ServiceBGPStatus and\n"
 "                           BGPSessionState objects (yes)\n"
+"  --sync-port PORT         UDP port by which directors tell one another of their\n"
+"                           connections; 0, the default: they do not\n"
 "  --cleanup                take the data plane off this node, and end\n"
 "  --version, --help\n"
 "\n"
@@ -182,6 +186,8 @@ static const struct {
 	/* Before the main table's, 32766, and after local's, 0. */
 	NUMBER(OPT_RULE_PREF, 1, 32765, director.rule_pref),
 	NUMBER(OPT_LIVENESS_PORT, 1, 65535, liveness_port),
+	NUMBER(OPT_HEALTH_PORT, 1, 65535, health_port),
+	NUMBER(OPT_SYNC_PORT, 0, 65535, sync_port),
 	NUMBER(OPT_FAILBACK_DELAY, 0, 86400, failback_delay_sec),
 	NUMBER(OPT_BGP_PORT, 0, 65535, bgp_port),
 	NUMBER(OPT_BGP_DRAIN_TIME, 0, 3600, bgp_drain_sec),
@@ -365,6 +371,7 @@ conf_parse(int argc, char **argv, struct speaker_conf *ret)
 		    "--status-resources writes; leave them on\n");
 		return CONF_BAD;
 	}
+	ret->director.has_sync = ret->sync_port != 0;
 	if (opt == -1 && optind == argc)
 		return set_defaults(ret) == 0 ? CONF_RUN : CONF_BAD;
 	if (opt == -1)

@@ -30,6 +30,7 @@ struct speaker_conf {
 	uint32_t mrt_max_mb;		/* --mrt-dump-size */
 	uint16_t liveness_port;
 	uint16_t health_port;		/* --health-port */
+	uint16_t sync_port;		/* --sync-port; 0: no connection sync */
 	uint8_t	detect_mult;		/* --liveness MULTxINTERVALms */
 	uint32_t interval_us;
 	const char *key_file;		/* --liveness-key-file; NULL: no authentication */

@@ -1,4 +1,7 @@
 #include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 
 #include "speaker/keys.h"
@@ -111,4 +114,40 @@ keyring_now(const struct keyring *k, struct mono now, struct keys *ret)
 		if (mono_before(now, k->old_until[i - 1]))
 			add(ret, &k->old[i - 1]);
 	}
+}
+
+static void
+sign(const struct key *key, const struct ip *from, const uint8_t *buf, size_t len,
+    uint8_t ret_mac[KEYS_MAC_LEN])
+{
+	uint8_t text[1 + sizeof(from->b)], inner[EVP_MAX_MD_SIZE], full[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	/* The address first, by a MAC of its own that keys the other: no copy. */
+	text[0] = from->family;
+	memcpy(text + 1, from->b, sizeof(from->b));
+	HMAC(EVP_sha256(), key->bytes, key->len, text, sizeof(text), inner, &n);
+	HMAC(EVP_sha256(), inner, (int)n, buf, len, full, &n);
+	memcpy(ret_mac, full, KEYS_MAC_LEN);
+}
+
+void
+keys_sign(const struct keys *keys, const struct ip *from, const uint8_t *buf, size_t len,
+    uint8_t ret_mac[KEYS_MAC_LEN])
+{
+	sign(&keys->key[0], from, buf, len, ret_mac);
+}
+
+bool
+keys_is_signed(const struct keys *keys, const struct ip *from, const uint8_t *buf,
+    size_t len)
+{
+	uint8_t mac[KEYS_MAC_LEN];
+	bool is_good = keys->n == 0;
+
+	for (uint32_t i = 0; i < keys->n && !is_good && len >= KEYS_MAC_LEN; i++) {
+		sign(&keys->key[i], from, buf, len - KEYS_MAC_LEN, mac);
+		is_good = CRYPTO_memcmp(mac, buf + len - KEYS_MAC_LEN, KEYS_MAC_LEN) == 0;
+	}
+	return is_good;
 }

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/ip.h"
 #include "lib/mono.h"
 
 enum {
@@ -34,6 +35,18 @@ struct keys {
 	struct key key[KEYS_MAX];	/* the first is sent with, all are accepted */
 	uint32_t n;			/* 0: no authentication; no padding: compared */
 };
+
+/*
+ * The signature of what speakers send one another besides BFD: HMAC-SHA256, cut to
+ * KEYS_MAC_LEN bytes, over the sender's address and the datagram. keys_sign() is with
+ * the first key, of which there must be one; with keys_is_signed() the datagram ends
+ * with a signature by any of them, which is always so where there are none.
+ */
+enum { KEYS_MAC_LEN = 16 };
+void keys_sign(const struct keys *keys, const struct ip *from, const uint8_t *buf,
+    size_t len, uint8_t ret_mac[KEYS_MAC_LEN]);
+bool keys_is_signed(const struct keys *keys, const struct ip *from, const uint8_t *buf,
+    size_t len);
 
 /* One key a line. 0, or -EINVAL, and *ret_line counts from 1; others untouched. */
 int keys_parse(const char *text, size_t len, struct keys *ret, unsigned *ret_line);

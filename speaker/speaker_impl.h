@@ -16,6 +16,7 @@
 #include "speaker/health_io.h"
 #include "speaker/mesh_io.h"
 #include "speaker/plan.h"
+#include "speaker/relay_io.h"
 #include "speaker/report_io.h"
 #include "speaker/speaker_io.h"
 #include "speaker/stats.h"
@@ -32,6 +33,7 @@ struct speaker {
 	struct httpd *httpd;
 	struct mesh mesh;
 	struct health_io *health;
+	struct relay_io *relay;		/* NULL without --sync-port */
 	struct apply apply;
 	struct tell tell;
 	struct reporter reporter;

@@ -173,6 +173,8 @@ begin_plan(struct speaker *s)
 	if (s->are_nodes_dirty) {
 		mesh_set_nodes(&s->mesh, s->store);
 		health_io_set_nodes(s->health, s->mesh.self, &s->mesh.alive);
+		if (s->relay != NULL)
+			relay_io_set_nodes(s->relay, s->mesh.self, &s->mesh.alive);
 	}
 	s->is_dirty = s->are_nodes_dirty = s->mesh.is_bereft = false;
 	kube_store_forget_touched(s->store);
@@ -231,6 +233,8 @@ programmed(struct speaker *s)
 	int rc = apply_finish(&s->apply, clock_mono());
 	struct mono now;
 
+	if (s->relay != NULL)
+		relay_io_follow(s->relay, s->director);
 	tell_obstacles(&s->tell, s->apply.obstacles,
 	    s->apply.nobstacles, s->store);
 	/* It may have owned VIPs of ours while we could not hear each other, and

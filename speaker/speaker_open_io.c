@@ -17,6 +17,8 @@ on_mesh(void *arg)
 	struct speaker *s = arg;
 
 	health_io_set_up(s->health, &s->mesh.alive);
+	if (s->relay != NULL)
+		relay_io_set_nodes(s->relay, s->mesh.self, &s->mesh.alive);
 	s->is_dirty = true;
 }
 
@@ -152,12 +154,16 @@ open_engines(struct speaker *s, char err[512])
 	const struct health_io_conf health = {
 		.netns = conf->director.name, .port = conf->health_port,
 		.keys = &s->mesh.keys };
+	const struct relay_io_conf relay = { .port = conf->sync_port,
+		.keys = &s->mesh.keys, .want = &s->plan.want };
 	char text[256] = "";
 
 	s->arp = arp_io_new(s->loop, &arp, &arp_handler, text);
 	if (s->arp == NULL ||
 	    mesh_open(&s->mesh, s->loop, conf, on_mesh, s, text) != 0 ||
 	    (s->health = health_io_new(s->loop, &health, on_health, s, text)) == NULL ||
+	    (conf->sync_port != 0 &&
+	    (s->relay = relay_io_new(s->loop, &relay, text)) == NULL) ||
 	    (conf->http != NULL && (s->httpd = httpd_new(s->loop, conf->http, on_http,
 	    s, text)) == NULL)) {
 		snprintf(err, 512, "%s", text);
@@ -249,6 +255,7 @@ speaker_free(struct speaker *s)
 	kube_source_close(s->source);
 	httpd_free(s->httpd);
 	health_io_free(s->health);
+	relay_io_free(s->relay);
 	mesh_close(&s->mesh);
 	arp_io_free(s->arp);
 	director_close(s->director);

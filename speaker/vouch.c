@@ -8,9 +8,6 @@
  *	1, bytes 16) and all of the above
  */
 #include <assert.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +22,7 @@ enum {
 	TYPE_STATE = 1,
 	TYPE_ACK = 2,
 	HEADER_LEN = 24,
-	MAC_LEN = 16,
+	MAC_LEN = KEYS_MAC_LEN,
 };
 static_assert(HEADER_LEN + MAC_LEN + VOUCH_DOWN_MAX * 8 <= VOUCH_PACKET_MAX,
     "a full statement fits");
@@ -267,21 +264,6 @@ vouch_deadline(const struct vouch *v)
 
 /* --- datagrams --------------------------------------------------------------- */
 
-static void
-sign(const struct key *key, const struct ip *from, const uint8_t *buf, size_t len,
-    uint8_t mac[MAC_LEN])
-{
-	uint8_t text[1 + sizeof(from->b)], inner[EVP_MAX_MD_SIZE], full[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-
-	/* The address first, by a MAC of its own that keys the other: no copy. */
-	text[0] = from->family;
-	memcpy(text + 1, from->b, sizeof(from->b));
-	HMAC(EVP_sha256(), key->bytes, key->len, text, sizeof(text), inner, &n);
-	HMAC(EVP_sha256(), inner, (int)n, buf, len, full, &n);
-	memcpy(mac, full, MAC_LEN);
-}
-
 static size_t
 put(const struct vouch *v, const struct ip *self, uint8_t type, uint64_t epoch,
     uint32_t seq, const struct vouch_list *down, uint8_t *buf)
@@ -300,7 +282,7 @@ put(const struct vouch *v, const struct ip *self, uint8_t type, uint64_t epoch,
 	for (size_t i = 0; i < n; i++)
 		wire_put_u64(&w, down->ids[i]);
 	if (v->keys->n > 0) {
-		sign(&v->keys->key[0], self, buf, w.len, mac);
+		keys_sign(v->keys, self, buf, w.len, mac);
 		wire_put_bytes(&w, mac, sizeof(mac));
 	}
 	return w.len;
@@ -351,19 +333,6 @@ hear_state(struct vouch_peer *p, uint64_t epoch, uint32_t seq, const uint64_t *i
 	return list_set(&p->down, ids, n) ? VOUCH_NEWS : VOUCH_OLD;
 }
 
-static bool
-is_signed(const struct vouch *v, const struct ip *from, const uint8_t *buf, size_t len)
-{
-	uint8_t mac[MAC_LEN];
-	bool is_good = v->keys->n == 0;
-
-	for (uint32_t i = 0; i < v->keys->n && !is_good && len >= MAC_LEN; i++) {
-		sign(&v->keys->key[i], from, buf, len - MAC_LEN, mac);
-		is_good = CRYPTO_memcmp(mac, buf + len - MAC_LEN, MAC_LEN) == 0;
-	}
-	return is_good;
-}
-
 enum vouch_heard
 vouch_hear(struct vouch *v, const struct ip *ip, const uint8_t *buf, size_t len,
     struct mono now)
@@ -384,7 +353,7 @@ vouch_hear(struct vouch *v, const struct ip *ip, const uint8_t *buf, size_t len,
 	(void)wire_get_u32(&w);
 	if (!is_ours || w.is_bad || n > VOUCH_DOWN_MAX || epoch == 0)
 		return VOUCH_BROKEN;
-	if (!is_signed(v, ip, buf, len) || w.left != (size_t)n * 8 + tail)
+	if (!keys_is_signed(v->keys, ip, buf, len) || w.left != (size_t)n * 8 + tail)
 		return v->keys->n > 0 || w.left == (size_t)n * 8 + MAC_LEN ?
 		    VOUCH_UNSIGNED : VOUCH_BROKEN;
 	for (size_t i = 0; i < n; i++) {

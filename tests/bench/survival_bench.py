@@ -18,9 +18,9 @@ from chance import least
 from cluster import Lab
 from measure import Failed
 
-KINDS = ["tunnel-mh-4", "tunnel-mh-6", "tunnel-sh-4", "tunnel-wrr-4", "tunnel-wlc-4",
-         "tunnel-lc-4", "tunnel-fo-4", "masquerade-mh-4", "masquerade-wrr-4",
-         "delegate-proxy-4"]
+SCHEDULERS = ["mh", "sh", "wrr", "wlc", "lc", "fo"]
+KINDS = (["tunnel-mh-4", "tunnel-mh-6"] + [f"tunnel-{s}-4" for s in SCHEDULERS[1:]] +
+         [f"masquerade-{s}-4" for s in SCHEDULERS] + ["delegate-proxy-4"])
 
 
 def measure(services, kinds, nconns):

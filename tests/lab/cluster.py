@@ -1,4 +1,5 @@
 """cluster.py - Herald on the lab's nodes: its programs, and what a report shows."""
+import contextlib
 import json
 import os
 import re
@@ -152,6 +153,25 @@ class Lab:
             p.kill()
             p.argv[p.argv.index("--liveness") + 1] = liveness
             p.start()
+
+    @contextlib.contextmanager
+    def speakers_with(self, *options):
+        """In the `with` block, all speakers run with these options more."""
+        def start_anew():
+            for p in self.speakers.values():
+                p.signal(signal.SIGTERM)
+            for p in self.speakers.values():
+                p.popen.wait()
+                p.start()
+        for p in self.speakers.values():
+            p.argv += options
+        try:
+            start_anew()
+            yield
+        finally:
+            for p in self.speakers.values():
+                del p.argv[-len(options):]
+            start_anew()
 
     def write_pool(self):
         self.objects.put(objects.pool([topology.POOL, topology.POOL6]))

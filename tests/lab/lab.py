@@ -32,6 +32,7 @@ import report_scenarios
 import scale_scenarios
 import scenarios
 import survival
+import sync_scenarios
 from cluster import RESULTS, Lab
 from measure import Failed
 from stalls import Stalls
@@ -65,7 +66,8 @@ def half_of(suite, half):
         life_scenarios,
         l2_scenarios,
         move_scenarios,
-        survival) + [("never_translated", scenarios.never_translated, 4)]
+        survival,
+        sync_scenarios) + [("never_translated", scenarios.never_translated, 4)]
     last = rows_of(bgp_scenarios, crowd_scenarios, scale_scenarios)
     return {
         "first": rows[:end] + middle + rows[end:] + last,

@@ -5,6 +5,7 @@ An event is a generator: made ready it yields the VIP and is sent the connection
 it has happened it yields those that are due to live, all but those whose own pod is
 gone; then it is undone.
 """
+import random
 import signal
 import time
 
@@ -227,13 +228,17 @@ def drop_profile(svc):
     svc.settle(30)
 
 
-def survive(svc, make, nconns):
-    """Have the event happen to nconns open connections: (open, due to live, alive)."""
+def survive(svc, make, nconns, age_sec=0):
+    """Have the event happen to nconns open connections, the last of them age_sec old:
+    (open, due to live, alive)."""
     steps = make(svc)
     vip = next(steps)
     conns = Connections("client", vip, TCP_PORT, nconns)
     if len(conns.socks) < nconns:
         raise Failed(f"{nconns} connections", f"{len(conns.socks)}: {conns.errors[:3]}")
+    # In the order in which they were opened, wrr would deal them out as before.
+    random.shuffle(conns.socks)
+    time.sleep(age_sec)
     due = steps.send(conns)
     conns.say(WORD)
     # TCP may be waiting to retransmit for longer than a gap lasted.

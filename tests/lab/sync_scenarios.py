@@ -1,0 +1,184 @@
+"""sync_scenarios.py - connection sync between directors (--sync-port), with packets."""
+import os
+import socket
+import struct
+import time
+
+import survival
+from ipvs import ipvs_table
+from kind_scenarios import TCP, UDP, chosen, clients_of, kind
+from measure import Failed, Not, until
+from netns import inside, output
+from objects import TCP_PORT, profile
+from scenarios import scenario_adder
+
+SCENARIOS = []      # as in scenarios.py
+scenario = scenario_adder(SCENARIOS)
+PORT = 7849
+AGE_SEC = 4         # the kernel keeps what it has to tell for up to two seconds, and some
+NCONNS = 200
+
+
+def told(lab, kind_of):
+    """How many connections the speakers have told of, or taken."""
+    return sum(p.metrics().get(f'herald_sync_connections_total{{kind="{kind_of}"}}', 0)
+               for p in lab.speakers.values())
+
+
+def moved(svc, events):
+    """{event: share of those due that live}"""
+    shares = {}
+    for name, make, _bound in survival.EVENTS:
+        if name in events:
+            nopen, due, alive = survival.survive(svc, make, NCONNS, AGE_SEC)
+            if due < nopen / 2:
+                raise Failed(f"{name}: most of {nopen} to be due", f"{due} are")
+            shares[name] = alive / due
+    return shares
+
+
+@scenario(4, 6)
+def sync_keeps_connections(svc):
+    """With wrr no node can compute another's choice: with sync all connections live
+    through a move, a crash, and a move after the endpoints have changed; without, not."""
+    events = ("planned move", "owner crash", "endpoint added, then a move")
+    own = survival.use_profile(svc, "tunnel", "wrr")
+    without = moved(own, events[1:2])
+    with svc.lab.speakers_with("--sync-port", str(PORT)):
+        own.settle(30)
+        shares = moved(own, events)
+        ntold, ntaken = told(svc.lab, "told"), told(svc.lab, "taken")
+    survival.drop_profile(own)
+    if without["owner crash"] > 0.9:
+        raise Failed("connections to be lost without sync", f"{without} live")
+    # What began just before may not have been told of yet; none of these did.
+    if any(share < 1 for share in shares.values()):
+        raise Failed("all connections to live with sync", f"{shares} do")
+    return (f"{', '.join(shares)}: all live; without sync {without['owner crash']:.0%}; "
+            f"{ntold:.0f} told, {ntaken:.0f} taken")
+
+
+def affinity_kept(svc, mode):
+    """Of the clients of a Service with affinity and wrr, the share that has the same pod
+    after an owner's crash, of those whose pod lives on."""
+    lab = svc.lab
+    lab.objects.put(profile("sync", {"mode": mode, "scheduler": "wrr"}))
+    spec = {"sessionAffinity": "ClientIP"}
+    with kind(svc, "synced", [TCP, UDP], spec,
+              {"heraldlb.io/forwarding-profile": "sync"}) as own:
+        own.put_slice(own.pods("ab"))
+        vip, owner = own.up()
+        clients = clients_of(svc, 24)
+
+        def pods():
+            return {c: until(f"{c} to be served", lambda c=c: chosen(
+                vip, 80, socket.SOCK_STREAM, c, False), 8) for c in clients}
+        until(f"{owner.name} to masquerade", lambda: all(
+            d.forward == "Masq" for d in ipvs_table(owner.director)[("TCP", vip, 80)]), 5)
+        before = pods()
+        if pods() != before:
+            raise Failed("clients to keep their pods", "they do not even without a move")
+        time.sleep(AGE_SEC)
+        survival.cut_off(lab, owner)
+        until("another owner", lambda: len(o := own.owners(vip, 0.05)) == 1 and
+              o != {owner.name}, 10)
+        after = pods()
+        survival.bring_back(lab, owner)
+        own.up()
+    lab.objects.remove(profile("sync", {}))
+    due = [c for c in clients if before[c] not in owner.pods]
+    return sum(after[c] == before[c] for c in due) / len(due), len(due)
+
+
+@scenario(4, 6)
+def sync_keeps_affinity(svc):
+    """In mode masquerade, too, where connections die with their owner: a client comes
+    back to its pod, by whichever node; without sync, not all do."""
+    without, _due = affinity_kept(svc, "masquerade")
+    with svc.lab.speakers_with("--sync-port", str(PORT)):
+        svc.settle(30)
+        share, due = affinity_kept(svc, "masquerade")
+    svc.settle(30)
+    if share < 1 or without > 0.9:
+        raise Failed("affinity to be kept with sync alone",
+                     f"with {share:.0%}, without {without:.0%}")
+    return f"{due} clients kept their pods; without sync {without:.0%}"
+
+
+def forged(vip, endpoint, tail=b""):
+    """A datagram that tells of a connection of 192.0.2.1 port 7 to the VIP."""
+    is_v6 = ":" in vip
+    af = socket.AF_INET6 if is_v6 else socket.AF_INET
+    client = "2001:db8::1" if is_v6 else "192.0.2.1"
+    addresses = b"".join(socket.inet_pton(af, a) for a in (client, vip, endpoint))
+    conn = struct.pack("!BBHIHHHHII", 0x80 if is_v6 else 0, socket.IPPROTO_TCP,
+                       24 + len(addresses), 0, 1, 7, TCP_PORT, 8080, 0, 900) + addresses
+    msg = struct.pack("!BBHBBH", 0, 1, 8 + len(conn), 1, 1, 0) + conn
+    return struct.pack("!IBBHQQ", 0x48434f4e, 1, 0, len(msg), 1 << 63, 1) + msg + tail
+
+
+def threads(node):
+    """The sync daemons of a node's director, as it names them."""
+    return output(node.director, "ipvsadm", "-l", "--daemon").count("sync daemon")
+
+
+@scenario(4, 6)
+def sync_lets_nobody_in(svc):
+    """Connections of strangers, of nodes without the key, and such as somebody injects by
+    multicast are none of ours. A daemon or link that somebody takes away is back within a
+    second; a start without the option leaves nothing."""
+    lab = svc.lab
+    with lab.speakers_with("--sync-port", str(PORT)):
+        vip, owner = svc.settle(30)
+        victim = next(n for n in lab.nodes if n is not owner)
+        endpoint = svc.pod_ip(next(p for p in owner.pods))
+        speaker = lab.speakers[victim.name]
+        to = (victim.ip6 if ":" in vip else victim.ip, PORT)
+
+        def count(kind_of):
+            return speaker.metrics().get(
+                f'herald_sync_datagrams_total{{kind="{kind_of}"}}', 0)
+        # A node's speaker is known by the address that its BFD comes from.
+        for at, tail, heard in (("client", b"", "stranger"),
+                                ("client", os.urandom(16), "stranger"),
+                                (owner.name, b"", "unsigned"),
+                                (owner.name, os.urandom(16), "unsigned")):
+            to_v4 = (victim.ip, PORT) if at == owner.name else to
+            before = count(heard)
+            with inside(at), socket.socket(socket.AF_INET6 if ":" in to_v4[0] else
+                                           socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.sendto(forged(vip, endpoint, tail), to_v4)
+            until(f"a datagram from {at} to count as {heard}",
+                  lambda h=heard, b=before: count(h) == b + 1, 3, node=victim)
+        with inside("client"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
+                         socket.inet_aton("10.0.0.100"))
+            s.sendto(forged(vip, endpoint)[24:], ("224.0.0.81", 8848))
+        time.sleep(0.3)
+        for node in lab.nodes:
+            if "2001:db8::1" in (conns := output(node.director, "ipvsadm", "-Lcn")) or \
+                    "192.0.2.1" in conns:
+                raise Failed("no connection of a stranger's", conns, node)
+        mended = []
+        for how in (("ipvsadm", "--stop-daemon", "master"),
+                    ("ipvsadm", "--stop-daemon", "backup"),
+                    ("ip", "link", "del", "sync-k")):
+            since = time.monotonic()
+            output(victim.director, *how)
+            until(f"{' '.join(how)} to be mended", lambda: threads(victim) == 2 and
+                  "sync-k" in output(victim.director, "ip", "link"), 3, 0.05, victim)
+            mended.append(time.monotonic() - since)
+        ntaken = speaker.metrics().get('herald_sync_connections_total{kind="taken"}', 0)
+
+        def takes():
+            conns = survival.Connections("client", vip, TCP_PORT, 20)
+            conns.close()
+            time.sleep(0.2)
+            now = speaker.metrics().get('herald_sync_connections_total{kind="taken"}', 0)
+            return now > ntaken or Not(f"{now} taken")
+        until("sync to go on", takes, 12, 0.5, victim)
+    svc.settle(30)
+    for node in lab.nodes:
+        until(f"nothing to be left on {node.name}", lambda n=node: threads(n) == 0 and
+              "sync-" not in output(n.director, "ip", "link"), 5, 0.1, node)
+    return f"4 kinds of datagrams refused; mended in {max(mended):.1f} s"
