@@ -130,7 +130,8 @@ conn_sync_encode(const struct sync_conn *conns, size_t n,
 {
 	struct wire_out w = wire_out(buf, CONN_SYNC_MESSAGE_MAX);
 
-	wire_put_u16(&w, 0);
+	wire_put_u8(&w, 0);
+	wire_put_u8(&w, CONN_SYNC_ID);
 	wire_put_u16(&w, 0);
 	wire_put_u8(&w, (uint8_t)n);
 	wire_put_u8(&w, VERSION);

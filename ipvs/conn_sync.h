@@ -33,6 +33,7 @@ enum {
 	   header and signature a datagram that passes every link whole. */
 	CONN_SYNC_MESSAGE_MAX = 1024,
 	CONN_SYNC_MAX = 28,		/* connections in one */
+	CONN_SYNC_ID = 1,		/* the daemons' syncid; the backup takes no other */
 };
 
 /* A connection; or, is_template, the endpoint of a client by session affinity. */

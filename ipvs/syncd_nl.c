@@ -10,8 +10,6 @@
 
 #include "ipvs/conn_sync.h"
 
-enum { SYNC_ID = 1 };
-
 struct seen {
 	const char *ifname;
 	bool	is_master, is_backup;
@@ -60,7 +58,7 @@ put_daemon(struct nl_msg *msg, bool is_master, const char *ifname)
 		return -EMSGSIZE;
 	if (ifname != NULL &&
 	    (nla_put_string(msg, IPVS_DAEMON_ATTR_MCAST_IFN, ifname) < 0 ||
-	    nla_put_u32(msg, IPVS_DAEMON_ATTR_SYNC_ID, SYNC_ID) < 0 ||
+	    nla_put_u32(msg, IPVS_DAEMON_ATTR_SYNC_ID, CONN_SYNC_ID) < 0 ||
 	    nla_put_u16(msg, IPVS_DAEMON_ATTR_SYNC_MAXLEN, CONN_SYNC_MESSAGE_MAX) < 0))
 		return -EMSGSIZE;
 	nla_nest_end(msg, nest);

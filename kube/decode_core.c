@@ -4,6 +4,8 @@
 
 #include "kube/decode_impl.h"
 
+#define SOURCE_RANGES "service.beta.kubernetes.io/load-balancer-source-ranges"
+
 enum service_type { CLUSTER_IP, NODE_PORT, LOAD_BALANCER, EXTERNAL_NAME };
 
 static const struct dec_word service_types[] = {
@@ -193,22 +195,20 @@ service_affinity(struct dec *d, const struct dec_at *spec, struct kube_service *
 	s->affinity_sec = (uint32_t)dec_int(d, &sec, 1, MAX_SEC, DEFAULT_SEC);
 }
 
+/* The block in the first n characters of s, at `at`; spaces around it are fine. */
 static struct prefix
-source_range(struct dec *d, const struct dec_at *at)
+source_range(struct dec *d, const struct dec_at *at, const char *s, size_t n)
 {
-	const char *s = dec_peek(d, at);
+	static const char spaces[] = " \t\r\n";
 	struct prefix p = { .len = 0 };
 	char *text;
-	size_t n;
 
-	if (s == NULL) {
-		dec_fail(d, at, "is empty; remove the item");
-		return p;
+	while (n > 0 && strchr(spaces, *s) != NULL) {
+		s++;
+		n--;
 	}
-	/* The API server accepts spaces around it. */
-	s += strspn(s, " \t\r\n");
-	for (n = strlen(s); n > 0 && strchr(" \t\r\n", s[n - 1]) != NULL; n--)
-		;
+	while (n > 0 && strchr(spaces, s[n - 1]) != NULL)
+		n--;
 	text = arena_strndup(d->arena, s, n);
 	if (prefix_parse(text, &p) != 0)
 		dec_fail(d, at, "is no address block; write ADDRESS/LENGTH, for "
@@ -216,20 +216,56 @@ source_range(struct dec *d, const struct dec_at *at)
 	return p;
 }
 
+/*
+ * The annotation is what clouds had before there was a field, and counts where that
+ * is empty: blocks with commas between them.
+ */
 static void
-service_source_ranges(struct dec *d, const struct dec_at *spec,
-    struct kube_service *s)
+annotated_source_ranges(struct dec *d, const struct dec_at *root, struct kube_service *s)
+{
+	struct dec_at meta = dec_field(root, "metadata");
+	struct dec_at annotations = dec_field(&meta, "annotations");
+	struct dec_at at = dec_field(&annotations, SOURCE_RANGES);
+	const char *text = dec_peek(d, &at);
+	size_t max = 1;
+
+	if (text == NULL || text[strspn(text, " \t\r\n")] == '\0')
+		return;
+	for (const char *p = text; *p != '\0'; p++)
+		max += *p == ',';
+	if (max > DEC_LIST_MAX) {
+		dec_fail(d, &at, "has more than %d address blocks", DEC_LIST_MAX);
+		return;
+	}
+	s->source_ranges = arena_array(d->arena, max, sizeof(*s->source_ranges));
+	for (; !d->is_bad && s->nsource_ranges < max; text += strcspn(text, ",") + 1)
+		s->source_ranges[s->nsource_ranges++] = source_range(d, &at, text,
+		    strcspn(text, ","));
+}
+
+static void
+service_source_ranges(struct dec *d, const struct dec_at *root,
+    const struct dec_at *spec, struct kube_service *s)
 {
 	struct dec_at at = dec_field(spec, "loadBalancerSourceRanges");
+	size_t n = dec_count(d, &at, DEC_LIST_MAX);
 
-	s->nsource_ranges = dec_count(d, &at, DEC_LIST_MAX);
-	if (s->nsource_ranges == 0)
+	if (n == 0 && s->is_load_balancer)
+		annotated_source_ranges(d, root, s);
+	if (n == 0)
 		return;
-	s->source_ranges = arena_array(d->arena, s->nsource_ranges,
-	    sizeof(*s->source_ranges));
+	s->nsource_ranges = n;
+	s->source_ranges = arena_array(d->arena, n, sizeof(*s->source_ranges));
 	for (struct dec_at it = dec_first(&at); it.node != NULL && !d->is_bad;
-	     it = dec_next(&it))
-		s->source_ranges[it.index] = source_range(d, &it);
+	     it = dec_next(&it)) {
+		const char *text = dec_peek(d, &it);
+
+		if (text == NULL)
+			dec_fail(d, &it, "is empty; remove the item");
+		else
+			s->source_ranges[it.index] = source_range(d, &it, text,
+			    strlen(text));
+	}
 }
 
 void
@@ -294,7 +330,7 @@ dec_service(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	service_cluster_ips(d, &spec, s);
 	service_families(d, &spec, s);
 	service_affinity(d, &spec, s);
-	service_source_ranges(d, &spec, s);
+	service_source_ranges(d, root, &spec, s);
 	service_ports(d, &spec, s, s->is_headless || t == EXTERNAL_NAME);
 }
 

@@ -118,7 +118,7 @@ struct kube_service {
 	uint32_t affinity_sec;		/* ClientIP timeout, 0 for no affinity */
 	bool	publish_not_ready;
 	uint16_t health_check_node_port;
-	struct prefix *source_ranges;	/* loadBalancerSourceRanges */
+	struct prefix *source_ranges;	/* loadBalancerSourceRanges, or the annotation */
 	size_t	nsource_ranges;
 	struct kube_map selector;
 	struct kube_service_port *ports;

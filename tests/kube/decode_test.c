@@ -83,6 +83,54 @@ START_TEST(service)
 }
 END_TEST
 
+#define RANGES(type, text, spec)						\
+	"{'apiVersion':'v1','kind':'Service','metadata':{'name':'a','namespace':'b',"	\
+	"'annotations':{'service.beta.kubernetes.io/load-balancer-source-ranges':"	\
+	"'" text "'}},'spec':{'type':'" type "','ports':[{'port':80}]" spec "}}"
+
+static const struct {
+	const char *why, *object, *ranges, *err;
+} annotated[] = {
+	{ "both families, spaces", RANGES("LoadBalancer", " 192.0.2.0/24 , 2001:db8::/32",
+	    ""), "192.0.2.0/24 2001:db8::/32 ", NULL },
+	{ "the field goes before it", RANGES("LoadBalancer", "192.0.2.0/24",
+	    ",'loadBalancerSourceRanges':['198.51.100.0/24']"), "198.51.100.0/24 ", NULL },
+	{ "unless that is empty", RANGES("LoadBalancer", "192.0.2.0/24",
+	    ",'loadBalancerSourceRanges':[]"), "192.0.2.0/24 ", NULL },
+	{ "nothing in it: everyone", RANGES("LoadBalancer", "  ", ""), "", NULL },
+	{ "of another type it says nothing", RANGES("ClusterIP", "x", ""), "", NULL },
+	{ "an address", RANGES("LoadBalancer", "192.0.2.0/24,192.0.2.1", ""), NULL,
+	    "load-balancer-source-ranges\"]: \"192.0.2.0/24,192.0.2.1\": is no address block" },
+	{ "a comma too many", RANGES("LoadBalancer", "192.0.2.0/24,", ""), NULL,
+	    "is no address block" },
+};
+
+START_TEST(service_annotated)
+{
+	char *object = json(annotated[_i].object), text[128] = "";
+	struct kube_error err = { .text = "" };
+	struct kube_object *o = NULL;
+	int r = json_decode(object, strlen(object), NULL, KUBE_NKINDS, &o, &err);
+
+	free(object);
+	ck_assert_msg((r != 0) == (annotated[_i].err != NULL), "%s: %s", annotated[_i].why,
+	    err.text);
+	if (r != 0) {
+		ck_assert_msg(strstr(err.text, annotated[_i].err) != NULL, "%s: %s",
+		    annotated[_i].why, err.text);
+		kube_object_free(o);
+		return;
+	}
+	for (size_t i = 0; i < o->service.nsource_ranges; i++) {
+		strcat(text, PREFIX_STR(&o->service.source_ranges[i]));
+		strcat(text, " ");
+	}
+	ck_assert_msg(strcmp(text, annotated[_i].ranges) == 0, "%s: %s", annotated[_i].why,
+	    text);
+	kube_object_free(o);
+}
+END_TEST
+
 START_TEST(service_defaults)
 {
 	struct kube_object *o = decode(SPEC("'sessionAffinity':'ClientIP',"
@@ -613,6 +661,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_test(tc, service);
+	tcase_add_loop_test(tc, service_annotated, 0, nitems(annotated));
 	tcase_add_test(tc, service_defaults);
 	tcase_add_test(tc, memory_of_a_service_is_small);
 	tcase_add_test(tc, slice_v1);

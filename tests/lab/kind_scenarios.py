@@ -322,3 +322,40 @@ def unknown_ports(svc):
         for listener in listeners:
             listener.close()
     return "refused and pinged from client, far, a node and a pod"
+
+
+def is_let_in(vip, at, source=None):
+    """Does TCP port 80 of the VIP answer within a second?"""
+    with inside(at), socket.socket(family(vip), socket.SOCK_STREAM) as s:
+        s.settimeout(1)
+        if source:
+            s.bind((source, 0))
+        try:
+            s.connect((vip, 80))
+            return bool(s.recv(200))
+        except TimeoutError:
+            return False
+
+
+@scenario(4, 6)
+def source_ranges(svc):
+    """loadBalancerSourceRanges, and where there are none the annotation: who is within is
+    served, on the link and beyond the router, others hear nothing."""
+    bits = "128" if svc.family == "IPv6" else "32"
+    client, far = f"{svc.client_ip}/{bits}", f"{svc.far_ip}/{bits}"
+    elsewhere = "192.0.2.0/24, 2001:db8::/32"
+    annotation = "service.beta.kubernetes.io/load-balancer-source-ranges"
+    with kind(svc, "ranged", [TCP, UDP]) as own:
+        own.put_slice(own.pods("ab"))
+        vip, _owner = own.up()
+        own.reached(vip, 80, {p for n in svc.lab.nodes for p in n.pods if p[-1] in "ab"})
+        for annotated, ranges, let_in in (
+                (f" {client} , {elsewhere}", [], "client"), (far, [], "far"),
+                (elsewhere, [client], "client"), (client, [far, "192.0.2.0/24"], "far"),
+                (f"{client},{far}", [], "client far"), (elsewhere, [], ""), ("", [], "client far")):
+            own.annotations = {annotation: annotated} if annotated else {}
+            own.change({"loadBalancerSourceRanges": ranges} if ranges else {})
+            until(f"only {let_in or 'nobody'} to be let in by {annotated} {ranges}",
+                  lambda want=let_in: all(is_let_in(vip, at) == (at in want.split())
+                                          for at in ("client", "far")), 8)
+    return "by the field, by the annotation, the field before the annotation"

@@ -94,7 +94,7 @@ class Service:
         if len({str(owner) for owner in said.values()}) != 1:
             return Not(f"the speakers disagree on the owner of {vip}: {said}")
         who = self.owners(vip)
-        if [*who] != said[name]:
+        if not who or [*who] != said[name]:
             return Not(f"{said[name]} should answer for {vip}, {sorted(who)} do")
         return self.lab.by_name[who.pop()]
 
