@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/ip_vs.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -18,6 +17,9 @@ enum {
 	V6_LEN = FIXED_LEN + 3 * 16,
 	TYPE_V6 = 0x80,
 	SIZE_MASK = 0x0fff,		/* above it a version, which is 0 */
+	/* IP_VS_CONN_F_INACTIVE and _TEMPLATE; the lowest bits are an enum ipvs_fwd. */
+	FLAG_INACTIVE = 0x0100,
+	FLAG_TEMPLATE = 0x1000,
 };
 static_assert(HEADER_LEN + CONN_SYNC_MAX * V4_LEN <= CONN_SYNC_MESSAGE_MAX &&
     HEADER_LEN + (CONN_SYNC_MAX + 1) * V4_LEN > CONN_SYNC_MESSAGE_MAX,
@@ -59,8 +61,8 @@ get_conn(struct wire_in *m, struct sync_conn *ret)
 	ret->client = get_ip(&w, type == 0);
 	ret->vip = get_ip(&w, type == 0);
 	ret->endpoint = get_ip(&w, type == 0);
-	ret->is_template = (flags & IP_VS_CONN_F_TEMPLATE) != 0;
-	ret->is_inactive = (flags & IP_VS_CONN_F_INACTIVE) != 0;
+	ret->is_template = (flags & FLAG_TEMPLATE) != 0;
+	ret->is_inactive = (flags & FLAG_INACTIVE) != 0;
 	/* Connections stand on multiples of four bytes. */
 	if (m->left > 0)
 		(void)wire_get(m, -(size_t)size & 3);
@@ -111,8 +113,8 @@ put_conn(struct wire_out *w, const struct sync_conn *c)
 	wire_put_u8(w, is_v4 ? 0 : TYPE_V6);
 	wire_put_u8(w, c->proto);
 	wire_put_u16(w, is_v4 ? V4_LEN : V6_LEN);
-	wire_put_u32(w, c->fwd | (c->is_template ? IP_VS_CONN_F_TEMPLATE : 0u) |
-	    (c->is_inactive ? IP_VS_CONN_F_INACTIVE : 0u));
+	wire_put_u32(w, c->fwd | (c->is_template ? FLAG_TEMPLATE : 0u) |
+	    (c->is_inactive ? FLAG_INACTIVE : 0u));
 	wire_put_u16(w, c->state);
 	wire_put_u16(w, c->client_port);
 	wire_put_u16(w, c->vip_port);
