@@ -84,7 +84,7 @@ echo "A failing owner, beside keepalived; some more minutes."
 in_vm failover 1500
 echo
 echo "Open connections, by mode, scheduler and what happens; some more minutes."
-in_vm survival_bench 3000
+in_vm survival_bench 5000
 echo
 echo "The controller against a real API server (built at first use, 10 minutes):"
 tests/bench/controller.sh

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """survival_bench.py BIN RESULT [CONNECTIONS [KIND...]]: the share of open connections
 that live, mode x scheduler x event, in the lab's virtual machine; see run.sh and
-tests/lab/survival.py. KIND: one of "tunnel-mh-4", "delegate-proxy-4", ...; all without.
+tests/lab/survival.py. KIND: one of "tunnel-mh-4", "tunnel-wrr-4-sync",
+"delegate-proxy-4", ...; all without.
 Ends with 1 where tunnel and mh lose more than they may.
 """
+import contextlib
 import json
 import os
 import sys
@@ -18,22 +20,37 @@ from chance import least
 from cluster import Lab
 from measure import Failed
 
+SYNC = ("--sync-port", "7849")
+AGE_SEC = 4     # what is younger may not have been told of
 SCHEDULERS = ["mh", "sh", "wrr", "wlc", "lc", "fo"]
 KINDS = (["tunnel-mh-4", "tunnel-mh-6"] + [f"tunnel-{s}-4" for s in SCHEDULERS[1:]] +
-         [f"masquerade-{s}-4" for s in SCHEDULERS] + ["delegate-proxy-4"])
+         [f"masquerade-{s}-4" for s in SCHEDULERS] + ["delegate-proxy-4"] +
+         ["tunnel-mh-4-sync", "tunnel-wrr-4-sync", "tunnel-wlc-4-sync",
+          "masquerade-wrr-4-sync"])
+
+
+def measure_kind(services, kind, nconns):
+    """{event: (open, due, alive)}"""
+    mode, scheduler, family, *sync = kind.split("-")
+    svc = services[int(family)]
+    figures = {}
+    with svc.lab.speakers_with(*SYNC) if sync else contextlib.nullcontext():
+        svc.settle(60)
+        svc = survival.use_profile(svc, mode, scheduler)
+        for name, make, _bound in survival.EVENTS:
+            figures[name] = survival.survive(svc, make, nconns, AGE_SEC if sync else 0)
+            print(f"    {kind}, {name}: {figures[name]}", flush=True)
+        survival.drop_profile(svc)
+    return figures
 
 
 def measure(services, kinds, nconns):
-    """{event: {kind: [open, due, alive]}}"""
+    """{event: {kind: (open, due, alive)}}"""
     figures = {name: {} for name, _make, _bound in survival.EVENTS}
     for kind in kinds:
         since = time.monotonic()
-        mode, scheduler, family = kind.split("-")
-        svc = survival.use_profile(services[int(family)], mode, scheduler)
-        for name, make, _bound in survival.EVENTS:
-            figures[name][kind] = survival.survive(svc, make, nconns)
-            print(f"    {kind}, {name}: {figures[name][kind]}", flush=True)
-        survival.drop_profile(svc)
+        for name, figure in measure_kind(services, kind, nconns).items():
+            figures[name][kind] = figure
         print(f"    {kind}: {time.monotonic() - since:.0f} s", flush=True)
     return figures
 
@@ -50,9 +67,9 @@ def table(figures, kinds):
     """One row for each kind, one column for each event; then what mh may lose."""
     yield "alive of all (of those whose pod lives on)", *figures
     for kind in kinds:
-        mode, scheduler, family = kind.split("-")
+        mode, scheduler, family, *sync = kind.split("-")
         name = mode if mode == "delegate" else f"{mode}, {scheduler}"
-        yield (name + (" (IPv6)" if family == "6" else ""),
+        yield (name + (" (IPv6)" if family == "6" else "") + (", sync" if sync else ""),
                *(cell(*figures[event][kind]) for event in figures))
     yield ("least for tunnel, mh, of those whose pod lives on",
            *(f"{1 - bound:.1%}" for _name, _make, bound in survival.EVENTS))
@@ -67,7 +84,7 @@ def main():
     lab = Lab(bin_dir, objects.Folder(lab_main.SOURCE))
     lab.start()
     try:
-        for family in sorted({int(kind[-1]) for kind in kinds}):
+        for family in sorted({int(kind.split("-")[2]) for kind in kinds}):
             scenarios.first_light(lab.services[family])
         figures = measure(lab.services, kinds, nconns)
     except Failed as e:

@@ -237,9 +237,11 @@ def many_ports(svc):
 @scenario(4, 6)
 def hand_made(svc):
     """No selector, slices made by hand: pods whose node nobody names, a server outside
-    the cluster; internalTrafficPolicy does not matter to a VIP."""
+    the cluster; internalTrafficPolicy does not matter to a VIP, nor does a cluster IP:
+    headless, which an API server refuses for this type, from manifests it is served."""
     lab = svc.lab
-    spec = {"selector": None, "internalTrafficPolicy": "Local"}
+    spec = {"selector": None, "internalTrafficPolicy": "Local", "clusterIP": "None",
+            "clusterIPs": ["None"]}
     with kind(svc, "manual", [TCP, UDP], spec) as own:
         own.put_slice([*((ip, None) for ip, _node in own.pods("a")), (svc.far_ip, None)])
         own.put_slice(own.pods("b"), "b")

@@ -233,7 +233,7 @@ def survive(svc, make, nconns, age_sec=0):
     (open, due to live, alive)."""
     steps = make(svc)
     vip = next(steps)
-    conns = Connections("client", vip, TCP_PORT, nconns)
+    conns = Connections("client", vip, TCP_PORT, nconns, limit_sec=8)
     if len(conns.socks) < nconns:
         raise Failed(f"{nconns} connections", f"{len(conns.socks)}: {conns.errors[:3]}")
     # In the order in which they were opened, wrr would deal them out as before.
