@@ -209,12 +209,13 @@ class Cluster:
     def ca(self):
         return self.path("certs/apiserver.crt")
 
-    def kubeconfig(self, user, port=None, name=None):
-        """A kubeconfig for one of USERS; `port` to go through a proxy."""
+    def kubeconfig(self, user, port=None, name=None, proxy_url=None):
+        """A kubeconfig for one of USERS; `port` of what stands in for the API server."""
         return self.write(f"{name or user}.kubeconfig", json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {
                 "server": f"https://127.0.0.1:{port or self.port}",
+                **({"proxy-url": proxy_url} if proxy_url else {}),
                 "certificate-authority": "certs/apiserver.crt"}}],
             "users": [{"name": user, "user": {"token": USERS[user][0]}}],
             "contexts": [{"name": "test",

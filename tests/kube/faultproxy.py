@@ -193,6 +193,11 @@ class Handler(BaseHTTPRequestHandler):
 
     do_half = do_slow = do_dribble = do_cut
 
+    def do_hold(self, fault):
+        """Not before the Event `until`."""
+        fault.kw["until"].wait(60)
+        return False
+
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True

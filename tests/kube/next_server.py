@@ -23,7 +23,7 @@ class Next:
         self.port = free_port()
         self.server = None
 
-    def start(self):
+    def start(self, *more):
         c = self.cluster
         admin = c.kubeconfig("admin", name="next-admin")
         self.server = Process(
@@ -34,7 +34,7 @@ class Next:
              f"--kubeconfig={admin}", f"--authentication-kubeconfig={admin}",
              f"--authorization-kubeconfig={admin}",
              "--enable-priority-and-fairness=false",
-             f"--disable-admission-plugins={TOO_NEW}"],
+             f"--disable-admission-plugins={TOO_NEW}", *more],
             os.path.join(c.log_dir, "next.log"))
         c.wait(self.is_ready, "apiextensions-apiserver is ready", 60)
 

@@ -8,13 +8,14 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import urllib.request
 
 import next_rules
 import test_daemons
 from cluster import ApiError, Cluster
-from faultproxy import Proxy
+from faultproxy import Proxy, Tunnel
 from harness import (PATHS, Churn, Dump, Report, expect, same_as_server, service, until)
 from next_rules import custom, path_of
 from next_server import Next
@@ -61,10 +62,11 @@ class Suite:
         self.nlogs = 0
 
     @contextlib.contextmanager
-    def client(self, kinds, port=None, user="admin", **kw):
+    def client(self, kinds, port=None, user="admin", tunnel=None, **kw):
         self.nlogs += 1
         log = os.path.join(self.log_dir, f"storedump-{self.nlogs}.log")
-        config = self.c.kubeconfig(user, port or self.s.port, f"client-{self.nlogs}")
+        config = self.c.kubeconfig(user, port or self.s.port, f"client-{self.nlogs}",
+                                   tunnel and f"http://127.0.0.1:{tunnel.port}")
         d = Dump(self.programs["storedump"], "kubeconfig:" + config, kinds, log, **kw)
         try:
             yield d
@@ -72,6 +74,14 @@ class Suite:
             d.child.kill()
             raise
         d.stop()
+
+    def pin(self):
+        """The pools that never go are there."""
+        for i in range(5):
+            try:
+                self.s.http("POST", POOLS, pool(f"pinned-{i}", i))
+            except ApiError as e:
+                expect(e.status == 409, f"a pool: {e}")
 
     def nothing_lost(self, d):
         lost = [x for x in d.deleted if "/pinned-" in x[1]]
@@ -135,12 +145,71 @@ class Suite:
                 until(lambda: churn.n > 20, "some churn", 30)
                 self.s.stop(sig)
                 time.sleep(1)
+                n = d.nlines
                 self.s.start()
+                start = time.monotonic()
+                until(lambda: d.nlines > n, "the first change after the restart", 30)
+                sec = time.monotonic() - start
                 n = churn.n
                 until(lambda: churn.n > n + 20, "churn after the restart", 30)
             same_as_server(d, self.s)
             self.nothing_lost(d)
-            return self.told(d)
+            return f"following again {sec:.1f} s after the server was ready; {self.told(d)}"
+
+    def test_goaway(self):
+        """A server that ends HTTP/2 connections to spread its clients (GOAWAY), as is
+        usual where there are several: no watch is lost by it, no list is made anew."""
+        self.s.stop()
+        self.s.start("--goaway-chance=0.02")
+        self.pin()
+        tunnel = Tunnel()
+        try:
+            with self.client(["IPAddressPool"], tunnel=tunnel) as d:
+                d.synced()
+                status = {"status": {"assignedIPv4": 0}}
+                for i in range(200):
+                    status["status"]["assignedIPv4"] = i
+                    error, text = d.patch(f"{NS}/pinned-{i % 5}", None, status, "IPAddressPool")
+                    expect(error == 0, f"patch {i}: {error} {text}")
+                same_as_server(d, self.s)
+                self.nothing_lost(d)
+                nlists = d.metric("herald_kube_relists_total")
+                failed = d.metric("herald_kube_requests_total", code="0")
+                expect((nlists, failed) == (1, 0), f"{nlists} lists, {failed} failed")
+                nconn = len(tunnel.asked)
+                expect(nconn > 1, "no connection was ended")
+                return f"200 patches over {nconn} connections; {self.told(d)}"
+        finally:
+            tunnel.stop()
+            self.s.stop()
+            self.s.start()
+
+    def test_continue_compacted(self):
+        """History goes between two pages of a list: whatever the server makes of the
+        token, the list that counts is a whole one."""
+        for i in range(600):
+            self.s.http("POST", POOLS, pool(f"many-{i}", i % 250))
+        proxy = Proxy(self.s.port, self.c.ca, self.c.path("certs/apiserver.key"))
+        try:
+            go_on = threading.Event()
+            held = proxy.add("hold", "list", "continue=", until=go_on)
+            with self.client(["IPAddressPool"], proxy.port) as d:
+                until(lambda: held.hits > 0, "the second page to be asked for")
+                self.s.http("DELETE", f"{POOLS}/many-0")
+                self.s.http("DELETE", f"{POOLS}/many-599")
+                self.compact(self.s.http("GET", POOLS + "?limit=1")["metadata"][
+                    "resourceVersion"])
+                self.s.stop()
+                self.s.start()
+                go_on.set()
+                d.synced(40)
+                n = same_as_server(d, self.s)
+                ngone = d.metric("herald_kube_requests_total", verb="list", code="410")
+                expect(ngone == 1, f"{ngone} tokens had expired:\n{d.log_text()}")
+                return f"{n} objects, after a token that had expired"
+        finally:
+            proxy.stop()
+            self.s.http("DELETE", POOLS)
 
     def told(self, d):
         return (f"{d.metric('herald_kube_relists_total'):.0f} lists, "
@@ -151,6 +220,7 @@ class Suite:
         the server's own, a new list, and nothing seen to go that has not gone."""
         proxy = Proxy(self.s.port, self.c.ca, self.c.path("certs/apiserver.key"))
         try:
+            self.pin()
             self.s.http("POST", POOLS, pool("doomed"))
             held = proxy.add("error", "watch", times=10 ** 6, code=503)
             with self.client(["IPAddressPool"], proxy.port) as d:
@@ -180,6 +250,7 @@ class Suite:
 
     def test_slow(self):
         """A client that hangs, while more changes than all buffers between hold."""
+        self.pin()
         with self.client(["IPAddressPool"]) as d:
             d.synced()
             same_as_server(d, self.s)
@@ -322,6 +393,8 @@ def run(suite, report, only):
     test("client: server restarted", suite.test_restart, signal.SIGTERM)
     test("client: server killed", suite.test_restart, signal.SIGKILL)
     test("client: history compacted", suite.test_compacted)
+    test("client: connections told to go away", suite.test_goaway)
+    test("client: history compacted between pages", suite.test_continue_compacted)
     test("client: a watch that is not read", suite.test_slow)
     test("client: status patches and their outcomes", suite.test_patch)
     test("client: beside server-side apply", suite.test_applied)
