@@ -235,16 +235,25 @@ struct director_stat {
 };
 typedef void director_stat_fn(void *arg, const struct director_stat *row);
 
-/* How many services of either tier a look reads. */
-enum { DIRECTOR_LOOK_SERVICES = 512 };
+/* How many services of either tier a look reads, and how many of these at a time. */
+enum { DIRECTOR_LOOK_SERVICES = 512, DIRECTOR_LOOK_PIECE = 32 };
 
 /*
  * See whether others have changed what director_sync() left, at a cost that does
  * not grow with the table: links, routes, rules and nftables by what the kernel
- * tells of them, IPVS by reading the next DIRECTOR_LOOK_SERVICES services, whose
- * counters fn is told. For a few times a second. Returns true where the next sync
- * has something to repair; that sync counts it.
+ * tells of them. For a few times a second. Returns true where the next sync
+ * has something to repair; that sync counts it. IPVS tells nothing: the next
+ * DIRECTOR_LOOK_SERVICES services of it are due to be read now.
  */
-bool director_look(struct director *d, director_stat_fn *fn, void *arg);
+bool director_look(struct director *d);
+
+/*
+ * Read a piece of what is due, whose counters fn is told; returns as director_look().
+ * In pieces, so that whoever has something to change need not wait for the rest.
+ */
+bool director_look_piece(struct director *d, director_stat_fn *fn, void *arg);
+
+/* Is there more of it? */
+bool director_is_look_due(const struct director *d);
 
 #endif

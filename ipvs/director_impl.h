@@ -50,6 +50,7 @@ struct director {
 	struct ipvs_key *stale;		/* services to be read again */
 	size_t	nstale, stale_cap;
 	size_t	look_at;		/* of have.table: where the next look begins */
+	size_t	look_due;		/* how many services are due to be read */
 	struct ip *failed;		/* VIPs that are not complete, unsorted */
 	size_t	nfailed, failed_cap;
 };

@@ -43,28 +43,33 @@ look_at_service(struct director *d, struct look *l, struct arena *a)
 	return r < 0 || !ipvs_vs_is_equal(l->ours, &found);
 }
 
-/* After a failure the next sync reads what it must anyway. */
-static bool
-look_at_table(struct director *d, struct look *l)
+bool
+director_look_piece(struct director *d, director_stat_fn *fn, void *arg)
 {
+	struct look l = { .fn = fn, .arg = arg };
 	struct arena scratch = { 0 };
-	size_t i, n = d->have.table.n;
 	bool is_other = false;
 
-	if (!d->is_table_known || d->nstale > 0 || d->ipvs == NULL)
-		return false;
-	if (n > DIRECTOR_LOOK_SERVICES)
-		n = DIRECTOR_LOOK_SERVICES;
-	for (i = 0; i < n && !is_other; i++) {
+	for (size_t i = 0; i < DIRECTOR_LOOK_PIECE && !is_other &&
+	    director_is_look_due(d); i++) {
 		if (d->look_at >= d->have.table.n)
 			d->look_at = 0;
-		l->ours = &d->have.table.vs[d->look_at++];
-		is_other = look_at_service(d, l, &scratch);
+		l.ours = &d->have.table.vs[d->look_at++];
+		d->look_due--;
+		is_other = look_at_service(d, &l, &scratch);
 	}
 	arena_fini(&scratch);
 	if (is_other)
 		d->is_table_known = false;
 	return is_other;
+}
+
+/* After a failure the next sync reads what it must anyway. */
+bool
+director_is_look_due(const struct director *d)
+{
+	return d->look_due > 0 && d->have.table.n > 0 && d->is_table_known &&
+	    d->nstale == 0 && d->ipvs != NULL;
 }
 
 /* To be called within the namespace of that side. */
@@ -164,9 +169,8 @@ director_has_host_news(const struct director *d)
 }
 
 bool
-director_look(struct director *d, director_stat_fn *fn, void *arg)
+director_look(struct director *d)
 {
-	struct look l = { .fn = fn, .arg = arg };
 	struct netns_visit v;
 	bool has_news = look_at_net(d);
 
@@ -176,5 +180,7 @@ director_look(struct director *d, director_stat_fn *fn, void *arg)
 		has_news |= look_at_sync(d);
 		netns_leave(&v);
 	}
-	return look_at_table(d, &l) || has_news;
+	d->look_due = d->have.table.n < DIRECTOR_LOOK_SERVICES ? d->have.table.n :
+	    DIRECTOR_LOOK_SERVICES;
+	return has_news;
 }

@@ -44,7 +44,11 @@ struct speaker {
 	ev_timer wake;			/* the next time something is due by itself */
 	ev_timer leave;
 	ev_timer look;
-	bool	is_looking;		/* what the worker does: look, not program */
+	enum speaker_work {		/* what the worker does, or did last */
+		SPEAKER_PROGRAMS,
+		SPEAKER_LOOKS,		/* at all but IPVS, a few times a second */
+		SPEAKER_READS,		/* a piece of IPVS; then the next, if idle */
+	} work;
 	bool	has_seen_meddling;	/* what that look came to */
 	struct stats stats;
 	struct mono recheck;

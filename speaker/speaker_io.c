@@ -39,11 +39,25 @@ speaker_work(void *arg)
 {
 	struct speaker *s = arg;
 
-	if (s->is_looking)
-		s->has_seen_meddling = director_look(s->director, stats_note,
-		    &s->stats);
-	else
+	switch (s->work) {
+	case SPEAKER_PROGRAMS:
 		apply_program(&s->apply);
+		break;
+	case SPEAKER_LOOKS:
+		s->has_seen_meddling = director_look(s->director);
+		break;
+	case SPEAKER_READS:
+		s->has_seen_meddling = director_look_piece(s->director, stats_note,
+		    &s->stats);
+		break;
+	}
+}
+
+static void
+start(struct speaker *s, enum speaker_work work)
+{
+	s->work = work;
+	worker_start(s->worker);
 }
 
 static void
@@ -53,10 +67,8 @@ on_look(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (!s->has_planned || s->is_leaving || worker_is_busy(s->worker))
-		return;
-	s->is_looking = true;
-	worker_start(s->worker);
+	if (s->has_planned && !s->is_leaving && !worker_is_busy(s->worker))
+		start(s, SPEAKER_LOOKS);
 }
 
 /*
@@ -192,7 +204,7 @@ begin_plan(struct speaker *s)
 	/* What was taken over is told of as the new plan has it. */
 	s->has_announced_news |= s->apply.is_outdated;
 	apply_begin(&s->apply, &s->plan, how, in.now);
-	worker_start(s->worker);
+	start(s, SPEAKER_PROGRAMS);
 }
 
 /*
@@ -214,7 +226,7 @@ begin_update(struct speaker *s)
 	tell_omitted(&s->tell);
 	s->began = now;
 	apply_begin(&s->apply, &s->plan, APPLY_UPDATE, now);
-	worker_start(s->worker);
+	start(s, SPEAKER_PROGRAMS);
 	return true;
 }
 
@@ -264,7 +276,8 @@ static void
 looked(struct speaker *s)
 {
 	s->is_dirty |= s->has_seen_meddling;
-	stats_take(&s->stats, s->plan.want.nservices);
+	if (s->work == SPEAKER_READS)
+		stats_take(&s->stats, s->plan.want.nservices);
 	if (s->is_leaving)
 		leave_now(s);
 }
@@ -274,12 +287,10 @@ speaker_worked(void *arg)
 {
 	struct speaker *s = arg;
 
-	if (!s->is_looking) {
+	if (s->work == SPEAKER_PROGRAMS)
 		programmed(s);
-		return;
-	}
-	s->is_looking = false;
-	looked(s);
+	else
+		looked(s);
 }
 
 static void
@@ -304,6 +315,9 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	}
 	if (s->is_dirty || (kube_store_touched(s->store)->n > 0 && !begin_update(s)))
 		begin_plan(s);
+	/* The rest of a look, unless there is something to do. */
+	if (!worker_is_busy(s->worker) && director_is_look_due(s->director))
+		start(s, SPEAKER_READS);
 	if (worker_is_busy(s->worker))
 		return;
 	now = clock_mono();

@@ -90,7 +90,7 @@ void
 stats_take(struct stats *s, size_t nservices)
 {
 	/* Two rounds of both tiers. */
-	size_t patience = 2 * (2 * nservices / DIRECTOR_LOOK_SERVICES + 1);
+	size_t patience = 2 * (2 * nservices / DIRECTOR_LOOK_PIECE + 1);
 	struct stats_row *r, *next;
 
 	s->look++;
@@ -99,6 +99,10 @@ stats_take(struct stats *s, size_t nservices)
 		take_row(s, r);
 	}
 	s->news = NULL;
+	/* To go through all rows each time would cost more than to read the news. */
+	if (s->look - s->swept < patience)
+		return;
+	s->swept = s->look;
 	HASH_ITER(hh, s->rows, r, next) {
 		if (s->look - r->look > patience) {
 			HASH_DEL(s->rows, r);

@@ -1,7 +1,7 @@
 /*
  * stats.h - the counters of Services and endpoints, as the kernel has them.
  *
- * A look at the data plane (director_look()) tells some rows at a time, on the
+ * A look at the data plane (director_look_piece()) tells some rows at a time, on the
  * worker's thread: stats_note() gathers them. stats_take() brings them in, on the
  * loop's thread, from where stats_write() prints them. Only what has seen traffic
  * is kept: of 10,000 Services that every node has programmed, few have.
@@ -19,6 +19,7 @@ struct stats {
 	struct stats_row *rows;		/* hashed by labels */
 	struct stats_row *news;		/* of the look under way, or not yet taken */
 	unsigned look;			/* numbered, for what is seen no more */
+	unsigned swept;			/* the last that looked for such */
 };
 
 void stats_fini(struct stats *s);
@@ -28,7 +29,8 @@ void stats_note(void *arg, const struct director_stat *row);
 
 /*
  * Take in what was noted. nservices: how many the data plane has, which says after
- * how many looks a row has been seen again unless it is gone.
+ * how many looks a row has been seen again unless it is gone: after twice as many at
+ * most it is dropped.
  */
 void stats_take(struct stats *s, size_t nservices);
 

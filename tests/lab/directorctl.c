@@ -237,6 +237,17 @@ print_stat(void *arg, const struct director_stat *row)
 	    c->active, c->inactive);
 }
 
+/* The whole of a look at once. */
+static void
+look(struct director *dir)
+{
+	bool is_changed = director_look(dir);
+
+	while (director_is_look_due(dir))
+		is_changed |= director_look_piece(dir, print_stat, NULL);
+	printf("changed=%d\n", is_changed);
+}
+
 static void
 print_advice(void *arg, const struct director_advice *a)
 {
@@ -293,7 +304,7 @@ act(struct desc *d, const char *verb)
 	}
 	if (strcmp(verb, "look") == 0) {
 		(void)open_director(d);
-		printf("changed=%d\n", director_look(d->dir, print_stat, NULL));
+		look(d->dir);
 		return;
 	}
 	if (strcmp(verb, "advise") == 0) {
