@@ -279,38 +279,55 @@ stub_make(const struct dec_at *root, const struct dec_opts *opts,
 	return o;
 }
 
-int
-dec_tree(const cJSON *tree, const struct dec_opts *opts, struct dec_answer *ret)
+/* Into o, whatever its kind was taken to be; the row of its kind, or -EINVAL. */
+static int
+object_decode(struct dec_at *root, const struct dec_opts *opts, struct dec_answer *ret,
+    struct kube_object *o, bool *ret_is_bad)
 {
 	const char *own = opts->api_group != NULL ? opts->api_group :
 	    KUBE_API_GROUP_DEFAULT;
-	struct kube_object *o = mem_zalloc(sizeof(*o));
-	struct dec_at root = { .node = tree };
 	struct dec d = { .arena = &o->arena, .err = &ret->err,
 		.has_lines = opts->has_lines,
 		.is_metallb = strcmp(own, KUBE_API_GROUP_METALLB) == 0 };
 	int row = -EINVAL;
 
-	*ret = (struct dec_answer){ .id.kind = opts->kind };
-	if (!cJSON_IsObject(tree))
-		dec_fail(&d, &root, "is no object; it must begin with apiVersion "
+	if (!cJSON_IsObject(root->node))
+		dec_fail(&d, root, "is no object; it must begin with apiVersion "
 		    "and kind");
 	else
-		row = kind_resolve(&d, &root, own, opts->kind);
+		row = kind_resolve(&d, root, own, opts->kind);
 	if (row >= 0) {
 		o->kind = ret->id.kind = kinds[row].kind;
-		meta_decode(&d, &root, opts, &ret->id, &o->meta);
+		meta_decode(&d, root, opts, &ret->id, &o->meta);
 	}
 	if (!d.is_bad && kinds[row].decode != NULL)
-		kinds[row].decode(&d, &root, o);
+		kinds[row].decode(&d, root, o);
 	if (!d.is_bad)
-		status_decode(&d, &root, o);
+		status_decode(&d, root, o);
 	ret->line = d.line;
-	if (!d.is_bad) {
-		ret->object = o;
-		return 0;
+	*ret_is_bad = d.is_bad;
+	return row;
+}
+
+/* Decoded once to see how much room it takes, then again into just that. */
+int
+dec_tree(const cJSON *tree, const struct dec_opts *opts, struct dec_answer *ret)
+{
+	struct kube_object *o = kube_object_new(KUBE_NKINDS, 0);
+	struct dec_at root = { .node = tree };
+	bool is_bad;
+	int row;
+
+	*ret = (struct dec_answer){ .id.kind = opts->kind };
+	row = object_decode(&root, opts, ret, o, &is_bad);
+	if (!is_bad) {
+		ret->object = kube_object_new(o->kind, arena_used(&o->arena) +
+		    opts->spare);
+		(void)object_decode(&root, opts, ret, ret->object, &is_bad);
 	}
 	kube_object_free(o);
+	if (ret->object != NULL)
+		return 0;
 	if (row < 0)
 		return row;
 	ret->object = stub_make(&root, opts, ret);

@@ -136,6 +136,8 @@ struct dec_opts {
 	const char *own_ns;
 	const char *default_ns;
 	bool	has_lines;
+	size_t	spare;			/* bytes that the caller will put into the
+					   object's arena */
 };
 
 struct dec_answer {

@@ -19,6 +19,9 @@ struct reading {
 	bool	has_lines;
 };
 
+/* For "FILE:LINE" and a version, which manifests do not have. */
+enum { ORIGIN_ROOM = 48 };
+
 static struct dec_opts
 opts_of(const struct kube_manifest_conf *conf, enum kube_kind kind, bool has_lines)
 {
@@ -28,6 +31,7 @@ opts_of(const struct kube_manifest_conf *conf, enum kube_kind kind, bool has_lin
 		.own_ns = conf->own_ns,
 		.default_ns = "default",
 		.has_lines = has_lines,
+		.spare = ORIGIN_ROOM,
 	};
 }
 

@@ -1,4 +1,5 @@
 /* types.c - names, keys and selectors; see types.h. */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +229,39 @@ kube_any_selector_matches(const struct kube_selector *s, size_t n,
 		if (kube_selector_matches(&s[i], labels))
 			return true;
 	return n == 0;
+}
+
+/* Thousands are kept of some kinds, and the largest is that of few. */
+static size_t
+object_size(enum kube_kind kind)
+{
+#define SIZE_WITH(member) \
+	(offsetof(struct kube_object, member) + sizeof(((struct kube_object *)0)->member))
+	switch (kind) {
+	case KUBE_SERVICE:
+		return SIZE_WITH(service);
+	case KUBE_ENDPOINT_SLICE:
+		return SIZE_WITH(slice);
+	case KUBE_POD:
+		return SIZE_WITH(pod);
+	case KUBE_SERVICE_L2_STATUS:
+	case KUBE_SERVICE_BGP_STATUS:
+		return SIZE_WITH(service_status);
+	default:
+		return sizeof(struct kube_object);
+	}
+#undef SIZE_WITH
+}
+
+struct kube_object *
+kube_object_new(enum kube_kind kind, size_t room)
+{
+	struct kube_object *o = mem_zalloc(object_size(kind));
+
+	o->kind = kind;
+	if (room > 0)
+		arena_reserve(&o->arena, room);
+	return o;
 }
 
 void

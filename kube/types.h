@@ -463,6 +463,7 @@ struct kube_object {
 	 */
 	const char *why_refused;
 	struct arena arena;		/* owns everything the object points at */
+	/* One that kube_object_new() made ends with the member of its kind. */
 	union {
 		struct kube_service service;
 		struct kube_endpoint_slice slice;
@@ -480,6 +481,9 @@ struct kube_object {
 		struct kube_forwarding_profile profile;
 	};
 };
+
+/* One of that kind, zeroed, with room for so many bytes in its arena; 0: not known. */
+struct kube_object *kube_object_new(enum kube_kind kind, size_t room);
 
 /* "Service", "EndpointSlice", ... */
 const char *kube_kind_name(enum kube_kind kind);

@@ -8,40 +8,69 @@
 #include "lib/mem.h"
 
 enum {
-	BLOCK_MIN = 256,	/* a small object fits in two of them */
-	ALIGN = _Alignof(max_align_t),
+	BLOCK_MIN = 256 - 8,	/* with what malloc adds: a small object fits in two */
+	ALIGN = _Alignof(uint64_t),
 };
 
+/* Text needs no alignment: it comes from the top, so that nothing lies between. */
 struct arena_block {
 	struct arena_block *next;
 	size_t	size;			/* bytes of data */
-	size_t	used;
-	_Alignas(max_align_t) unsigned char data[];
+	size_t	used;			/* from the bottom, a multiple of ALIGN */
+	size_t	text;			/* from the top */
+	_Alignas(uint64_t) unsigned char data[];
 };
+
+static struct arena_block *
+block_add(struct arena *a, size_t size)
+{
+	struct arena_block *b = mem_zalloc(sizeof(*b) + size);
+
+	b->size = size;
+	b->next = a->blocks;
+	a->blocks = b;
+	return b;
+}
+
+/* A block with room for n bytes. */
+static struct arena_block *
+block_with(struct arena *a, size_t n)
+{
+	struct arena_block *b = a->blocks;
+	size_t size;
+
+	if (n > SIZE_MAX / 4)
+		abort();
+	if (b != NULL && b->size - b->used - b->text >= n)
+		return b;
+	size = b == NULL || b->next == NULL ? BLOCK_MIN - sizeof(*b) : b->size * 2;
+	return block_add(a, size > n ? size : n);
+}
+
+void
+arena_reserve(struct arena *a, size_t n)
+{
+	(void)block_add(a, n);
+}
 
 void *
 arena_alloc(struct arena *a, size_t n)
 {
-	struct arena_block *b = a->blocks;
-	size_t size;
-	void *p;
+	size_t room = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	struct arena_block *b = block_with(a, room < n ? n : room);
+	void *p = b->data + b->used;
 
-	if (n > SIZE_MAX / 4)
-		abort();
-	n = (n + ALIGN - 1) / ALIGN * ALIGN;
-	if (b == NULL || b->size - b->used < n) {
-		size = b == NULL ? BLOCK_MIN - sizeof(*b) :
-		    b->next == NULL ? b->size : b->size * 2;
-		if (size < n)
-			size = n;
-		b = mem_zalloc(sizeof(*b) + size);
-		b->size = size;
-		b->next = a->blocks;
-		a->blocks = b;
-	}
-	p = b->data + b->used;
-	b->used += n;
+	b->used += room;
 	return p;
+}
+
+static char *
+text_alloc(struct arena *a, size_t n)
+{
+	struct arena_block *b = block_with(a, n);
+
+	b->text += n;
+	return (char *)b->data + b->size - b->text;
 }
 
 void *
@@ -62,7 +91,7 @@ arena_strndup(struct arena *a, const char *s, size_t n)
 	if (s == NULL)
 		return NULL;
 	n = strnlen(s, n);
-	copy = arena_alloc(a, n + 1);
+	copy = text_alloc(a, n + 1);
 	memcpy(copy, s, n);
 	return copy;
 }
@@ -86,7 +115,7 @@ arena_printf(struct arena *a, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		abort();
-	s = arena_alloc(a, (size_t)n + 1);
+	s = text_alloc(a, (size_t)n + 1);
 	vsnprintf(s, (size_t)n + 1, fmt, again);
 	va_end(again);
 	return s;
@@ -102,11 +131,21 @@ arena_size(const struct arena *a)
 	return n;
 }
 
+size_t
+arena_used(const struct arena *a)
+{
+	size_t n = 0;
+
+	for (const struct arena_block *b = a->blocks; b != NULL; b = b->next)
+		n += b->used + b->text;
+	return n;
+}
+
 void
 arena_wipe(struct arena *a)
 {
 	for (struct arena_block *b = a->blocks; b != NULL; b = b->next)
-		explicit_bzero(b->data, b->used);
+		explicit_bzero(b->data, b->size);
 	arena_fini(a);
 }
 

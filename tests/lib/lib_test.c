@@ -103,7 +103,7 @@ START_TEST(arena)
 
 	for (unsigned i = 1; i < 2000; i++) {
 		n = arena_array(&a, i % 7 + 1, sizeof(*n));
-		ck_assert((uintptr_t)n % _Alignof(max_align_t) == 0);
+		ck_assert((uintptr_t)n % _Alignof(uint64_t) == 0);
 		ck_assert_msg(n[i % 7] == 0, "zeroed");
 		n[i % 7] = i;
 	}
@@ -114,6 +114,35 @@ START_TEST(arena)
 	ck_assert(arena_size(&a) > 0);
 	arena_fini(&a);
 	ck_assert_uint_eq(arena_size(&a), 0);
+}
+END_TEST
+
+/* Arrays and text in turn, of sizes by the seed. */
+static void
+fill_arena(struct arena *a, unsigned seed)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		seed = seed * 1103515245 + 12345;
+		memset(arena_array(a, seed >> 16 & 7, 12), 0xff, (seed >> 16 & 7) * 12);
+		ck_assert_str_eq(arena_printf(a, "%0*d", (int)(seed >> 20 & 31) + 1, 1),
+		    arena_printf(a, "%0*d", (int)(seed >> 20 & 31) + 1, 1));
+	}
+}
+
+/* What was used once is room enough the second time, in one block. */
+START_TEST(arena_reserved)
+{
+	struct arena first = { 0 }, exact = { 0 };
+	size_t held;
+
+	fill_arena(&first, (unsigned)_i);
+	arena_reserve(&exact, arena_used(&first));
+	held = arena_size(&exact);
+	fill_arena(&exact, (unsigned)_i);
+	ck_assert_uint_eq(arena_size(&exact), held);
+	ck_assert_uint_eq(arena_used(&exact), arena_used(&first));
+	arena_fini(&first);
+	arena_fini(&exact);
 }
 END_TEST
 
@@ -217,6 +246,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, wire_errors_stick);
 	tcase_add_test(tc, hash);
 	tcase_add_test(tc, arena);
+	tcase_add_loop_test(tc, arena_reserved, 0, 50);
 	tcase_add_test(tc, log_text);
 	tcase_add_test(tc, log_json);
 	tcase_add_test(tc, log_repeats);
