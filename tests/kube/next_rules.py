@@ -3,6 +3,7 @@ of a Kubernetes of today."""
 import json
 import os
 import re
+import subprocess
 
 from cluster import ApiError
 from harness import Failure, expect
@@ -116,7 +117,7 @@ RULES = [
     ("spec.addresses[1]", "swap the two", pool("10.1.0.0/16", "10.0.0.9  - 10.0.0.8"),
      pool("10.1.0.0/16", "10.0.0.9 -  10.0.0.9")),
     ("spec.reserved[0]", "swap the two", pool("10.0.0.0/8", reserved=["10.2.0.0-9.255.0.0"]),
-     pool("10.0.0.0/8", reserved=["9.255.0.0-10.2.0.0", "::2-::1"])),
+     pool("10.0.0.0/8", "fd00::/64", reserved=["9.255.0.0-10.2.0.0", "fd00::1 - fd00::2"])),
     ("spec.communities[0].value", "too large", community("65536:1"), community("65535:65535")),
     ("spec.communities[0].value", "too large", community("large:1:2:4294967296"),
      community("large:4294967295:65536:0")),
@@ -145,7 +146,8 @@ RULES = [
      profile(quorum={"up": 2, "hysteresis": 1})),
     ("spec.fallback[0].address", "write one, or service.name", fallback("sorry.example"),
      fallback("192.0.2.80")),
-    ("spec.fallback[0].address", "write one, or service.name", fallback("bad"), fallback("2001:db8::80")),
+    ("spec.fallback[0].address", "write one, or service.name", fallback("bad"),
+     fallback("2001:db8::80")),
     ("spec.fallback[0]", "write either address", fallback("192.0.2.80", service={"name": "a"}),
      profile(fallback=[{"service": {"name": "a"}}])),
     ("spec.fallback[0]", "write either address", profile(fallback=[{"port": 80}]),
@@ -255,8 +257,19 @@ def wrong_with(crd):
 
 
 class Rules:
-    def __init__(self, server):
-        self.s = server
+    def __init__(self, server, heraldctl, folder):
+        self.s, self.ctl, self.folder = server, heraldctl, folder
+
+    def lint(self, kind, spec):
+        """Why heraldctl, who reads as the daemons do, refuses an object; "" where it
+        does not, doubt it as it may."""
+        path = os.path.join(self.folder, "tried.json.yaml")	# JSON is YAML
+        with open(path, "w") as f:
+            json.dump(custom(kind, "tried", spec), f)
+        r = subprocess.run([self.ctl, "lint", path], capture_output=True, text=True,
+                           timeout=20)
+        expect(r.returncode in (0, 1), f"heraldctl lint: {r.returncode}: {r.stderr}")
+        return r.stdout if r.stdout.endswith("\n0 objects, 1 problem\n") else ""
 
     def test_rules(self):
         """Each refuses with its message at its field, and takes what is right."""
@@ -274,6 +287,15 @@ class Rules:
             expect(not got, f"{part}: {good} is refused: {got}")
         expect(nrules and not missing, f"of {nrules} rules no row shows {missing}")
         return f"{nrules} rules, {len(RULES)} objects refused, as many accepted"
+
+    def test_alike(self):
+        """What is refused here the daemons would refuse, and take what rules take."""
+        for field, part, bad, good in RULES:
+            expect(self.lint(*bad), f"{part}: heraldctl takes {bad}")
+            expect(not self.lint(*good), f"{part}: {good}: {self.lint(*good)}")
+        for _field, bad in SCHEMAS:
+            expect(self.lint(*bad), f"heraldctl takes {bad}")
+        return f"{2 * len(RULES) + len(SCHEMAS)} objects"
 
     def test_schemas(self):
         for field, bad in SCHEMAS:

@@ -380,10 +380,11 @@ def run(suite, report, only):
     def test(name, fn, *args):
         if only is None or any(o in name for o in only.split(",")):
             report.run(name, fn, *args)
-    rules = next_rules.Rules(suite.s)
+    rules = next_rules.Rules(suite.s, suite.programs["heraldctl"], suite.log_dir)
     report.run("shipped: the CRDs are accepted", suite.test_crds)
     test("shipped: the examples are accepted", rules.test_examples)
     test("shipped: rules refuse, and only what is wrong", rules.test_rules)
+    test("shipped: rules and daemons agree", rules.test_alike)
     test("shipped: schemas name the field", rules.test_schemas)
     test("shipped: what MetalLB takes is taken", rules.test_metallb)
     test("shipped: defaults and unknown fields", rules.test_fields)
@@ -414,7 +415,8 @@ def main():
     shutil.rmtree(args.logs, ignore_errors=True)
     os.makedirs(args.logs)
     programs = {"storedump": os.path.join(args.build, "tests/kube/storedump"),
-                "controller": os.path.join(args.build, "herald-controller")}
+                "controller": os.path.join(args.build, "herald-controller"),
+                "heraldctl": os.path.join(args.build, "heraldctl")}
     report = Report()
     cluster = Cluster(args.bin, args.logs, test_daemons.SERVICE_ACCOUNTS)
     server = Next(cluster, args.next)
