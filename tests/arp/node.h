@@ -25,6 +25,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 static char ns_prefix[32];	/* "arp<pid>": names of our namespaces begin so */
 

@@ -9,6 +9,7 @@
 
 #include "bgp/bfd.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = 1000 * NSEC_PER_SEC })
 
@@ -358,14 +359,9 @@ START_TEST(restart_is_up_again_at_once)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("bfd_auth");
-	TCase *tc = tcase_create("rfc5880-6.7.4");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_loop_test(tc, accepted, 0, nitems(rows));
 	tcase_add_test(tc, no_bit_may_change);
 	tcase_add_test(tc, unsigned_and_simple_are_refused);
@@ -374,10 +370,6 @@ main(void)
 	tcase_add_test(tc, wall_clock_numbers_rise_across_a_restart);
 	tcase_add_loop_test(tc, two_sessions, 0, nitems(links));
 	tcase_add_test(tc, restart_is_up_again_at_once);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("bfd_auth", fill)

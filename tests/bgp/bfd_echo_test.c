@@ -9,6 +9,7 @@
 
 #include "bgp/bfd.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = 1000 * NSEC_PER_SEC })
 
@@ -376,14 +377,9 @@ START_TEST(switched_off_and_on)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("bfd_echo");
-	TCase *tc = tcase_create("echo");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_checked_fixture(tc, set_up, NULL);
 	tcase_add_test(tc, on_the_wire);
 	tcase_add_loop_test(tc, decoded, 0, nitems(packets));
@@ -396,10 +392,6 @@ main(void)
 	tcase_add_test(tc, never_answered);
 	tcase_add_loop_test(tc, own_stall, 0, 6);
 	tcase_add_test(tc, switched_off_and_on);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("bfd_echo", fill)

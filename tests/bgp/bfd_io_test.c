@@ -21,6 +21,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metrics.h"
+#include "tests/check.h"
 
 enum { PORT = 23784, WAIT_SEC = 5, INTERVAL_US = 20000 };
 
@@ -566,16 +567,10 @@ tear_down(void)
 	close(ns[1]);
 }
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("bfd_io");
-	TCase *tc = tcase_create("veth");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, up, 0, 4);
 	tcase_add_test(tc, silence);
 	tcase_add_loop_test(tc, refused, 0, 2);
@@ -593,10 +588,6 @@ main(void)
 	tcase_add_test(tc, dead_neighbours_take_no_room);
 	tcase_add_loop_test(tc, bad_conf, 0, nitems(bad_confs));
 	tcase_add_test(tc, port_in_use);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("bfd_io", fill)

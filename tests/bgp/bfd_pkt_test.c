@@ -8,6 +8,7 @@
 
 #include "bgp/bfd_pkt.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 /*
  * Vers 1, Diag 3 | Sta Up, P, C | Mult 3 | Length 24
@@ -186,14 +187,9 @@ START_TEST(names)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("bfd_pkt");
-	TCase *tc = tcase_create("rfc5880-4");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_test(tc, fields);
 	tcase_add_test(tc, encode_gives_the_same_bytes);
 	tcase_add_test(tc, every_prefix_is_refused);
@@ -202,10 +198,6 @@ main(void)
 	tcase_add_test(tc, trailing_bytes_are_not_the_packet);
 	tcase_add_test(tc, digest);
 	tcase_add_test(tc, names);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("bfd_pkt", fill)

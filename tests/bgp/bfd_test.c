@@ -9,6 +9,7 @@
 
 #include "bgp/bfd.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = 1000 * NSEC_PER_SEC })
 
@@ -655,14 +656,9 @@ START_TEST(three_way_handshake)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("bfd");
-	TCase *tc = tcase_create("rfc5880-6");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_loop_test(tc, step_on_packet, 0, nitems(steps));
 	tcase_add_loop_test(tc, step_on_expiry, 0, nitems(expiries));
 	tcase_add_loop_test(tc, detection_time, 0, nitems(detections));
@@ -682,10 +678,6 @@ main(void)
 	tcase_add_loop_test(tc, refusal, 0, nitems(refusals));
 	tcase_add_test(tc, refusals_are_rationed);
 	tcase_add_test(tc, three_way_handshake);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("bfd", fill)

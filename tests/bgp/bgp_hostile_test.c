@@ -313,7 +313,6 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, end_all);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, floods_of_messages, 0, nitems(floods));
 	tcase_add_test(tc, one_byte_at_a_time);
 	tcase_add_loop_test(tc, calls, 0, 2);

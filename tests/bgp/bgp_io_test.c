@@ -497,7 +497,6 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, session, 0, nitems(sessions));
 	tcase_add_test(tc, password_is_changed);
 	tcase_add_loop_test(tc, refused_alone, 0, nitems(refusals));

@@ -115,7 +115,6 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, one_peer_changes_the_other_does_not);
 	tcase_add_test(tc, routes_for_some_peers);
 	tcase_add_loop_test(tc, two_sessions_to_one_router, 0, 2);

@@ -6,6 +6,7 @@
 
 #include "bgp/fsm.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = 1000 * NSEC_PER_SEC })
 
@@ -295,14 +296,9 @@ START_TEST(collision)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("fsm");
-	TCase *tc = tcase_create("rfc4271-8");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_loop_test(tc, step, 0, nitems(steps));
 	tcase_add_loop_test(tc, timer, 0, nitems(timers));
 	tcase_add_test(tc, hold_time_zero_means_no_timers);
@@ -312,10 +308,6 @@ main(void)
 	tcase_add_test(tc, accepted_connection_ends_for_good);
 	tcase_add_test(tc, silent_stop_sends_nothing);
 	tcase_add_test(tc, collision);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("fsm", fill)

@@ -9,6 +9,7 @@
 #include "bgp/msg.h"
 #include "bgp/open.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 #define FF4  0xff, 0xff, 0xff, 0xff
 #define FF16 FF4, FF4, FF4, FF4
@@ -300,14 +301,9 @@ START_TEST(open_check)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("msg");
-	TCase *tc = tcase_create("rfc4271-4");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_loop_test(tc, header, 0, nitems(headers));
 	tcase_add_test(tc, small_messages);
 	tcase_add_loop_test(tc, shutdown_text, 0, nitems(texts));
@@ -315,10 +311,6 @@ main(void)
 	tcase_add_test(tc, open_round_trip);
 	tcase_add_loop_test(tc, open_errors, 0, nitems(opens));
 	tcase_add_loop_test(tc, open_check, 0, nitems(checks));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("msg", fill)

@@ -8,6 +8,7 @@
 
 #include "bgp/peer.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 #define T0 ((struct mono){ .ns = 1000 * NSEC_PER_SEC })
 
@@ -516,16 +517,10 @@ START_TEST(a_thousand_connections)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("peer");
-	TCase *tc = tcase_create("peer");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, session, 0, 3);
 	tcase_add_loop_test(tc, collision, 0, 2);
 	tcase_add_test(tc, stop_says_why_and_reset_comes_back);
@@ -537,10 +532,6 @@ main(void)
 	tcase_add_test(tc, refresh_is_answered);
 	tcase_add_loop_test(tc, strange_bytes, 0, nitems(strange));
 	tcase_add_test(tc, a_thousand_connections);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("peer", fill)

@@ -8,6 +8,7 @@
 #include "bgp/open.h"
 #include "bgp/rib.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 enum { NPREFIXES = 3000, NSETS = 5 };
 
@@ -336,25 +337,15 @@ START_TEST(last_of_one_prefix_counts)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("rib");
-	TCase *tc = tcase_create("rib");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_checked_fixture(tc, set_up, NULL);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, shadow_model, 0, 6);
 	tcase_add_test(tc, many_prefixes_share_an_update);
 	tcase_add_test(tc, end_of_rib_comes_last_and_once);
 	tcase_add_test(tc, family_not_agreed_on_waits);
 	tcase_add_test(tc, last_of_one_prefix_counts);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("rib", fill)

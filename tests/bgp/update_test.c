@@ -11,6 +11,7 @@
 #include "bgp/update.h"
 #include "bgp/update_check.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 static struct prefix
 prefix(const char *text)
@@ -401,14 +402,9 @@ START_TEST(framing)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("update");
-	TCase *tc = tcase_create("update");
-	SRunner *sr;
-	int failed;
-
 	tcase_add_loop_test(tc, writing, 0, nitems(writes));
 	tcase_add_loop_test(tc, packing, 0, 8);
 	tcase_add_loop_test(tc, retiring, 0,
@@ -416,10 +412,6 @@ main(void)
 	tcase_add_test(tc, end_of_rib);
 	tcase_add_loop_test(tc, judging, 0, nitems(judged));
 	tcase_add_loop_test(tc, framing, 0, nitems(frames));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
 }
+
+TEST_MAIN("update", fill)

@@ -15,6 +15,7 @@
 #include "kube/kubeconfig_decode.h"
 #include "kube/token.h"
 #include "lib/mem.h"
+#include "tests/check.h"
 
 static char dir[] = "/tmp/herald-kubeconfig.XXXXXX";
 
@@ -346,22 +347,25 @@ END_TEST
 static void
 setup(void)
 {
+	ck_assert_ptr_nonnull(mkdtemp(dir));
 	put_pair("a.crt", "a.key");
 	put_pair("b.crt", "b.key");
 }
 
-int
-main(void)
+static void
+teardown(void)
 {
-	Suite *s = suite_create("kubeconfig");
-	TCase *tc = tcase_create("kubeconfig");
-	char *cleanup;
-	SRunner *r;
-	int nfailed;
+	char *cmd = mem_printf("rm -rf %s", dir);
 
-	if (mkdtemp(dir) == NULL)
-		return EXIT_FAILURE;
-	tcase_add_unchecked_fixture(tc, setup, NULL);
+	ck_assert_int_eq(system(cmd), 0);
+	free(cmd);
+}
+
+static void
+fill(TCase *tc)
+{
+	/* Once for all: making keys takes its time. */
+	tcase_add_unchecked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, refused, 0, (int)nitems(bad));
 	tcase_add_test(tc, everything);
 	tcase_add_test(tc, embedded_data);
@@ -370,14 +374,6 @@ main(void)
 	tcase_add_test(tc, in_cluster);
 	tcase_add_test(tc, token_is_read_again);
 	tcase_add_test(tc, prefixes);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	nfailed = srunner_ntests_failed(r);
-	srunner_free(r);
-	cleanup = mem_printf("rm -rf %s", dir);
-	if (system(cleanup) != 0)
-		nfailed++;
-	free(cleanup);
-	return nfailed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+TEST_MAIN("kubeconfig", fill)
