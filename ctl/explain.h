@@ -24,6 +24,7 @@ struct explain_view {
 };
 
 struct explain_obstacle {		/* on the node, in the way of VIP traffic */
+	const char *step;		/* "host"; "plan": what the speaker warns of */
 	const char *text;		/* with the remedy */
 	bool	is_of_held;		/* about VIPs that the node holds, no others */
 	bool	is_stop;		/* nothing passes */

@@ -160,14 +160,26 @@ read_failing(const cJSON *array, const struct kube_object *svc, struct arena *a,
 	}
 }
 
+/* warnings: those about the Service count, "NS/NAME: ..." or "NS/NAME:PORT...". */
 static void
-read_obstacles(const cJSON *array, struct arena *a, struct explain_speaker *s)
+read_obstacles(const cJSON *array, const cJSON *warnings, const struct kube_object *svc,
+    struct arena *a, struct explain_speaker *s)
 {
+	const char *key = arena_printf(a, "%s/%s:", svc->meta.ns, svc->meta.name);
 	const cJSON *o;
 
-	s->obstacles = room(a, array, sizeof(*s->obstacles));
+	s->obstacles = arena_array(a, (size_t)cJSON_GetArraySize(array) +
+	    (size_t)cJSON_GetArraySize(warnings), sizeof(*s->obstacles));
+	cJSON_ArrayForEach(o, warnings) {
+		const char *text = cJSON_GetStringValue(o);
+
+		if (text != NULL && strncmp(text, key, strlen(key)) == 0)
+			s->obstacles[s->nobstacles++] = (struct explain_obstacle){
+				.step = "plan", .text = arena_strdup(a, text) };
+	}
 	cJSON_ArrayForEach(o, array) {
-		struct explain_obstacle b = { .text = text(a, o, "text"),
+		struct explain_obstacle b = { .step = "host",
+			.text = text(a, o, "text"),
 			.is_of_held = cJSON_IsString(field(o, "vip")),
 			.is_stop = cJSON_IsTrue(field(o, "stops")) };
 
@@ -193,7 +205,7 @@ explain_decode(const char *json, const struct kube_object *svc, struct arena *a,
 	read_quorums(field(top, "quorums"), svc, a, &s);
 	read_crowds(field(top, "crowds"), svc, a, &s);
 	read_failing(field(top, "checks"), svc, a, &s);
-	read_obstacles(field(top, "obstacles"), a, &s);
+	read_obstacles(field(top, "obstacles"), field(top, "warnings"), svc, a, &s);
 	cJSON_Delete(top);
 	*ret = s;
 	return 0;

@@ -287,10 +287,10 @@ explain_obstacle(struct explaining *x, size_t from, const struct explain_obstacl
 		}
 	}
 	explain_add(x, o->is_stop && (has_owner || nodes.n == nasked) ? EXPLAIN_STOP :
-	    EXPLAIN_WARN, "host", "%s: %s", nodes.text, o->text);
+	    EXPLAIN_WARN, o->step, "%s: %s", nodes.text, o->text);
 }
 
-/* What speakers see on their hosts that is in the way: a line each, with its nodes. */
+/* What is in the way on hosts, or wrong with what was asked: a line each, with its nodes. */
 static void
 explain_hosts(struct explaining *x)
 {

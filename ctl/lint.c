@@ -8,6 +8,7 @@
 #include "ctl/lint.h"
 #include "kube/secret.h"
 #include "kube/store.h"
+#include "kube/tls.h"
 
 struct lint {
 	const struct lint_conf *conf;
@@ -68,6 +69,20 @@ judge_passwords(struct lint *l)
 	}
 }
 
+/* The same of Secrets and ConfigMaps that profiles name. */
+static void
+judge_tls(struct lint *l)
+{
+	struct kube_list profiles = kube_store_list(l->store, KUBE_FORWARDING_PROFILE);
+	struct kube_error err;
+	struct kube_tls tls;
+
+	for (size_t i = 0; i < profiles.n; i++) {
+		if (kube_profile_tls(l->store, profiles.items[i], &tls, &err) == -EINVAL)
+			problem(l, profiles.items[i], err.text);
+	}
+}
+
 /*
  * What only shows in the whole: pools that collide, names of what is not
  * there, Services left without.
@@ -95,6 +110,7 @@ judge_whole(struct lint *l)
 	ledger_free(ledger);
 	config_fini(&config);
 	judge_passwords(l);
+	judge_tls(l);
 }
 
 int

@@ -158,6 +158,17 @@ put_obstacles(const cJSON *obstacles, FILE *out)
 		fprintf(out, "%s\n", text_of(o, "text"));
 }
 
+static void
+put_warnings(const cJSON *warnings, FILE *out)
+{
+	const cJSON *o;
+
+	if (cJSON_GetArraySize(warnings) > 0)
+		fprintf(out, "\nWARNINGS\n");
+	cJSON_ArrayForEach(o, warnings)
+		fprintf(out, "%s\n", cJSON_IsString(o) ? o->valuestring : "-");
+}
+
 int
 status_decode(const char *json, FILE *out)
 {
@@ -176,6 +187,7 @@ status_decode(const char *json, FILE *out)
 	put_checks(cJSON_GetObjectItemCaseSensitive(top, "checks"), out);
 	put_quorums(cJSON_GetObjectItemCaseSensitive(top, "quorums"), out);
 	put_obstacles(cJSON_GetObjectItemCaseSensitive(top, "obstacles"), out);
+	put_warnings(cJSON_GetObjectItemCaseSensitive(top, "warnings"), out);
 	cJSON_Delete(top);
 	return 0;
 }

@@ -26,6 +26,8 @@ struct probe_status_range {
 };
 
 struct probe_conf {
+	const char *fault;		/* why none can be made, which speaks against
+					   nobody; NULL: it can */
 	enum probe_kind kind;
 	struct health_conf health;
 	const char *path;		/* HTTP: from "/" */
@@ -37,6 +39,7 @@ struct probe_conf {
 	const char *tls_name;		/* SNI, and whom the certificate is to name; NULL:
 					   host, else the address */
 	const char *tls_ca;		/* PEM; NULL: any certificate will do */
+	const char *tls_cert, *tls_key;	/* PEM, what we show; NULL nothing */
 	const char *grpc_service;	/* "": the server as a whole */
 	const uint8_t *send, *expect;	/* UDP; expect NULL: any answer */
 	size_t	send_len, expect_len;

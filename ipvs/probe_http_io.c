@@ -155,6 +155,9 @@ on_done(void *arg, CURL *easy, CURLcode code)
 		probe_failed(&h->pr, (int)e);
 	else if (code == CURLE_OUT_OF_MEMORY)
 		probe_failed(&h->pr, ENOMEM);
+	/* What we show is no good to our own TLS: a key too short, say. */
+	else if (code == CURLE_SSL_CERTPROBLEM)
+		probe_unknown(&h->pr, "the client certificate cannot be used");
 	else
 		probe_bad(&h->pr, "%s", curl_easy_strerror(code));
 }
@@ -204,15 +207,27 @@ set_url(struct probe_http *h)
 	free(name);
 }
 
+/* Not copied: the conf outlives the probe. */
+static void
+set_blob(struct probe_http *h, CURLoption option, const char *pem)
+{
+	struct curl_blob blob = { .data = (void *)(uintptr_t)pem, .len = strlen(pem),
+		.flags = CURL_BLOB_NOCOPY };
+
+	curl_easy_setopt(h->easy, option, &blob);
+}
+
 static void
 set_tls(struct probe_http *h)
 {
-	const char *ca = h->pr.target->conf->tls_ca;
-	struct curl_blob blob = { .data = (void *)(uintptr_t)ca,
-		.len = ca != NULL ? strlen(ca) : 0, .flags = CURL_BLOB_COPY };
+	const struct probe_conf *c = h->pr.target->conf;
 
-	if (ca != NULL) {
-		curl_easy_setopt(h->easy, CURLOPT_CAINFO_BLOB, &blob);
+	if (c->tls_cert != NULL) {
+		set_blob(h, CURLOPT_SSLCERT_BLOB, c->tls_cert);
+		set_blob(h, CURLOPT_SSLKEY_BLOB, c->tls_key);
+	}
+	if (c->tls_ca != NULL) {
+		set_blob(h, CURLOPT_CAINFO_BLOB, c->tls_ca);
 		curl_easy_setopt(h->easy, CURLOPT_CAPATH, NULL);
 	} else {
 		/* As kubelet's probes: that it answers, not who it is. */

@@ -52,6 +52,9 @@ void probe_good(struct probe *pr);
 void probe_bad(struct probe *pr, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* It could not be made: speaks against nobody. */
+void probe_unknown(struct probe *pr, const char *why);
+
 /* The same for an errno of socket(), connect(), send() or recv(), as it deserves. */
 void probe_failed(struct probe *pr, int e);
 

@@ -30,8 +30,13 @@ probe_start(struct prober *p, const struct probe_target *t, probe_done_fn *done,
     void *arg)
 {
 	const struct probe_kind_ops *ops = ops_of(t->conf->kind);
-	struct probe *pr = mem_zalloc(ops->size);
+	struct probe *pr;
 
+	if (t->conf->fault != NULL) {
+		done(arg, HEALTH_NO_ANSWER, t->conf->fault);
+		return NULL;
+	}
+	pr = mem_zalloc(ops->size);
 	*pr = (struct probe){ .prober = p, .ops = ops, .target = t, .done = done,
 		.arg = arg };
 	return ops->start(pr) ? pr : NULL;
@@ -73,6 +78,12 @@ probe_bad(struct probe *pr, const char *fmt, ...)
 }
 
 void
+probe_unknown(struct probe *pr, const char *why)
+{
+	end(pr, HEALTH_NO_ANSWER, why);
+}
+
+void
 probe_failed(struct probe *pr, int e)
 {
 	switch (e) {
@@ -84,7 +95,7 @@ probe_failed(struct probe *pr, int e)
 	case EADDRNOTAVAIL:
 	case EAGAIN:
 	case EPERM:
-		end(pr, HEALTH_NO_ANSWER, strerror(e));
+		probe_unknown(pr, strerror(e));
 		break;
 	case ECONNREFUSED:
 		end(pr, HEALTH_BAD, "connection refused: nothing listens there");

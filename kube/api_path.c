@@ -23,6 +23,7 @@ static const struct {
 	[KUBE_NAMESPACE] = { "", "namespaces", core_v1 },
 	[KUBE_POD] = { "", "pods", core_v1 },
 	[KUBE_SECRET] = { "", "secrets", core_v1 },
+	[KUBE_CONFIG_MAP] = { "", "configmaps", core_v1 },
 	[KUBE_IP_ADDRESS_POOL] = { NULL, "ipaddresspools", custom },
 	[KUBE_L2_ADVERTISEMENT] = { NULL, "l2advertisements", custom },
 	[KUBE_BGP_ADVERTISEMENT] = { NULL, "bgpadvertisements", custom },
@@ -129,9 +130,16 @@ selector_query(enum kube_kind kind, const struct api_scope *scope)
 {
 	char label[KUBE_LABEL_LEN], *node, *query = NULL;
 
-	/* No other Secret is any business of ours. */
+	/* No other Secrets are any business of ours. A selector knows no "or", so those
+	   of all common types but ours are left out, one by one. */
 	if (kind == KUBE_SECRET)
-		return mem_strdup("&fieldSelector=type%3Dkubernetes.io%2Fbasic-auth");
+		return mem_strdup("&fieldSelector=type%21%3DOpaque"
+		    "%2Ctype%21%3Dkubernetes.io%2Fservice-account-token"
+		    "%2Ctype%21%3Dkubernetes.io%2Fdockercfg"
+		    "%2Ctype%21%3Dkubernetes.io%2Fdockerconfigjson"
+		    "%2Ctype%21%3Dkubernetes.io%2Fssh-auth"
+		    "%2Ctype%21%3Dbootstrap.kubernetes.io%2Ftoken"
+		    "%2Ctype%21%3Dhelm.sh%2Frelease.v1");
 	if (scope->node_name == NULL || (scope->wide_kinds & 1u << kind))
 		return mem_strdup("");
 	if (kube_kind_is_report(kind)) {

@@ -26,6 +26,7 @@ static const struct {
 	{ KUBE_NAMESPACE, "", "v1", NULL },
 	{ KUBE_POD, "", "v1", dec_pod },
 	{ KUBE_SECRET, "", "v1", dec_secret },
+	{ KUBE_CONFIG_MAP, "", "v1", dec_config_map },
 	{ KUBE_ENDPOINT_SLICE, "discovery.k8s.io", "v1", dec_slice },
 	{ KUBE_ENDPOINT_SLICE, "discovery.k8s.io", "v1beta1", dec_slice },
 	{ KUBE_IP_ADDRESS_POOL, NULL, "v1beta1", dec_pool },

@@ -10,6 +10,7 @@
 
 #include "kube/decode_impl.h"
 #include "kube/pem.h"
+#include "kube/tls.h"
 #include "lib/mem.h"
 
 enum {
@@ -21,7 +22,6 @@ enum {
 	DNS_NAME_MAX = 253,		/* RFC 1035, section 2.3.4, as text */
 	DNS_LABEL_MAX = 63,
 	GRPC_SERVICE_MAX = 255,
-	PEM_MAX = 64 << 10,
 };
 
 static const struct dec_word check_types[] = {
@@ -177,27 +177,62 @@ check_http(struct dec *d, const struct dec_at *check, struct kube_health_check *
 	c->body_regex = regex(d, &body);
 }
 
+/* The name of an object beside the profile; key NULL: there is none to choose. */
+static struct kube_key_ref
+key_ref(struct dec *d, const struct dec_at *at, enum kube_kind kind, const char *key)
+{
+	struct dec_at name = dec_field(at, "name");
+	struct dec_at key_at = dec_field(at, "key");
+	struct kube_key_ref ref = { .kind = kind };
+
+	if (!dec_is_object(d, at))
+		return ref;
+	ref.name = dec_str(d, &name);
+	ref.key = key != NULL ? dec_str(d, &key_at) : NULL;
+	if (ref.key == NULL)
+		ref.key = key;
+	if (ref.name == NULL)
+		dec_fail(d, &name, "is missing; name the %s, which is in the "
+		    "ForwardingProfile's own namespace", kube_kind_name(kind));
+	return ref;
+}
+
+static void
+check_ca(struct dec *d, const struct dec_at *tls, struct kube_health_check *c)
+{
+	struct dec_at ca = dec_field(tls, "ca");
+	struct dec_at secret = dec_field(tls, "caSecret");
+	struct dec_at config_map = dec_field(tls, "caConfigMap");
+
+	c->tls_ca = dec_str(d, &ca);
+	if (c->tls_ca != NULL && strlen(c->tls_ca) > KUBE_PEM_MAX)
+		dec_fail(d, &ca, "is longer than %d bytes; leave only the certificates "
+		    "it takes", KUBE_PEM_MAX);
+	else if (c->tls_ca != NULL && pem_count_certs(c->tls_ca) < 0)
+		dec_fail(d, &ca, "holds no certificate, or a broken one; paste the PEM "
+		    "text, from its -----BEGIN line on");
+	if ((ca.node != NULL) + (secret.node != NULL) + (config_map.node != NULL) > 1)
+		dec_fail(d, config_map.node != NULL ? &config_map : &secret, "only one "
+		    "of ca, caSecret and caConfigMap can count; remove the others");
+	c->tls_ca_from = secret.node != NULL ?
+	    key_ref(d, &secret, KUBE_SECRET, "ca.crt") :
+	    key_ref(d, &config_map, KUBE_CONFIG_MAP, "ca.crt");
+}
+
 static void
 check_tls(struct dec *d, const struct dec_at *check, struct kube_health_check *c)
 {
 	struct dec_at tls = section(d, check, "tls", FOR_TLS, c);
 	struct dec_at name = dec_field(&tls, "serverName");
-	struct dec_at ca = dec_field(&tls, "ca");
+	struct dec_at client = dec_field(&tls, "clientSecret");
 
 	c->is_tls = c->type == KUBE_CHECK_HTTPS ||
 	    (c->type == KUBE_CHECK_GRPC && tls.node != NULL);
 	c->tls_name = line(d, &name, DNS_NAME_MAX);
 	if (c->tls_name != NULL && strpbrk(c->tls_name, ":/ ") != NULL)
 		dec_fail(d, &name, "is no DNS name; write it as in shop.example");
-	c->tls_ca = dec_str(d, &ca);
-	if (c->tls_ca == NULL)
-		return;
-	if (strlen(c->tls_ca) > PEM_MAX)
-		dec_fail(d, &ca, "is longer than %d bytes; leave only the certificates "
-		    "it takes", PEM_MAX);
-	else if (pem_count_certs(c->tls_ca) < 0)
-		dec_fail(d, &ca, "holds no certificate, or a broken one; paste the PEM "
-		    "text, from its -----BEGIN line on");
+	check_ca(d, &tls, c);
+	c->tls_client = key_ref(d, &client, KUBE_SECRET, NULL).name;
 }
 
 static void

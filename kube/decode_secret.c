@@ -1,5 +1,5 @@
 /*
- * decode_secret.c - a Secret. No message here shows a value: they are told at the
+ * decode_secret.c - a Secret, and a ConfigMap. No message here shows a Secret's value: they are told at the
  * object that holds them, never at the field itself.
  */
 #include <string.h>
@@ -88,4 +88,12 @@ dec_secret(struct dec *d, const struct dec_at *root, struct kube_object *o)
 		     c != NULL && !d->is_bad; c = c->next)
 			add_item(d, &fields[i], c, i == 0, s);
 	}
+}
+
+void
+dec_config_map(struct dec *d, const struct dec_at *root, struct kube_object *o)
+{
+	struct dec_at data = dec_field(root, "data");
+
+	o->config_map.data = dec_map(d, &data, NULL);
 }

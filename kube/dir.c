@@ -116,8 +116,10 @@ is_wanted(const struct load *l, const struct kube_manifest_item *item)
 	if (!kube_kind_is_local(kind) || conf->manifest.own_ns == NULL ||
 	    strcmp(item->id.ns, conf->manifest.own_ns) == 0)
 		return true;
-	/* Anybody's Secrets may be in the folder; our own resources are ours. */
-	dir_say(l->d, kind == KUBE_SECRET ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	/* Anybody's Secrets and ConfigMaps may be in the folder; our own resources are
+	   ours. */
+	dir_say(l->d, kind == KUBE_SECRET || kind == KUBE_CONFIG_MAP ? LOG_LEVEL_DEBUG :
+	    LOG_LEVEL_WARN,
 	    l->file->name, item->line, "metadata.namespace: \"%s\": %s %s is read from "
 	    "namespace %s only; move it there", item->id.ns, kube_kind_name(kind),
 	    item->id.name, conf->manifest.own_ns);

@@ -17,6 +17,7 @@ kube_kind_name(enum kube_kind kind)
 		[KUBE_NAMESPACE] = "Namespace",
 		[KUBE_POD] = "Pod",
 		[KUBE_SECRET] = "Secret",
+		[KUBE_CONFIG_MAP] = "ConfigMap",
 		[KUBE_IP_ADDRESS_POOL] = "IPAddressPool",
 		[KUBE_L2_ADVERTISEMENT] = "L2Advertisement",
 		[KUBE_BGP_ADVERTISEMENT] = "BGPAdvertisement",
@@ -56,6 +57,7 @@ kube_kind_is_custom(enum kube_kind kind)
 	case KUBE_NAMESPACE:
 	case KUBE_POD:
 	case KUBE_SECRET:
+	case KUBE_CONFIG_MAP:
 	case KUBE_SERVICE_L2_STATUS:
 	case KUBE_SERVICE_BGP_STATUS:
 	case KUBE_BGP_SESSION_STATE:
@@ -76,7 +78,7 @@ bool
 kube_kind_is_local(enum kube_kind kind)
 {
 	return kube_kind_is_custom(kind) || kube_kind_is_report(kind) ||
-	    kind == KUBE_SECRET;
+	    kind == KUBE_SECRET || kind == KUBE_CONFIG_MAP;
 }
 
 const char *

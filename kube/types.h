@@ -31,6 +31,7 @@ enum kube_kind {
 	KUBE_NAMESPACE,
 	KUBE_POD,
 	KUBE_SECRET,
+	KUBE_CONFIG_MAP,
 	KUBE_IP_ADDRESS_POOL,
 	KUBE_L2_ADVERTISEMENT,
 	KUBE_BGP_ADVERTISEMENT,
@@ -169,10 +170,11 @@ struct kube_pod {
 
 /*
  * A Secret, with all it holds in clear. Only those in our own namespace are
- * read, and from the API those of type KUBE_SECRET_BASIC_AUTH alone. Its memory
+ * read, and from the API none of Kubernetes' other types than these. Its memory
  * is overwritten when it is freed; what it holds must never be logged or shown.
  */
 #define KUBE_SECRET_BASIC_AUTH "kubernetes.io/basic-auth"
+#define KUBE_SECRET_TLS "kubernetes.io/tls"
 struct kube_secret {
 	const char *type;		/* NULL where absent */
 	struct kube_secret_item {
@@ -181,6 +183,11 @@ struct kube_secret {
 		size_t	len;
 	} *items;
 	size_t	nitems;
+};
+
+/* A ConfigMap of our own namespace; what is not text is left out. */
+struct kube_config_map {
+	struct kube_map data;
 };
 
 /*
@@ -389,7 +396,13 @@ struct kube_health_check {
 	const char *body_regex;		/* http, https: POSIX extended; NULL none */
 	bool	is_tls;			/* https; grpc where spec has tls */
 	const char *tls_name;		/* NULL: host, else the address */
-	const char *tls_ca;		/* PEM; NULL: any certificate will do */
+	const char *tls_ca;		/* PEM; NULL: see tls_ca_from */
+	struct kube_key_ref {
+		enum kube_kind kind;	/* KUBE_SECRET (of type TLS), KUBE_CONFIG_MAP */
+		const char *name;	/* NULL: any certificate will do */
+		const char *key;	/* never NULL where name is not */
+	} tls_ca_from;			/* in the profile's namespace; see tls.h */
+	const char *tls_client;		/* a Secret of type TLS: what we show; NULL */
 	const char *grpc_service;	/* "" the server as a whole; NULL not grpc */
 	struct kube_bytes send;		/* udp */
 	struct kube_bytes expect;	/* udp: somewhere in the answer; any: NULL */
@@ -470,6 +483,7 @@ struct kube_object {
 		struct kube_node node;
 		struct kube_pod pod;
 		struct kube_secret secret;
+		struct kube_config_map config_map;
 		struct kube_ip_address_pool pool;
 		struct kube_l2_advertisement l2adv;
 		struct kube_bgp_advertisement bgpadv;
@@ -500,7 +514,7 @@ bool kube_kind_is_custom(enum kube_kind kind);
 /* True for the kinds that speakers write, see report.h; CRDs likewise. */
 bool kube_kind_is_report(enum kube_kind kind);
 
-/* True for kinds of one namespace only: the above, and Secrets. */
+/* True for kinds of one namespace only: the above, Secrets and ConfigMaps. */
 bool kube_kind_is_local(enum kube_kind kind);
 
 /* "lowest", "spread", "sticky"; "SameNamespace", "AnyNamespace": as in a spec. */

@@ -124,7 +124,7 @@ struct plan {
 	size_t	nupdates;
 	struct arena arena;		/* owns all of it; nothing is the store's */
 	struct arena update_arena;	/* but for what plan_update() has put in */
-	struct arena secrets;		/* but for passwords: wiped when freed */
+	struct arena secrets;		/* but for passwords and keys: wiped when freed */
 };
 
 /*

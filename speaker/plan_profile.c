@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kube/profile.h"
+#include "kube/tls.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include "lib/sort.h"
@@ -49,10 +50,27 @@ copy_bytes(struct arena *a, const struct kube_bytes *b)
 	return to;
 }
 
+/* Without what it names no check is made: nothing is known of endpoints then. */
+static void
+set_tls(const struct plan_ctx *ctx, const struct kube_object *profile, struct plan *ret,
+    struct probe_conf *p)
+{
+	struct kube_tls tls = { .ca = NULL };
+	struct kube_error err;
+
+	if (kube_profile_tls(ctx->in->store, profile, &tls, &err) != 0)
+		p->fault = arena_strdup(ctx->arena, err.text);
+	p->tls_ca = arena_strdup(ctx->arena, tls.ca);
+	p->tls_cert = arena_strdup(ctx->arena, tls.cert);
+	p->tls_key = arena_strdup(&ret->secrets, tls.key);
+}
+
 /* A copy: the plan outlives what the store holds. */
 static struct probe_conf *
-conf_of(struct arena *a, const struct kube_health_check *c)
+conf_of(const struct plan_ctx *ctx, const struct kube_object *profile, struct plan *ret)
 {
+	const struct kube_health_check *c = &profile->profile.check;
+	struct arena *a = ctx->arena;
 	struct probe_conf *p = arena_alloc(a, sizeof(*p));
 	struct probe_status_range *statuses;
 
@@ -72,18 +90,18 @@ conf_of(struct arena *a, const struct kube_health_check *c)
 		.body_regex = arena_strdup(a, c->body_regex),
 		.is_tls = c->is_tls,
 		.tls_name = arena_strdup(a, c->tls_name),
-		.tls_ca = arena_strdup(a, c->tls_ca),
 		.grpc_service = arena_strdup(a, c->grpc_service),
 		.send = copy_bytes(a, &c->send), .send_len = c->send.len,
 		.expect = copy_bytes(a, &c->expect), .expect_len = c->expect.len,
 		.dns_name = arena_strdup(a, c->dns_name), .dns_type = c->dns_type,
 	};
+	set_tls(ctx, profile, ret, p);
 	return p;
 }
 
 /* The profile's conf, made by the first Service that has it. */
 static struct probe_conf *
-shared_conf(struct plan_ctx *ctx, const struct kube_object *profile,
+shared_conf(struct plan_ctx *ctx, const struct kube_object *profile, struct plan *ret,
     struct probe_conf **confs)
 {
 	struct kube_list all = kube_store_list(ctx->in->store, KUBE_FORWARDING_PROFILE);
@@ -94,7 +112,7 @@ shared_conf(struct plan_ctx *ctx, const struct kube_object *profile,
 	while (all.items[i] != profile)
 		i++;
 	if (confs[i] == NULL)
-		confs[i] = conf_of(ctx->arena, &profile->profile.check);
+		confs[i] = conf_of(ctx, profile, ret);
 	return confs[i];
 }
 
@@ -113,6 +131,16 @@ warn_of_choice(struct plan *ret, const struct kube_object *svc,
 		    "ForwardingProfile \"%s\", which is on no node, never serves; make it "
 		    "Cluster, or remove the fallback", svc->meta.ns, svc->meta.name,
 		    choice->profile->meta.name);
+}
+
+static void
+warn_of_fault(struct plan *ret, const struct plan_choice *c,
+    const struct kube_profile_choice *choice)
+{
+	if (c->conf != NULL && c->conf->fault != NULL)
+		plan_warn(ret, "%s/%s: its endpoints are not checked and stay as they are: "
+		    "ForwardingProfile \"%s\": %s", c->svc->meta.ns, c->svc->meta.name,
+		    choice->profile->meta.name, c->conf->fault);
 }
 
 void
@@ -138,9 +166,10 @@ plan_choose_profiles(struct plan_ctx *ctx, struct plan *ret)
 		ctx->choices[ctx->nchoices++] = (struct plan_choice){
 			.svc = svc,
 			.profile = &choice.profile->profile,
-			.conf = shared_conf(ctx, choice.profile, confs),
+			.conf = shared_conf(ctx, choice.profile, ret, confs),
 			.id = vouch_service(svc->meta.ns, svc->meta.name),
 		};
+		warn_of_fault(ret, &ctx->choices[ctx->nchoices - 1], &choice);
 	}
 }
 

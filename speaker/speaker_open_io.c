@@ -194,9 +194,10 @@ open_parts(struct speaker *s, char err[512])
 {
 	const struct speaker_conf *conf = s->conf;
 	const struct kube_source_handler handler = { on_change, on_synced, s };
-	/* Services without a profile, peers without a password and all traffic do
-	   without these. */
+	/* Services without a profile, peers without a password, checks without TLS
+	   and all traffic do without these. */
 	unsigned spare = 1u << KUBE_FORWARDING_PROFILE | 1u << KUBE_SECRET |
+	    1u << KUBE_CONFIG_MAP |
 	    (conf->has_reports ? REPORT_KINDS : 0);
 	const struct kube_source_conf source = {
 		.spec = conf->source,

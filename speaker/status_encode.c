@@ -225,6 +225,15 @@ add_obstacles(cJSON *top, const struct apply *apply)
 	}
 }
 
+static void
+add_warnings(cJSON *top, const struct plan *p)
+{
+	cJSON *array = cJSON_AddArrayToObject(top, "warnings");
+
+	for (size_t i = 0; i < p->nwarnings; i++)
+		cJSON_AddItemToArray(array, cJSON_CreateString(p->warnings[i]));
+}
+
 void
 status_encode(FILE *f, const struct status_input *in)
 {
@@ -247,6 +256,7 @@ status_encode(FILE *f, const struct status_input *in)
 	add_crowds(top, in->plan);
 	add_conflicts(top, in->tell);
 	add_obstacles(top, in->apply);
+	add_warnings(top, in->plan);
 	if ((text = cJSON_Print(top)) != NULL)
 		fputs(text, f);
 	fputc('\n', f);

@@ -41,7 +41,8 @@ struct status_input {
  *	 "crowds":[{"service":..., "vip":..., "serving":n, "omitted":n,
  *		"slots":n}],
  *	 "conflicts":[{"ip":..., "interface":..., "mac":...}],
- *	 "obstacles":[{"text":..., "vip":..., "stops":bool}]}
+ *	 "obstacles":[{"text":..., "vip":..., "stops":bool}],
+ *	 "warnings":["NS/NAME: what; remedy", ...]}
  *
  * checks: of the endpoints that this node hosts, or that are on no node.
  *
@@ -53,7 +54,8 @@ struct status_input {
  * of another node that this one still answers for, until that one is heard.
  * conflicts: VIPs that somebody else uses now, as seen here. held: the VIP is an
  * address of the host. obstacles: what of the host is in the way (director_advice);
- * with vip only of VIPs that are held, of which that is the first.
+ * with vip only of VIPs that are held, of which that is the first. warnings: the
+ * plan's, as in the log.
  */
 void status_encode(FILE *f, const struct status_input *in);
 

@@ -67,6 +67,8 @@ static const char *const world[] = {
 #define IN_THE_WAY(held, stops) STATUS("{'ip':'10.0.9.3','owner':'n2','programmed':true," \
 	"'announced':true" held "}", ",'obstacles':[{'text':'a firewall: open it','stops':" \
 	stops "},{'text':'of other VIPs','vip':'10.0.9.9'}]")
+#define WARNED STATUS("{'ip':'10.0.9.3','owner':'n2','programmed':true,'announced':true}", \
+	",'warnings':['d/web: not checked; create it','d/web2: of another',7]")
 #define NAMES_PROFILE "{'apiVersion':'v1','kind':'Service','metadata':{'name':'web'," \
 	"'namespace':'d','annotations':{'heraldlb.io/forwarding-profile':'fast'}},'spec':{" \
 	"'ports':[{'port':80}]" LB "},'status':{'loadBalancer':{'ingress':[" VIP "]}}}"
@@ -120,6 +122,9 @@ static const struct {
 	    "nothing stops traffic" },
 	{ "another profile", { PROFILE("'healthCheck':{'type':'tcp'}") }, NULL, { NULL },
 	    "ok   profile     ForwardingProfile all, which has endpoints checked",
+	    "nothing stops traffic" },
+	{ "two speakers warn of it, one line", { NULL }, NULL, { WARNED, WARNED },
+	    "warn plan        n1, n2: d/web: not checked; create it",
 	    "nothing stops traffic" },
 	{ "a doubtful profile", { "{'apiVersion':'heraldlb.io/v1beta1',"
 	      "'kind':'ForwardingProfile','metadata':{'name':'all','namespace':'hs',"

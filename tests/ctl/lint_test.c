@@ -21,6 +21,12 @@
 	"metadata: {name: s, namespace: herald-system}\n" \
 	"type: kubernetes.io/basic-auth\nstringData: {" key ": x}\n"
 
+#define BY_CONFIG_MAP "apiVersion: heraldlb.io/v1beta1\nkind: ForwardingProfile\n" \
+	"metadata: {name: f, namespace: herald-system}\n" \
+	"spec: {healthCheck: {type: https, tls: {caConfigMap: {name: m}}}}\n"
+#define CONFIG_MAP(data) "apiVersion: v1\nkind: ConfigMap\n" \
+	"metadata: {name: m, namespace: herald-system}\ndata: {" data "}\n"
+
 static const struct {
 	const char *why, *text;
 	int nproblems;
@@ -52,6 +58,10 @@ static const struct {
 	{ "one that is", BY_SECRET "---\n" SECRET("password"), 0,
 	    { "2 objects, 0 problems" } },
 	{ "one that may be in the cluster", BY_SECRET, 0, { "1 object, 0 problems" } },
+	{ "a ConfigMap that is no good", BY_CONFIG_MAP "---\n" CONFIG_MAP("ca.crt: x"), 1,
+	    { ":1: ForwardingProfile herald-system/f: spec.healthCheck.tls.caConfigMap: "
+	      "ConfigMap herald-system/m: key \"ca.crt\" holds no certificate" } },
+	{ "one that may be in the cluster", BY_CONFIG_MAP, 0, { "1 object, 0 problems" } },
 	{ "one object twice", POOL("a", "10.0.0.0/24") SVC("s", "") SVC("s", ""), 1,
 	    { "defined before" } },
 };

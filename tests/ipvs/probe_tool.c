@@ -1,7 +1,7 @@
 /*
  * probe_tool KIND ADDRESS PORT [KEY=VALUE]...: one probe, and what came of it:
  * "good", "bad: WHY", "unknown: WHY", or "silent" after two seconds. Keys are the
- * fields of struct probe_conf; statuses=FIRST-LAST, ca=FILE, type=NUMBER.
+ * fields of struct probe_conf; statuses=FIRST-LAST, type=NUMBER; ca=FILE, cert=FILE, key=FILE.
  */
 #include <ev.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ file_text(const char *path)
 }
 
 static void
-set(struct probe_conf *c, struct probe_status_range *range, char *arg, char **ret_ca)
+set(struct probe_conf *c, struct probe_status_range *range, char *arg, char **ret_pem)
 {
 	char *v = strchr(arg, '=');
 
@@ -68,7 +68,13 @@ set(struct probe_conf *c, struct probe_status_range *range, char *arg, char **re
 	else if (strcmp(arg, "tls_name") == 0)
 		c->tls_name = v;
 	else if (strcmp(arg, "ca") == 0)
-		c->tls_ca = *ret_ca = file_text(v);
+		c->tls_ca = ret_pem[0] = file_text(v);
+	else if (strcmp(arg, "cert") == 0)
+		c->tls_cert = ret_pem[1] = file_text(v);
+	else if (strcmp(arg, "key") == 0)
+		c->tls_key = ret_pem[2] = file_text(v);
+	else if (strcmp(arg, "fault") == 0)
+		c->fault = v;
 	else if (strcmp(arg, "service") == 0)
 		c->grpc_service = v;
 	else if (strcmp(arg, "send") == 0)
@@ -115,14 +121,14 @@ main(int argc, char **argv)
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct prober *p = prober_new(loop);
 	struct probe *pr;
-	char *ca = NULL;
+	char *pem[3] = { NULL, NULL, NULL };
 	ev_timer timer;
 
 	if (argc < 4 || kind_of(argv[1], &c) == NULL || ip_parse(argv[2], &t.ip) != 0)
 		return 2;
 	t.port = (uint16_t)atoi(argv[3]);
 	for (int i = 4; i < argc; i++)
-		set(&c, &range, argv[i], &ca);
+		set(&c, &range, argv[i], pem);
 	pr = probe_start(p, &t, on_done, loop);
 	ev_timer_init(&timer, on_time, 2., 0.);
 	ev_timer_start(loop, &timer);
@@ -134,6 +140,7 @@ main(int argc, char **argv)
 	}
 	prober_free(p);
 	ev_loop_destroy(loop);
-	free(ca);
+	for (size_t i = 0; i < nitems(pem); i++)
+		free(pem[i]);
 	return 0;
 }

@@ -81,6 +81,11 @@ def certificates(folder):
         f.write("subjectAltName=DNS:shop.example,IP:127.0.0.1")
     run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
         "-CAcreateserial", "-out", "server.pem", "-days", "2", "-extfile", "ext")
+    for name, bits in (("client", 2048), ("weak", 512)):
+        run("req", "-newkey", f"rsa:{bits}", "-nodes", "-keyout", f"{name}.key", "-out",
+            f"{name}.csr", "-subj", f"/CN={name}")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", f"{name}.pem", "-days", "2")
 
 
 # grpc.health.v1 by hand: field 1 of the request is the service, of the answer the status.
@@ -194,6 +199,24 @@ def rows(folder):
     yield "https: for another", "bad: SSL", "https", v4, tls, ca, "tls_name=blog.example"
     yield "https: by another CA", "bad: SSL", "https", v4, tls, other
     yield "https: who speaks no TLS", "bad: ", "https", v4, web
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{folder}/server.pem", f"{folder}/server.key")
+    context.load_verify_locations(f"{folder}/ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    strict = serve_http(Server, "127.0.0.1", context)
+
+    def shows(name):
+        return f"cert={folder}/{name}.pem", f"key={folder}/{name}.key"
+    yield "https: who wants a certificate", "good", "https", v4, strict, ca, *shows("client")
+    yield "https: and gets none", "bad: ", "https", v4, strict, ca
+    yield "https: and gets another CA's", "bad: ", "https", v4, strict, ca, *shows("other")
+    yield "https: one that nobody asks for", "good", "https", v4, tls, ca, *shows("client")
+    yield ("https: one that is too weak for our own TLS speaks against nobody",
+           "unknown: the client certificate cannot be used", "https", v4, strict, ca,
+           *shows("weak"))
+    yield ("https: what is missing speaks against nobody", "unknown: there is no ConfigMap",
+           "https", v4, tls, "fault=there is no ConfigMap")
 
     plain, secure, without = serve_grpc(), serve_grpc(folder), serve_grpc(has_health=False)
     yield "grpc: the server", "good", "grpc", v4, plain

@@ -645,7 +645,15 @@ START_TEST(paths)
 		    "/api/v1/pods?limit=500" },
 		{ api_list_path(KUBE_SECRET, 0, &narrow, 500, NULL),
 		    "/api/v1/namespaces/lb/secrets?limit=500"
-		    "&fieldSelector=type%3Dkubernetes.io%2Fbasic-auth" },
+		    "&fieldSelector=type%21%3DOpaque"
+		    "%2Ctype%21%3Dkubernetes.io%2Fservice-account-token"
+		    "%2Ctype%21%3Dkubernetes.io%2Fdockercfg"
+		    "%2Ctype%21%3Dkubernetes.io%2Fdockerconfigjson"
+		    "%2Ctype%21%3Dkubernetes.io%2Fssh-auth"
+		    "%2Ctype%21%3Dbootstrap.kubernetes.io%2Ftoken"
+		    "%2Ctype%21%3Dhelm.sh%2Frelease.v1" },
+		{ api_list_path(KUBE_CONFIG_MAP, 0, &narrow, 500, NULL),
+		    "/api/v1/namespaces/lb/configmaps?limit=500" },
 		{ api_list_path(KUBE_SERVICE_L2_STATUS, 0, &narrow, 500, NULL),
 		    "/apis/metallb.io/v1beta1/namespaces/lb/servicel2statuses?limit=500"
 		    "&labelSelector=metallb.io%2Fnode%3Dn%2F1" },

@@ -24,7 +24,8 @@ static const char full[] = PROFILE("'serviceSelectors':[{'matchLabels':{'app':'x
     "'intervalMilliseconds':200,'timeoutMilliseconds':50,'rise':1,'fall':4,"
     "'jitterPercent':0,'initialState':'down','http':{'path':'/healthz?x=1',"
     "'host':'shop.example:8443','statuses':['200-299','304'],'bodyRegex':'^(ok|fine)$'},"
-    "'tls':{'serverName':'shop.example'}},'quorum':{'up':3,'hysteresis':1},"
+    "'tls':{'serverName':'shop.example','caConfigMap':{'name':'ca'},"
+    "'clientSecret':{'name':'us'}}},'quorum':{'up':3,'hysteresis':1},"
     "'drainSeconds':90,'slowStartSeconds':30,"
     "'fallback':[{'address':'192.0.2.80','port':8080},"
     "{'address':'2001:db8::80'},{'service':{'name':'sorry'}},"
@@ -51,6 +52,10 @@ START_TEST(everything)
 	ck_assert_str_eq(c->body_regex, "^(ok|fine)$");
 	ck_assert_str_eq(c->tls_name, "shop.example");
 	ck_assert_ptr_null(c->tls_ca);
+	ck_assert_int_eq(c->tls_ca_from.kind, KUBE_CONFIG_MAP);
+	ck_assert_str_eq(c->tls_ca_from.name, "ca");
+	ck_assert_str_eq(c->tls_ca_from.key, "ca.crt");
+	ck_assert_str_eq(c->tls_client, "us");
 	ck_assert(p->has_drain && p->drain_sec == 90 && p->slow_start_sec == 30);
 	ck_assert(p->quorum_up == 3 && p->quorum_hysteresis == 1);
 	ck_assert_uint_eq(p->nfallback, 4);
@@ -185,6 +190,15 @@ static const struct {
 	    "refers back to a group (\\1)" },
 	{ "a CA that is none", CHECK("'type':'https','tls':{'ca':'x'}"),
 	    "spec.healthCheck.tls.ca: \"x\": holds no certificate" },
+	{ "a CA of a Secret without a name", CHECK("'type':'https','tls':{'caSecret':"
+	    "{'key':'x'}}"), "spec.healthCheck.tls.caSecret.name: is missing; name the "
+	    "Secret, which is in the ForwardingProfile's own namespace" },
+	{ "a CA of two places", CHECK("'type':'https','tls':{'caSecret':{'name':'a'},"
+	    "'caConfigMap':{'name':'a'}}"), "spec.healthCheck.tls.caConfigMap: an object: "
+	    "only one of ca, caSecret and caConfigMap can count" },
+	{ "a client's certificate that is no object", CHECK("'type':'https',"
+	    "'tls':{'clientSecret':'a'}"), "spec.healthCheck.tls.clientSecret: \"a\": an "
+	    "object belongs here" },
 	{ "a server name with a port", CHECK("'type':'https','tls':{'serverName':'a:1'}"),
 	    "spec.healthCheck.tls.serverName: \"a:1\": is no DNS name" },
 	{ "udp without a request", CHECK("'type':'udp'"),

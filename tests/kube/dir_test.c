@@ -219,12 +219,14 @@ START_TEST(secrets)
 	static const char text[] = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
 	    "stringData: {password: x}\n---\napiVersion: v1\nkind: Secret\n"
 	    "metadata: {name: b, namespace: other}\n---\napiVersion: v1\n"
-	    "kind: Secret\nmetadata: {name: c, namespace: lb}\n";
+	    "kind: Secret\nmetadata: {name: c, namespace: lb}\n---\napiVersion: v1\n"
+	    "kind: ConfigMap\nmetadata: {name: d, namespace: other}\n";
 	struct rig r;
 
-	rig_init(&r, 1u << KUBE_SECRET, NULL, "lb");
+	rig_init(&r, 1u << KUBE_SECRET | 1u << KUBE_CONFIG_MAP, NULL, "lb");
 	load(&r, "f.yaml", text);
 	ck_assert_str_eq(held(&r, KUBE_SECRET), "lb/a lb/c ");
+	ck_assert_str_eq(held(&r, KUBE_CONFIG_MAP), "");
 	ck_assert_str_eq(r.said, "");
 	rig_fini(&r);
 }

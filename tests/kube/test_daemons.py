@@ -243,16 +243,23 @@ class Daemons:
 
     def test_secrets(self):
         """Of all Secrets a speaker gets those it may need, and no other."""
-        kinds = {"ours": (NS, "kubernetes.io/basic-auth"), "opaque": (NS, "Opaque"),
-                 "theirs": ("default", "kubernetes.io/basic-auth")}
-        for name, (ns, kind) in kinds.items():
+        password = {"username": "x", "password": "hunter2"}
+        kinds = {"ours": (NS, "kubernetes.io/basic-auth", password),
+                 "pair": (NS, "kubernetes.io/tls", {"tls.crt": "x", "tls.key": "hunter2"}),
+                 "opaque": (NS, "Opaque", password),
+                 "release": (NS, "helm.sh/release.v1", password),
+                 "token": (NS, "bootstrap.kubernetes.io/token", {"token-id": "x"}),
+                 "ssh": (NS, "kubernetes.io/ssh-auth", {"ssh-privatekey": "x"}),
+                 "theirs": ("default", "kubernetes.io/basic-auth", password)}
+        for name, (ns, kind, data) in kinds.items():
             self.c.http("POST", f"/api/v1/namespaces/{ns}/secrets", {
-                "metadata": {"name": name}, "type": kind,
-                "stringData": {"username": "x", "password": "hunter2"}})
+                "metadata": {"name": name}, "type": kind, "stringData": data})
         with self.s.client(["Secret"], user="speaker", ns=NS, node="n1") as d:
             d.synced()
-            expect([k for _kind, k in d.state] == [f"{NS}/ours"], f"it has {d.state}")
-            self.c.http("DELETE", f"/api/v1/namespaces/{NS}/secrets/ours")
+            expect(sorted(k for _kind, k in d.state) == [f"{NS}/ours", f"{NS}/pair"],
+                   f"it has {d.state}")
+            for name in ("ours", "pair"):
+                self.c.http("DELETE", f"/api/v1/namespaces/{NS}/secrets/{name}")
             until(lambda: not d.state, "it to be gone")
             expect("hunter2" not in d.log_tail(), "the log tells the password")
 
@@ -381,7 +388,7 @@ class Daemons:
         # What a speaker writes: MetalLB's kind in its group, ours in ours.
         kinds = {"ServiceL2Status": ("metallb.io", "servicel2statuses"),
                  "BGPSessionState": ("heraldlb.io", "bgpsessionstates")}
-        with self.s.client([*kinds, "Secret"], user="speaker", ns=ns, node="n1",
+        with self.s.client([*kinds, "Secret", "ConfigMap"], user="speaker", ns=ns, node="n1",
                            group="metallb.io") as d:
             d.synced()
             for kind, (group, plural) in kinds.items():

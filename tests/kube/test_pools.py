@@ -73,6 +73,8 @@ class Pools:
             ("a check without a type", f"{BASE}/forwardingprofiles", checked("w", port=80)),
             ("a path that is none", f"{BASE}/forwardingprofiles",
              checked("w", type="http", http={"path": "x"})),
+            ("a certificate without a name", f"{BASE}/forwardingprofiles",
+             checked("w", type="https", tls={"clientSecret": {}})),
             ("a fallback without a name", f"{BASE}/forwardingprofiles",
              ours("ForwardingProfile", "w", {"fallback": [{"service": {"namespace": "a"}}]})),
             ("a status class", f"{BASE}/forwardingprofiles",

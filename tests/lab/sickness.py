@@ -1,13 +1,16 @@
-"""sickness.py - HTTP servers in pods that can be made to answer 500."""
+"""sickness.py - HTTP and HTTPS servers in pods that can be made to answer 500."""
 import http.server
 import os
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
 from netns import inside
 
-PORT = 8099
+PORT, TLS_PORT = 8099, 8443
+CERTS = "/run/lab/certs"
 _served = set()
 
 
@@ -44,15 +47,61 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def make_certs():
+    """ca.pem has issued server.pem (of shop.example) and client.pem; other.pem neither."""
+    def run(*argv):
+        subprocess.run(["openssl", *argv], check=True, capture_output=True, cwd=CERTS)
+    if os.path.exists(CERTS):
+        return
+    os.mkdir(CERTS)
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    for name in ("ca", "other"):
+        run("req", "-x509", *new, "-keyout", f"{name}.key", "-out", f"{name}.pem",
+            "-subj", f"/CN={name}", "-days", "2")
+    with open(f"{CERTS}/ext", "w") as f:
+        f.write("subjectAltName=DNS:shop.example")
+    for name in ("server", "client"):
+        run("req", *new, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
+            f"/CN={name}")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "ext")
+
+
+def pem(*names):
+    """The text of those files."""
+    text = ""
+    for name in names:
+        with open(f"{CERTS}/{name}") as f:
+            text += f.read()
+    return text
+
+
 def serve(pods):
     """In each of these, from a process of its own, until we are gone."""
+    _serve(pods, PORT, None)
+
+
+def serve_tls(pods):
+    """The same over TLS, to those who show a certificate of the CA's."""
+    make_certs()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{CERTS}/server.pem", f"{CERTS}/server.key")
+    context.load_verify_locations(f"{CERTS}/ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    _serve(pods, TLS_PORT, context)
+
+
+def _serve(pods, port, context):
     servers = []
-    for pod in sorted(set(pods) - _served):
+    for pod in sorted({pod for pod in pods if (pod, port) not in _served}):
         with inside(pod):
-            server = _Server(("::", PORT), _Handler)
+            server = _Server(("::", port), _Handler)
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True,
+                                                do_handshake_on_connect=False)
         server.pod = pod
         servers.append(server)
-    _served.update(pods)
+    _served.update((pod, port) for pod in pods)
     if not servers or os.fork():
         for server in servers:
             server.socket.close()

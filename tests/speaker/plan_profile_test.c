@@ -68,6 +68,10 @@ static const struct {
 	{ "a profile: its own endpoints and those on no node, each port",
 	    { CHECKED("") }, "", "", true,
 	    "web 1 1 1 1; adm 1 1 1 1; checks 1 9 a1 a9" },
+	{ "what the check needs is missing: it is said, and nothing changes",
+	    { PROFILE("'namespaces':['d'],'healthCheck':{'type':'https',"
+	    "'tls':{'caConfigMap':{'name':'ca'}}}") }, "1", "", true,
+	    "web 0 1 1 1; adm 1 1 1 1; checks 1 9 a1 a9; warning" },
 	{ "one port to check for all", { PROFILE("'namespaces':['d'],'healthCheck':"
 	    "{'type':'tcp','port':9000}") }, "", "", true,
 	    "web 1 1 1 1; adm 1 1 1 1; checks 1:9000 9:9000" },
