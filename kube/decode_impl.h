@@ -123,8 +123,8 @@ void dec_pool_status(struct dec *d, const struct dec_at *root,
    are there. */
 typedef void dec_kind_fn(struct dec *d, const struct dec_at *root,
     struct kube_object *o);
-dec_kind_fn dec_service, dec_node, dec_pod, dec_secret, dec_config_map, dec_slice, dec_pool, dec_l2adv,
-    dec_bgpadv, dec_bgp_peer, dec_community, dec_bfd_profile, dec_profile,
+dec_kind_fn dec_service, dec_node, dec_pod, dec_secret, dec_config_map, dec_slice, dec_pool,
+    dec_l2adv, dec_bgpadv, dec_bgp_peer, dec_community, dec_bfd_profile, dec_profile,
     dec_service_status, dec_session_state;
 
 /* How a tree is to be read. */

@@ -1,6 +1,6 @@
 /*
- * decode_secret.c - a Secret, and a ConfigMap. No message here shows a Secret's value: they are told at the
- * object that holds them, never at the field itself.
+ * decode_secret.c - a Secret, and a ConfigMap. No message here shows a Secret's
+ * value: they are told at the object that holds them, never at the field itself.
  */
 #include <string.h>
 
