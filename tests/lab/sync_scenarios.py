@@ -1,4 +1,6 @@
 """sync_scenarios.py - connection sync between directors (--sync-port), with packets."""
+import contextlib
+import glob
 import os
 import socket
 import struct
@@ -7,7 +9,7 @@ import time
 import survival
 from ipvs import ipvs_table
 from kind_scenarios import TCP, UDP, chosen, clients_of, kind
-from measure import Failed, Not, until
+from measure import Connections, Failed, Not, family, until
 from netns import inside, output
 from objects import TCP_PORT, profile
 from scenarios import scenario_adder
@@ -15,14 +17,15 @@ from scenarios import scenario_adder
 SCENARIOS = []      # as in scenarios.py
 scenario = scenario_adder(SCENARIOS)
 PORT = 7849
+TOLD = 'herald_sync_connections_total{kind="told"}'
+TAKEN = 'herald_sync_connections_total{kind="taken"}'
 AGE_SEC = 4         # the kernel keeps what it has to tell for up to two seconds, and some
 NCONNS = 200
 
 
-def told(lab, kind_of):
-    """How many connections the speakers have told of, or taken."""
-    return sum(p.metrics().get(f'herald_sync_connections_total{{kind="{kind_of}"}}', 0)
-               for p in lab.speakers.values())
+def count(lab, metric):
+    """The sum over all speakers."""
+    return sum(p.metrics().get(metric, 0) for p in lab.speakers.values())
 
 
 def moved(svc, events):
@@ -47,7 +50,7 @@ def sync_keeps_connections(svc):
     with svc.lab.speakers_with("--sync-port", str(PORT)):
         own.settle(30)
         shares = moved(own, events)
-        ntold, ntaken = told(svc.lab, "told"), told(svc.lab, "taken")
+        ntold, ntaken = count(svc.lab, TOLD), count(svc.lab, TAKEN)
     survival.drop_profile(own)
     # A quarter is: what goes to the wrong one of two nodes that are left.
     if without["owner crash"] == 1:
@@ -118,68 +121,96 @@ def forged(vip, endpoint, tail=b""):
     return struct.pack("!IBBHQQ", 0x48434f4e, 1, 0, len(msg), 1 << 63, 1) + msg + tail
 
 
-def threads(node):
-    """The sync daemons of a node's director, as it names them."""
+def daemons(node):
+    """How many sync daemons a node's director has."""
     return output(node.director, "ipvsadm", "-l", "--daemon").count("sync daemon")
+
+
+def threads():
+    """How many there are on all nodes."""
+    found = 0
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(path) as f:
+            found += f.read().startswith(("ipvs-m:", "ipvs-b:"))
+    return found
+
+
+def refuse_strangers(svc, vip, owner, victim):
+    """What strangers, and nodes without the key, tell the victim of is none of its."""
+    speaker, is_v6 = svc.lab.speakers[victim.name], ":" in vip
+    endpoint = svc.pod_ip(next(iter(owner.pods)))
+
+    def count(kind_of):
+        return speaker.metrics().get(f'herald_sync_datagrams_total{{kind="{kind_of}"}}', 0)
+    # A node's speaker is known by the address that its BFD comes from.
+    for at, ip, tail, heard in (
+            ("client", victim.ip6 if is_v6 else victim.ip, b"", "stranger"),
+            ("client", victim.ip6 if is_v6 else victim.ip, os.urandom(16), "stranger"),
+            (owner.name, victim.ip, b"", "unsigned"),
+            (owner.name, victim.ip, os.urandom(16), "unsigned")):
+        before = count(heard)
+        with inside(at), socket.socket(family(ip), socket.SOCK_DGRAM) as s:
+            s.sendto(forged(vip, endpoint, tail), (ip, PORT))
+        until(f"a datagram from {at} to count as {heard}",
+              lambda h=heard, b=before: count(h) == b + 1, 3, node=victim)
+    with inside("client"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
+                     socket.inet_aton("10.0.0.100"))
+        s.sendto(forged(vip, endpoint)[24:], ("224.0.0.81", 8848))
+    time.sleep(0.3)
+    for node in svc.lab.nodes:
+        conns = output(node.director, "ipvsadm", "-Lcn")
+        if "2001:db8::1" in conns or "192.0.2.1" in conns:
+            raise Failed("no connection of a stranger's", conns, node)
+
+
+def mend(svc, vip, victim):
+    """Daemons and link are taken away, one by one, and come back; then sync goes on.
+    Returns the longest that took."""
+    took = []
+    for how in (("ipvsadm", "--stop-daemon", "master"),
+                ("ipvsadm", "--stop-daemon", "backup"), ("ip", "link", "del", "sync-k")):
+        since = time.monotonic()
+        output(victim.director, *how)
+        until(f"{' '.join(how)} to be mended", lambda: daemons(victim) == 2 and
+              "sync-k" in output(victim.director, "ip", "link"), 3, 0.05, victim)
+        took.append(time.monotonic() - since)
+    metrics = svc.lab.speakers[victim.name].metrics
+    before = metrics().get(TAKEN, 0)
+
+    def takes():
+        conns = Connections("client", vip, TCP_PORT, 20)
+        conns.close()
+        now = metrics().get(TAKEN, 0)
+        return now > before or Not(f"{now} taken")
+    until("sync to go on", takes, 12, 0.5, victim)
+    return max(took)
+
+
+def clean_up(svc, victim):
+    """--cleanup ends what the kernel runs for the director."""
+    speaker, before = svc.lab.speakers[victim.name], threads()
+    speaker.kill()
+    said = output(victim.name, *speaker.argv, "--cleanup")
+    until(f"two of {before} threads to end with the director of {victim.name}",
+          lambda: threads() == before - 2 or Not(f"{threads()}: {said}"), 5)
+    speaker.start()
+    svc.settle(30)
 
 
 @scenario(4, 6)
 def sync_lets_nobody_in(svc):
     """Connections of strangers, of nodes without the key, and such as somebody injects by
     multicast are none of ours. A daemon or link that somebody takes away is back within a
-    second; a start without the option leaves nothing."""
-    lab = svc.lab
-    with lab.speakers_with("--sync-port", str(PORT)):
+    second; neither --cleanup nor a start without the option leaves any."""
+    with svc.lab.speakers_with("--sync-port", str(PORT)):
         vip, owner = svc.settle(30)
-        victim = next(n for n in lab.nodes if n is not owner)
-        endpoint = svc.pod_ip(next(p for p in owner.pods))
-        speaker = lab.speakers[victim.name]
-        to = (victim.ip6 if ":" in vip else victim.ip, PORT)
-
-        def count(kind_of):
-            return speaker.metrics().get(
-                f'herald_sync_datagrams_total{{kind="{kind_of}"}}', 0)
-        # A node's speaker is known by the address that its BFD comes from.
-        for at, tail, heard in (("client", b"", "stranger"),
-                                ("client", os.urandom(16), "stranger"),
-                                (owner.name, b"", "unsigned"),
-                                (owner.name, os.urandom(16), "unsigned")):
-            to_v4 = (victim.ip, PORT) if at == owner.name else to
-            before = count(heard)
-            with inside(at), socket.socket(socket.AF_INET6 if ":" in to_v4[0] else
-                                           socket.AF_INET, socket.SOCK_DGRAM) as s:
-                s.sendto(forged(vip, endpoint, tail), to_v4)
-            until(f"a datagram from {at} to count as {heard}",
-                  lambda h=heard, b=before: count(h) == b + 1, 3, node=victim)
-        with inside("client"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
-                         socket.inet_aton("10.0.0.100"))
-            s.sendto(forged(vip, endpoint)[24:], ("224.0.0.81", 8848))
-        time.sleep(0.3)
-        for node in lab.nodes:
-            if "2001:db8::1" in (conns := output(node.director, "ipvsadm", "-Lcn")) or \
-                    "192.0.2.1" in conns:
-                raise Failed("no connection of a stranger's", conns, node)
-        mended = []
-        for how in (("ipvsadm", "--stop-daemon", "master"),
-                    ("ipvsadm", "--stop-daemon", "backup"),
-                    ("ip", "link", "del", "sync-k")):
-            since = time.monotonic()
-            output(victim.director, *how)
-            until(f"{' '.join(how)} to be mended", lambda: threads(victim) == 2 and
-                  "sync-k" in output(victim.director, "ip", "link"), 3, 0.05, victim)
-            mended.append(time.monotonic() - since)
-        ntaken = speaker.metrics().get('herald_sync_connections_total{kind="taken"}', 0)
-
-        def takes():
-            conns = survival.Connections("client", vip, TCP_PORT, 20)
-            conns.close()
-            time.sleep(0.2)
-            now = speaker.metrics().get('herald_sync_connections_total{kind="taken"}', 0)
-            return now > ntaken or Not(f"{now} taken")
-        until("sync to go on", takes, 12, 0.5, victim)
+        victim = next(n for n in svc.lab.nodes if n is not owner)
+        refuse_strangers(svc, vip, owner, victim)
+        took = mend(svc, vip, victim)
+        clean_up(svc, victim)
     svc.settle(30)
-    for node in lab.nodes:
-        until(f"nothing to be left on {node.name}", lambda n=node: threads(n) == 0 and
+    for node in svc.lab.nodes:
+        until(f"nothing to be left on {node.name}", lambda n=node: daemons(n) == 0 and
               "sync-" not in output(n.director, "ip", "link"), 5, 0.1, node)
-    return f"4 kinds of datagrams refused; mended in {max(mended):.1f} s"
+    return f"4 kinds of datagrams refused; mended in {took:.1f} s"
