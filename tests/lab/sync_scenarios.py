@@ -21,6 +21,7 @@ TOLD = 'herald_sync_connections_total{kind="told"}'
 TAKEN = 'herald_sync_connections_total{kind="taken"}'
 AGE_SEC = 4         # the kernel keeps what it has to tell for up to two seconds, and some
 NCONNS = 200
+KEPT = 0.98         # of connections: a client's port used again may meet an older one's end
 
 
 def count(lab, metric):
@@ -42,7 +43,7 @@ def moved(svc, events):
 
 @scenario(4, 6)
 def sync_keeps_connections(svc):
-    """With wrr no node can compute another's choice: with sync all connections live
+    """With wrr no node can compute another's choice: with sync connections live
     through a move, a crash, and a move after the endpoints have changed; without, not."""
     events = ("planned move", "owner crash", "endpoint added, then a move")
     own = survival.use_profile(svc, "tunnel", "wrr")
@@ -52,14 +53,14 @@ def sync_keeps_connections(svc):
         shares = moved(own, events)
         ntold, ntaken = count(svc.lab, TOLD), count(svc.lab, TAKEN)
     survival.drop_profile(own)
-    # A quarter is: what goes to the wrong one of two nodes that are left.
-    if without["owner crash"] == 1:
-        raise Failed("connections to be lost without sync", "all live")
-    # What began just before may not have been told of yet; none of these did.
-    if any(share < 1 for share in shares.values()):
-        raise Failed("all connections to live with sync", f"{shares} do")
-    return (f"{', '.join(shares)}: all live; without sync {without['owner crash']:.0%}; "
-            f"{ntold:.0f} told, {ntaken:.0f} taken")
+    # Three quarters are: the new owner's endpoints', and what goes to the right one of
+    # the two nodes that are left.
+    if without["owner crash"] >= KEPT:
+        raise Failed("connections to be lost without sync", f"{without} live")
+    if min(shares.values()) < KEPT:
+        raise Failed(f"{KEPT:.0%} of connections to live with sync", f"{shares} do")
+    return (f"{', '.join(f'{name} {share:.1%}' for name, share in shares.items())}; "
+            f"without sync {without['owner crash']:.0%}; {ntold:.0f} told, {ntaken:.0f} taken")
 
 
 def affinity_kept(svc, mode):
