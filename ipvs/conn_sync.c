@@ -15,7 +15,7 @@ enum {
 	FIXED_LEN = 24,			/* of a connection, before its addresses */
 	V4_LEN = FIXED_LEN + 3 * 4,
 	V6_LEN = FIXED_LEN + 3 * 16,
-	TYPE_V6 = 0x80,
+	TYPE_V6 = 1,
 	SIZE_MASK = 0x0fff,		/* above it a version, which is 0 */
 	/* IP_VS_CONN_F_INACTIVE and _TEMPLATE; the lowest bits are an enum ipvs_fwd. */
 	FLAG_INACTIVE = 0x0100,

@@ -12,7 +12,7 @@
  * A message is 8 bytes (0, syncid, size 2, count, version 1, 0 2) and connections of
  * 36 or 72 bytes, in network order:
  *
- *	type 1 (0x80: IPv6), protocol 1, size 2, flags 4, state 2, client port 2,
+ *	type 1 (1: IPv6), protocol 1, size 2, flags 4, state 2, client port 2,
  *	VIP port 2, endpoint port 2, mark 4, timeout in seconds 4,
  *	addresses of the client, the VIP and the endpoint, 4 or 16 each
  *

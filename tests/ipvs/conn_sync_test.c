@@ -24,7 +24,7 @@ ip_of(const char *s)
 #define CONN4(type, flags, mark) type "\6\0\x24" flags "\0\1\xa8\x32\0\x50\x1f\x90" mark \
 	"\0\0\3\x84" "\x0a\0\0\x64" "\x0a\0\0\x32" "\x0a\xf4\2\3"
 #define ADDR6(net, host) "\xfd\0\0" net "\0\0\0\0\0\0\0\0\0\0\0" host
-#define CONN6(flags) "\x80\6\0\x48" flags "\0\1\xa8\x32\0\x50\x1f\x90" "\0\0\0\0" \
+#define CONN6(flags) "\1\6\0\x48" flags "\0\1\xa8\x32\0\x50\x1f\x90" "\0\0\0\0" \
 	"\0\0\3\x84" ADDR6("\x0a", "\x64") ADDR6("\x0a", "\x50") ADDR6("\2", "\x30")
 #define TUNNEL "\0\0\0\x42"
 #define NO_MARK "\0\0\0\0"
@@ -50,7 +50,7 @@ static const struct {
 	{ "fewer", HEADER("\x2c", "\0") CONN4("\0", TUNNEL, NO_MARK), 44, -EBADMSG, 0 },
 	{ "a longer message", HEADER("\x2d", "\1") CONN4("\0", TUNNEL, NO_MARK), 44,
 	    -EBADMSG, 0 },
-	{ "neither IPv4 nor IPv6", HEADER("\x2c", "\1") CONN4("\1", TUNNEL, NO_MARK), 44,
+	{ "neither IPv4 nor IPv6", HEADER("\x2c", "\1") CONN4("\2", TUNNEL, NO_MARK), 44,
 	    -EBADMSG, 0 },
 	{ "version 0 of the format", "\1\1\0\x08" "\0\0\0\0", 8, -EBADMSG, 0 },
 	{ "another version", "\0\1\0\x08" "\0\2\0\0", 8, -EBADMSG, 0 },

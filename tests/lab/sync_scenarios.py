@@ -116,7 +116,7 @@ def forged(vip, endpoint, tail=b""):
     af = socket.AF_INET6 if is_v6 else socket.AF_INET
     client = "2001:db8::1" if is_v6 else "192.0.2.1"
     addresses = b"".join(socket.inet_pton(af, a) for a in (client, vip, endpoint))
-    conn = struct.pack("!BBHIHHHHII", 0x80 if is_v6 else 0, socket.IPPROTO_TCP,
+    conn = struct.pack("!BBHIHHHHII", int(is_v6), socket.IPPROTO_TCP,
                        24 + len(addresses), 0, 1, 7, TCP_PORT, 8080, 0, 900) + addresses
     msg = struct.pack("!BBHBBH", 0, 1, 8 + len(conn), 1, 1, 0) + conn
     return struct.pack("!IBBHQQ", 0x48434f4e, 1, 0, len(msg), 1 << 63, 1) + msg + tail
