@@ -14,6 +14,7 @@
 enum {
 	MAX_CONNECTIONS = 32,
 	IDLE_SEC = 10,
+	PIECE_BYTES = 32 * 1024,	/* of a body, between two turns of the loop */
 };
 
 struct httpd {
@@ -28,16 +29,110 @@ struct httpd {
 static int
 answer(struct httpd *h, const char *path, FILE *f, const char **ret_type)
 {
-	if (strcmp(path, "/metrics") == 0) {
-		metrics_write(f);
-		*ret_type = "text/plain; version=0.0.4";
-		return MHD_HTTP_OK;
-	}
 	if (strcmp(path, "/healthz") == 0) {
 		fputs("ok\n", f);
 		return MHD_HTTP_OK;
 	}
 	return h->answer(h->arg, path, f, ret_type);
+}
+
+/* The body of /metrics, which may be tens of MB: written as it is sent. */
+struct scrape {
+	char	*text;			/* the piece that is being sent */
+	size_t	len, sent;
+	uint64_t at;			/* metrics_write_piece()'s */
+};
+
+/* The next piece that has anything in it; false at the end. */
+static bool
+scrape_next(struct scrape *s)
+{
+	bool has_more = true;
+	FILE *f;
+
+	do {
+		free(s->text);
+		s->text = NULL;
+		s->len = s->sent = 0;
+		if ((f = open_memstream(&s->text, &s->len)) == NULL)
+			return false;
+		has_more = metrics_write_piece(f, &s->at);
+		fclose(f);
+	} while (has_more && s->len == 0);
+	return has_more;
+}
+
+static ssize_t
+scrape_read(void *arg, uint64_t pos, char *buf, size_t max)
+{
+	struct scrape *s = arg;
+	size_t n;
+
+	(void)pos;
+	if (s->sent == s->len && !scrape_next(s))
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	n = s->len - s->sent < max ? s->len - s->sent : max;
+	memcpy(buf, s->text + s->sent, n);
+	s->sent += n;
+	return (ssize_t)n;
+}
+
+static void
+scrape_free(void *arg)
+{
+	struct scrape *s = arg;
+
+	free(s->text);
+	free(s);
+}
+
+static struct MHD_Response *
+scrape_start(void)
+{
+	struct scrape *s = mem_zalloc(sizeof(*s));
+	struct MHD_Response *response;
+	FILE *f = open_memstream(&s->text, &s->len);
+
+	if (f != NULL) {
+		metrics_write(f);
+		fclose(f);
+	}
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES,
+	    scrape_read, s, scrape_free);
+	if (response == NULL)
+		scrape_free(s);
+	return response;
+}
+
+static bool
+is_read(const char *method)
+{
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* All else is written at once. */
+static struct MHD_Response *
+response_of(struct httpd *h, const char *url, const char *method, int *ret_status,
+    const char **ret_type)
+{
+	struct MHD_Response *response;
+	char *body = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&body, &len);
+
+	if (f == NULL)
+		return NULL;
+	if (is_read(method)) {
+		*ret_status = answer(h, url, f, ret_type);
+	} else {
+		fputs("only GET and HEAD are answered here\n", f);
+		*ret_status = MHD_HTTP_METHOD_NOT_ALLOWED;
+	}
+	fclose(f);
+	response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE);
+	if (response == NULL)
+		free(body);
+	return response;
 }
 
 static enum MHD_Result
@@ -46,30 +141,21 @@ request(void *arg, struct MHD_Connection *c, const char *url, const char *method
 {
 	const char *type = "text/plain; charset=utf-8";
 	struct MHD_Response *response;
+	int status = MHD_HTTP_OK;
 	enum MHD_Result rc;
-	char *body = NULL;
-	size_t len = 0;
-	int status;
-	FILE *f;
 
 	(void)version;
 	(void)upload;
 	(void)upload_size;
 	(void)state;
-	if ((f = open_memstream(&body, &len)) == NULL)
-		return MHD_NO;
-	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
-		status = answer(arg, url, f, &type);
+	if (strcmp(url, "/metrics") == 0 && is_read(method)) {
+		type = "text/plain; version=0.0.4";
+		response = scrape_start();
 	} else {
-		fputs("only GET and HEAD are answered here\n", f);
-		status = MHD_HTTP_METHOD_NOT_ALLOWED;
+		response = response_of(arg, url, method, &status, &type);
 	}
-	fclose(f);
-	response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE);
-	if (response == NULL) {
-		free(body);
+	if (response == NULL)
 		return MHD_NO;
-	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	rc = MHD_queue_response(c, (unsigned)status, response);
 	MHD_destroy_response(response);

@@ -16,7 +16,7 @@ struct series {
 };
 
 static struct series *all;
-static void (*writer)(FILE *f, void *arg);
+static metrics_piece_fn *writer;
 static void *writer_arg;
 
 static struct series *
@@ -130,7 +130,7 @@ by_key(const struct series *a, const struct series *b)
 }
 
 void
-metrics_set_writer(void (*fn)(FILE *f, void *arg), void *arg)
+metrics_set_writer(metrics_piece_fn *fn, void *arg)
 {
 	writer = fn;
 	writer_arg = arg;
@@ -154,8 +154,12 @@ metrics_write(FILE *f)
 		else
 			fprintf(f, "%s %.17g\n", s->metric->name, s->value);
 	}
-	if (writer != NULL)
-		writer(f, writer_arg);
+}
+
+bool
+metrics_write_piece(FILE *f, uint64_t *at)
+{
+	return writer != NULL && writer(writer_arg, f, at);
 }
 
 void

@@ -8,6 +8,8 @@
 #ifndef HERALD_LIB_METRICS_H
 #define HERALD_LIB_METRICS_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
@@ -36,13 +38,19 @@ const char *metrics_labels(char *buf, size_t size, ...)
     __attribute__((sentinel));
 
 /*
- * What fn writes comes last: for series that are too many to be kept here. One
- * fn; NULL: none.
+ * For series that are too many to be kept here, and to be written at once: fn writes
+ * a piece of them, some 10 kB, from *at on, which is 0 at first, and moves it on.
+ * False where there is no more. One fn; NULL: none.
  */
-void metrics_set_writer(void (*fn)(FILE *f, void *arg), void *arg);
+typedef bool metrics_piece_fn(void *arg, FILE *f, uint64_t *at);
+void metrics_set_writer(metrics_piece_fn *fn, void *arg);
 
-/* Write every series, grouped by metric, with HELP and TYPE. */
+/*
+ * Write every series that is kept, grouped by metric, with HELP and TYPE; and
+ * then, piece by piece, those of the writer.
+ */
 void metrics_write(FILE *f);
+bool metrics_write_piece(FILE *f, uint64_t *at);
 
 void metrics_fini(void);
 

@@ -8,11 +8,14 @@
 #include "lib/metrics.h"
 #include "speaker/stats.h"
 
+enum { PIECE_ROWS = 256 };		/* as many are written in a millisecond */
+
 struct stats_row {
 	char	*labels;
 	bool	is_endpoint;
 	struct ipvs_counters c;
 	unsigned look;			/* the last that told it */
+	size_t	place;			/* in stats.places */
 	struct stats_row *next;		/* of the news */
 	UT_hash_handle hh;
 };
@@ -37,6 +40,7 @@ stats_fini(struct stats *s)
 		next = r->next;
 		row_free(r);
 	}
+	free(s->places);
 	*s = (struct stats){ 0 };
 }
 
@@ -73,17 +77,45 @@ stats_note(void *arg, const struct director_stat *row)
 }
 
 static void
+put_row(struct stats *s, struct stats_row *r)
+{
+	if (s->nfree == 0) {
+		s->places = mem_grow(s->places, s->nplaces, &s->places_cap,
+		    sizeof(s->places[0]));
+		r->place = s->nplaces++;
+	} else {
+		while (s->places[s->next_free] != NULL)
+			s->next_free = (s->next_free + 1) % s->nplaces;
+		r->place = s->next_free;
+		s->nfree--;
+	}
+	s->places[r->place] = r;
+	HASH_ADD_KEYPTR(hh, s->rows, r->labels, strlen(r->labels), r);
+}
+
+static void
+drop_row(struct stats *s, struct stats_row *r)
+{
+	s->places[r->place] = NULL;
+	s->nfree++;
+	HASH_DEL(s->rows, r);
+	row_free(r);
+}
+
+static void
 take_row(struct stats *s, struct stats_row *r)
 {
 	struct stats_row *had;
 
 	HASH_FIND_STR(s->rows, r->labels, had);
 	if (had != NULL) {
-		HASH_DEL(s->rows, had);
-		row_free(had);
+		had->c = r->c;
+		had->look = s->look;
+		row_free(r);
+		return;
 	}
 	r->look = s->look;
-	HASH_ADD_KEYPTR(hh, s->rows, r->labels, strlen(r->labels), r);
+	put_row(s, r);
 }
 
 void
@@ -104,10 +136,8 @@ stats_take(struct stats *s, size_t nservices)
 		return;
 	s->swept = s->look;
 	HASH_ITER(hh, s->rows, r, next) {
-		if (s->look - r->look > patience) {
-			HASH_DEL(s->rows, r);
-			row_free(r);
-		}
+		if (s->look - r->look > patience)
+			drop_row(s, r);
 	}
 }
 
@@ -161,20 +191,25 @@ write_row(FILE *f, const struct stats_metric *m, const struct stats_row *r)
 	    value);
 }
 
-void
-stats_write(FILE *f, void *arg)
+/* *at: the metric, and the place from which its rows are still to be written. */
+bool
+stats_write(void *arg, FILE *f, uint64_t *at)
 {
-	struct stats *s = arg;
+	const struct stats *s = arg;
+	size_t i = (size_t)(*at >> 32), place = (uint32_t)*at, end = place + PIECE_ROWS;
+	const struct stats_metric *m = &stats_metrics[i];
 
-	for (size_t i = 0; i < nitems(stats_metrics); i++) {
-		const struct stats_metric *m = &stats_metrics[i];
+	if (i >= nitems(stats_metrics))
+		return false;
+	if (place == 0 && m->help != NULL)
+		fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name,
+		    m->is_gauge ? "gauge" : "counter");
+	for (; place < end && place < s->nplaces; place++) {
+		const struct stats_row *r = s->places[place];
 
-		if (m->help != NULL)
-			fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help,
-			    m->name, m->is_gauge ? "gauge" : "counter");
-		for (const struct stats_row *r = s->rows; r != NULL; r = r->hh.next) {
-			if (r->is_endpoint == m->is_endpoint)
-				write_row(f, m, r);
-		}
+		if (r != NULL && r->is_endpoint == m->is_endpoint)
+			write_row(f, m, r);
 	}
+	*at = place < s->nplaces ? (uint64_t)i << 32 | place : (uint64_t)(i + 1) << 32;
+	return true;
 }

@@ -17,6 +17,12 @@ struct stats_row;
 
 struct stats {
 	struct stats_row *rows;		/* hashed by labels */
+	/* The same, each at its place for good, so that who is half through them finds
+	   the rest; NULL where one has gone. */
+	struct stats_row **places;
+	size_t	nplaces, places_cap;
+	size_t	nfree;			/* places that are NULL */
+	size_t	next_free;		/* where to look for one */
 	struct stats_row *news;		/* of the look under way, or not yet taken */
 	unsigned look;			/* numbered, for what is seen no more */
 	unsigned swept;			/* the last that looked for such */
@@ -34,7 +40,10 @@ void stats_note(void *arg, const struct director_stat *row);
  */
 void stats_take(struct stats *s, size_t nservices);
 
-/* As Prometheus text. */
-void stats_write(FILE *f, void *arg);
+/*
+ * A metrics_piece_fn: as Prometheus text, some hundred rows at a time; arg is the
+ * struct stats. What comes or goes between pieces is in it or is not.
+ */
+bool stats_write(void *arg, FILE *f, uint64_t *at);
 
 #endif

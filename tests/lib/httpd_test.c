@@ -7,6 +7,7 @@
 
 #include "lib/httpd_io.h"
 #include "lib/ip.h"
+#include "lib/metrics.h"
 #include "tests/check.h"
 
 static char got[4096];
@@ -37,7 +38,8 @@ on_reply(struct ev_loop *loop, ev_io *w, int revents)
 }
 
 static void
-ask(struct ev_loop *loop, uint16_t port, const char *request)
+ask_for(struct ev_loop *loop, uint16_t port, const char *request,
+    void (*on_read)(struct ev_loop *loop, ev_io *w, int revents))
 {
 	struct ip here = ip_from_v4(0x7f000001);
 	struct sockaddr_storage ss;
@@ -48,7 +50,7 @@ ask(struct ev_loop *loop, uint16_t port, const char *request)
 	got_len = 0;
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), 0);
 	ck_assert_int_eq(write(fd, request, strlen(request)), (int)strlen(request));
-	ev_io_init(&w, on_reply, fd, EV_READ);
+	ev_io_init(&w, on_read, fd, EV_READ);
 	ev_io_start(loop, &w);
 	ev_run(loop, 0);
 	ev_io_stop(loop, &w);
@@ -59,6 +61,7 @@ static const struct {
 	const char *why, *request, *status, *body;
 } rows[] = {
 	{ "metrics are built in", "GET /metrics", "HTTP/1.1 200", "" },
+	{ "their head, too", "HEAD /metrics", "HTTP/1.1 200", "version=0.0.4" },
 	{ "so is health", "GET /healthz", "HTTP/1.1 200", "\r\n\r\nok\n" },
 	{ "the owner answers the rest", "GET /status", "HTTP/1.1 200", "\r\n\r\n{}" },
 	{ "what nobody knows is 404", "GET /nothing", "HTTP/1.1 404", "" },
@@ -79,9 +82,80 @@ START_TEST(requests)
 	ck_assert_msg(h != NULL, "%s", err);
 	snprintf(request, sizeof(request),
 	    "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", rows[_i].request);
-	ask(loop, (uint16_t)(port - 1), request);
+	ask_for(loop, (uint16_t)(port - 1), request, on_reply);
 	ck_assert_msg(strstr(got, rows[_i].status) == got, "%s: %s", rows[_i].why, got);
 	ck_assert_msg(strstr(got, rows[_i].body) != NULL, "%s: %s", rows[_i].why, got);
+	httpd_free(h);
+	ev_loop_destroy(loop);
+}
+END_TEST
+
+enum { NPIECES = 500 };
+
+static bool
+piece(void *arg, FILE *f, uint64_t *at)
+{
+	unsigned *nwritten = arg;
+
+	if (*at == NPIECES)
+		return false;
+	/* Every second one has nothing to say. */
+	if ((*at)++ % 2 == 0)
+		fprintf(f, "%0*d\n", 20000, 7);
+	(*nwritten)++;
+	return true;
+}
+
+static void
+on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	unsigned **counts = w->data, now = *counts[0];
+
+	(void)loop;
+	(void)revents;
+	if (now - *counts[1] > *counts[2])
+		*counts[2] = now - *counts[1];
+	*counts[1] = now;
+}
+
+static void
+count_bytes(struct ev_loop *loop, ev_io *w, int revents)
+{
+	ssize_t n = read(w->fd, got, sizeof(got));
+
+	(void)revents;
+	if (n <= 0)
+		ev_break(loop, EVBREAK_ALL);
+	else
+		got_len += (size_t)n;
+}
+
+/* A long scrape does not keep the loop from all else. */
+START_TEST(long_scrape)
+{
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	unsigned nwritten = 0, before = 0, most = 0, *counts[] = { &nwritten, &before, &most };
+	struct httpd *h = NULL;
+	uint16_t port = 20100;
+	ev_prepare turn;
+	char err[256], listen[32];
+
+	for (; h == NULL && port < 20200; port++) {
+		snprintf(listen, sizeof(listen), "127.0.0.1:%u", port);
+		h = httpd_new(loop, listen, answer, NULL, err);
+	}
+	ck_assert_msg(h != NULL, "%s", err);
+	metrics_set_writer(piece, &nwritten);
+	ev_prepare_init(&turn, on_turn);
+	turn.data = counts;
+	ev_prepare_start(loop, &turn);
+	ask_for(loop, (uint16_t)(port - 1), "GET /metrics HTTP/1.1\r\nHost: x\r\n"
+	    "Connection: close\r\n\r\n", count_bytes);
+	ev_prepare_stop(loop, &turn);
+	metrics_set_writer(NULL, NULL);
+	ck_assert_uint_eq(nwritten, NPIECES);
+	ck_assert_msg(got_len >= NPIECES / 2 * 20000, "%zu bytes", got_len);
+	ck_assert_msg(most <= 8, "%u pieces in one turn of the loop", most);
 	httpd_free(h);
 	ev_loop_destroy(loop);
 }
@@ -105,6 +179,7 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, requests, 0, nitems(rows));
+	tcase_add_test(tc, long_scrape);
 	tcase_add_loop_test(tc, bad_listen, 0, nitems(bad));
 }
 

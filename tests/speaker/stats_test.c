@@ -43,6 +43,7 @@ START_TEST(printed)
 {
 	struct stats s = { 0 };
 	char *text = NULL;
+	uint64_t at = 0;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
@@ -53,7 +54,8 @@ START_TEST(printed)
 	note(&s, "d/s:80/TCP", "fd00::1", 2);
 	note(&s, "d/idle:80/TCP", NULL, 0);
 	stats_take(&s, 1);
-	stats_write(f, &s);
+	while (stats_write(&s, f, &at))
+		;
 	fclose(f);
 	ck_assert_msg((strstr(text, rows[_i].line) != NULL) == rows[_i].is_there,
 	    "%s: %s in\n%s", rows[_i].why, rows[_i].line, text);
@@ -88,6 +90,54 @@ START_TEST(forgotten)
 }
 END_TEST
 
+static void
+note_numbered(struct stats *s, unsigned i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "d/s%u:80/TCP", i);
+	note(s, name, NULL, 1);
+}
+
+/* Rows come and go while they are written: those that stay are there, each once. */
+START_TEST(written_by_pieces)
+{
+	enum { N = 2000 };
+	struct stats s = { 0 };
+	char *text = NULL, *row;
+	size_t len = 0, largest = 0, before = 0;
+	uint64_t at = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	for (unsigned i = 0; i < N; i++)
+		note_numbered(&s, i);
+	stats_take(&s, 1);
+	for (unsigned npieces = 0; stats_write(&s, f, &at); npieces++) {
+		fflush(f);
+		largest = len - before > largest ? len - before : largest;
+		before = len;
+		/* Every second goes, and others come. */
+		for (unsigned i = 0; i < N; i += 2)
+			note_numbered(&s, i);
+		note_numbered(&s, N + npieces);
+		stats_take(&s, 1);
+	}
+	fclose(f);
+	ck_assert_msg(largest < 64 * 1024, "a piece of %zu bytes", largest);
+	for (unsigned i = 0; i < N; i += 2) {
+		char want[96];
+
+		snprintf(want, sizeof(want), "herald_service_connections_total{service="
+		    "\"d/s%u:80/TCP\",", i);
+		row = strstr(text, want);
+		ck_assert_msg(row != NULL && strstr(row + 1, want) == NULL, "%s", want);
+	}
+	ck_assert_msg(s.nplaces < N + 10, "places of those that went are taken again");
+	free(text);
+	stats_fini(&s);
+}
+END_TEST
+
 /* What was noted and never taken is freed; the leak checker looks. */
 START_TEST(untaken)
 {
@@ -104,6 +154,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, printed, 0, nitems(rows));
 	tcase_add_loop_test(tc, forgotten, 0, nitems(silences));
 	tcase_add_test(tc, untaken);
+	tcase_add_test(tc, written_by_pieces);
 }
 
 TEST_MAIN("stats", fill)
