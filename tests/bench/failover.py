@@ -2,9 +2,9 @@
 """failover.py BIN RESULT [RUNS [EVENT]]: how long a client is without a VIP whose owner
 fails, beside keepalived; in the lab's virtual machine, see run.sh.
 
-Both are put to the same in the same boot, one while the other is at rest: 3 x 100 ms
-and 3 x 10 ms of silence before a node is taken for dead (of VRRP: adverts at that
-interval and the skew of a priority next to the highest, the least there is). What
+Both are put to the same in the same boot, in turn, one while the other is at rest:
+3 x 100 ms and 3 x 10 ms of silence before a node is taken for dead (of VRRP: adverts at
+that interval and the skew of a priority next to the highest, the least there is). What
 happens to the owner:
 
     link cut    its port of the switch goes down: the node is lost
@@ -14,18 +14,26 @@ happens to the owner:
 With the last two a node goes on forwarding, Herald's by its director, keepalived's for
 want of anybody to take the address away; so nobody should lose a packet, and what
 counts is that the VIP moves. The client sends a datagram every millisecond and counts
-what does not come back: the gap is the longest span of sending times without an answer,
-from the last probe that got one to the next that did, and 0 where none was lost. That
-none was sent for a while is no gap: the prober shares Python's lock and the processor.
-The LAN is watched for the next owner's announcement.
+what does not come back; the LAN is watched for the next owner's announcement.
+
+Most of a gap is chance: how long before the failure the owner was last heard. So that is
+not left to chance. The i-th of N runs has the owner fail so long after its last packet to
+its heir as a moment picked at random is at the (i - 1/2)/N quantile, in an order that is
+random. What is left to vary is the sum of that time and the gap, and so small; the error
+shown is that sum's.
 """
+import errno
 import json
 import os
 import random
+import select
 import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab"))
@@ -35,39 +43,117 @@ import objects
 import scenarios
 import topology
 from cluster import LOGS, Lab
-from measure import Failed, Not, Prober, until
-from neighbour import Watch
+from measure import Failed, Not, Prober, go_realtime, until
+from neighbour import LD_BYTE, LD_HALF, LD_WORD, Watch, recv_stamped, tap
 from netns import create, inside, ip_batch, output, set_link, sysctl
 from objects import UDP_PORT
 
-RUNS = {"link cut": 20, "SIGKILL": 10, "SIGSTOP": 10}
+RUNS = {"link cut": 30, "SIGKILL": 10, "SIGSTOP": 10}
 INTERVALS_MS = (100, 10)
-VRRP_VIP = "10.0.0.40"
+VRRP_VIP, VRRP_GROUP, IPPROTO_VRRP = "10.0.0.40", "224.0.0.18", 112
 NFLOWS, SPACING_SEC = 24, 0.001
+ETH_P_IP = 0x0800
+NSTEPS = 50
 
 
-def one_failure(vip, port, unused_pods, old_mac, fail, interval_ms):
+class Heartbeat:
+    """What a node's port of the switch lets in of its packets to one address."""
+
+    def __init__(self, port, protocol, to):
+        self._sock = tap(port, (LD_HALF, 12, ETH_P_IP), (LD_BYTE, 23, protocol),
+                         (LD_WORD, 30, struct.unpack("!I", socket.inet_aton(to))[0]))
+        self.last = None            # when the last that was read came
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self._sock.close()
+
+    def wait(self):
+        if not select.select([self._sock], [], [], 5)[0]:
+            raise Failed("a live owner to be heard", "it was not for 5 s")
+        self.has_more()
+
+    def has_more(self):
+        try:
+            self.last = recv_stamped(self._sock, 128, socket.MSG_DONTWAIT)[1]
+        except BlockingIOError:
+            return False
+        except OSError as e:
+            if e.errno != errno.ENETDOWN:       # told once; what came before is there
+                raise
+            return self.has_more()
+        return True
+
+    def steps(self):
+        """Seconds between packets, in a sample."""
+        times = []
+        while len(times) <= NSTEPS:
+            self.wait()
+            times.append(self.last)
+        return [b - a for a, b in zip(times, times[1:])]
+
+    def wait_until_past(self, age_sec):
+        """Return so long after a packet, and with none since."""
+        while True:
+            self.wait()
+            time.sleep(max(0.0, self.last + age_sec - time.monotonic()))
+            if not self.has_more():
+                return
+
+
+def age_at(quantile, steps):
+    """How long ago the last packet was for so many of all moments at most."""
+    low, high = 0.0, max(steps)
+    for _ in range(30):
+        age = (low + high) / 2
+        if sum(min(age, s) for s in steps) < quantile * sum(steps):
+            low = age
+        else:
+            high = age
+    return low
+
+
+def at_age(beat, age_sec, fail):
+    """Call fail so long after the owner's last packet; returns the moment."""
+    since = []
+
+    def work():
+        go_realtime()
+        beat.wait_until_past(age_sec)
+        since.append(time.monotonic())
+        fail()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return since[0]
+
+
+def one_failure(vip, port, unused_pods, old_mac, fail, beat, age_sec):
     """What the client and the LAN saw of it, in seconds and packets.
 
-    fail: called to make the owner fail; its MAC is old_mac, its pods are not asked.
+    fail: called to make the owner fail age_sec after its last packet that `beat` hears;
+    its MAC is old_mac, its pods are not asked.
     """
     prober = Prober("client", vip, port, NFLOWS, SPACING_SEC)
     prober.drop_flows_to(unused_pods)
-    with Watch("client", vip) as watch, prober:
+    with Watch("client", vip) as watch, prober, beat:
         until("probes to be answered", lambda: len(prober.answered) > 100, 5)
-        # At any moment of the interval alike.
-        time.sleep(random.uniform(0, interval_ms / 1000))
-        since = time.monotonic()
-        fail()
+        since = at_age(beat, age_sec, fail)
 
         def moved():
-            return [t for t, mac in watch.claims if t >= since and mac != old_mac]
+            return [c for c in watch.claims if c[0] >= since and c[1] != old_mac]
         until(f"{vip} to move", moved, 10)
+        while beat.has_more():      # those that got out before it took effect
+            pass
         until("probes to be answered again",
-              lambda: prober.answered_since(moved()[0]) > 100, 5)
+              lambda: prober.answered_since(moved()[0][0]) > 100, 5)
         time.sleep(0.1)
-    return {"gap": prober.gap_sec(since - 0.05),
-            "moved": moved()[0] - since, "lost": len(prober.lost(since - 0.05))}
+    at, heir_mac = moved()[0]
+    return {"gap": prober.lost_span_sec(since - 0.05), "moved": at - since, "age": age_sec,
+            "silence": at - beat.last, "lost": len(prober.lost(since - 0.05)),
+            "heir": heir_mac}
 
 
 def set_port(port, is_up):
@@ -80,13 +166,31 @@ class Herald:
     """The lab as it is."""
 
     def __init__(self, lab):
-        self.lab, self.svc = lab, lab.services[4]
+        self.lab, self.svc, self.heirs = lab, lab.services[4], {}
         scenarios.first_light(self.svc)
 
     def prepare(self, interval_ms):
         self.lab.set_liveness(f"3x{interval_ms}ms")
 
-    def fail(self, event, interval_ms):
+    def rest(self):
+        self.signal_all(signal.SIGSTOP)
+
+    def rise(self):
+        self.signal_all(signal.SIGCONT)
+
+    def signal_all(self, sig):
+        for p in (self.lab.controller, *self.lab.speakers.values()):
+            p.signal(sig)
+
+    def heartbeat(self, owner):
+        heir = self.heirs.get(owner.name) or next(n for n in self.lab.nodes if n is not owner)
+        return Heartbeat(owner.port(), socket.IPPROTO_UDP, heir.ip)
+
+    def steps(self):
+        with self.heartbeat(self.svc.settle(20)[1]) as beat:
+            return beat.steps()
+
+    def fail(self, event, age_sec):
         vip, owner = self.svc.settle(20)
         speaker = self.lab.speakers[owner.name]
         is_cut = event == "link cut"
@@ -96,7 +200,8 @@ class Herald:
                 set_port(owner.port(), False)
             else:
                 speaker.signal(getattr(signal, event))
-        seen = one_failure(vip, UDP_PORT, owner.pods, owner.mac, fail, interval_ms)
+        seen = one_failure(vip, UDP_PORT, owner.pods, owner.mac, fail,
+                           self.heartbeat(owner), age_sec)
         if is_cut:
             set_port(owner.port(), True)
         elif event == "SIGSTOP":
@@ -104,6 +209,9 @@ class Herald:
         else:
             speaker.kill()      # it has gone; take note of it
             speaker.start()
+        heir = next(n for n in self.lab.nodes if n.mac == seen["heir"])
+        if self.heirs.setdefault(owner.name, heir) is not heir:
+            raise Failed(f"{self.heirs[owner.name].name} to be {owner.name}'s heir", heir.name)
         return seen
 
     def end(self):
@@ -117,11 +225,11 @@ class VrrpHost:
 
     def __init__(self, index, priority):
         self.name, self.process, self.priority = f"k{index}", None, priority
-        self.mac = topology.lan_mac(40 + index)
+        self.mac, self.port = topology.lan_mac(40 + index), f"e-k{index}"
         create(self.name)
-        ip_batch("lan", [f"link add e-{self.name} type veth peer name eth0 "
+        ip_batch("lan", [f"link add {self.port} type veth peer name eth0 "
                          f"address {self.mac} netns {self.name}",
-                         f"link set e-{self.name} master br0 up"])
+                         f"link set {self.port} master br0 up"])
         ip_batch(self.name, [f"addr add 10.0.0.{40 + index}/24 dev eth0", "link set eth0 up"])
         sysctl(self.name, {"ipv4/ip_nonlocal_bind": 1})
         self.config = f"/run/lab/{self.name}.conf"
@@ -150,7 +258,7 @@ vrrp_instance lan {{
         log = open(f"{LOGS}/{self.name}.log", "ab")
         with log, inside(self.name):
             self.process = subprocess.Popen(
-                ["keepalived", "-n", "-l", "-D", "-P", "-f", self.config, "-p",
+                ["keepalived", "-n", "-l", "-G", "-P", "-f", self.config, "-p",
                  f"/run/lab/{self.name}.pid", "-r", f"/run/lab/{self.name}.vrrp.pid"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -182,49 +290,77 @@ class Keepalived:
 
     def prepare(self, interval_ms):
         for h in self.hosts:
-            if h.process is not None:
-                h.end()
             h.configure(interval_ms)
-            h.start()
+
+    def rest(self):
+        for h in self.hosts:
+            h.end()
+
+    def rise(self):
+        """The one of the highest priority is the backup: it has the least skew."""
+        heir, owner = self.hosts
+        owner.start()
+        until("the first keepalived to be master", owner.has_vip, 20, 0.2)
+        heir.start()
 
     def master(self):
         have = [h for h in self.hosts if h.has_vip()]
         return have[0] if len(have) == 1 else Not(f"{[h.name for h in have]} have it")
 
-    def fail(self, event, interval_ms):
-        master = until("one keepalived to be master", self.master, 20, 0.2)
+    def settle(self):
+        until("one keepalived to be master", self.master, 20, 0.2)
         time.sleep(1)       # the other has to have heard it
+        return until("one keepalived to be master still", self.master, 20, 0.2)
+
+    def heartbeat(self, master):
+        return Heartbeat(master.port, IPPROTO_VRRP, VRRP_GROUP)
+
+    def steps(self):
+        with self.heartbeat(self.settle()) as beat:
+            return beat.steps()
+
+    def fail(self, event, age_sec):
+        master = self.settle()
 
         def fail():
             if event == "link cut":
-                set_port(f"e-{master.name}", False)
+                set_port(master.port, False)
             else:
                 master.signal(getattr(signal, event))
-        seen = one_failure(VRRP_VIP, echo.UDP_PORT, (), master.mac, fail, interval_ms)
-        master.end()
-        set_port(f"e-{master.name}", True)
-        master.start()
+        seen = one_failure(VRRP_VIP, echo.UDP_PORT, (), master.mac, fail,
+                           self.heartbeat(master), age_sec)
+        set_port(master.port, True)
         return seen
 
     def end(self):
-        for h in self.hosts:
-            h.end()
+        self.rest()
 
 
-def measure(what, nruns, only):
-    """[{"event", "interval_ms", "runs"}, ...]"""
-    rows, name = [], type(what).__name__
+def measure(ours, theirs, nruns, only):
+    """[{"event", "interval_ms", "herald", "keepalived"}, ...]: the runs of each row."""
+    rows, both = [], (("herald", ours), ("keepalived", theirs))
     for interval_ms in INTERVALS_MS:
-        what.prepare(interval_ms)
+        steps = {}
+        for name, what in both:
+            what.prepare(interval_ms)
+            what.rise()
+            steps[name] = what.steps()
+            what.fail("link cut", 0.0)      # nothing is paged in any more, and heirs known
+            what.rest()
         for event, n in RUNS.items():
             if only not in (None, event):
                 continue
-            since = time.monotonic()
-            rows.append({"event": event, "interval_ms": interval_ms, "runs": [
-                what.fail(event, interval_ms) for _ in range(nruns or n)]})
-            print(f"    {name}, {event}, 3 x {interval_ms} ms: "
-                  f"{time.monotonic() - since:.0f} s", flush=True)
-    what.end()
+            n = nruns or n
+            row, since = {"event": event, "interval_ms": interval_ms}, time.monotonic()
+            order = random.sample(range(n), n)
+            for name, what in both * n:
+                runs = row.setdefault(name, [])
+                what.rise()
+                runs.append(what.fail(event, age_at((order[len(runs)] + 0.5) / n, steps[name])))
+                what.rest()
+            rows.append(row)
+            print(f"    {event}, 3 x {interval_ms} ms: {time.monotonic() - since:.0f} s",
+                  flush=True)
     return rows
 
 
@@ -233,20 +369,28 @@ def cell(runs, key):
     return f"{statistics.median(values):.1f} ({min(values):.1f} - {max(values):.1f})"
 
 
-def table(ours, theirs):
-    yield ("owner", "silence", "client's gap, ms", "", "VIP announced after, ms", "",
-           "packets lost", "", "ratio")
-    yield ("", "", *("Herald", "keepalived") * 3, "(aim: 1)")
-    for a, b in zip(ours, theirs):
+def error(runs, key):
+    """The standard error of the mean, for the times chosen."""
+    values = [r[key] + r["age"] for r in runs]
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+
+
+def table(rows):
+    yield ("owner", "silence", "runs", "client's gap, ms", "", "VIP announced after, ms", "",
+           "and after it was last heard, ms", "", "packets lost", "", "ratio")
+    yield ("", "", "", *("Herald", "keepalived") * 4, "(aim: 1)")
+    for row in rows:
+        a, b = row["herald"], row["keepalived"]
         # Where the node lives on there is no gap to compare, only the move.
-        key = "gap" if a["event"] == "link cut" else "moved"
-        median = {(who, k): statistics.median(r[k] for r in row["runs"])
-                  for who, row in (("a", a), ("b", b)) for k in (key, "lost")}
-        yield (a["event"], f"3 x {a['interval_ms']} ms",
-               cell(a["runs"], "gap"), cell(b["runs"], "gap"),
-               cell(a["runs"], "moved"), cell(b["runs"], "moved"),
-               f"{median['a', 'lost']:g}", f"{median['b', 'lost']:g}",
-               f"{median['a', key] / median['b', key]:.2f}")
+        key = "gap" if row["event"] == "link cut" else "moved"
+        median = [statistics.median(r[key] for r in runs) for runs in (a, b)]
+        ratio = median[0] / median[1]
+        spread = ratio * sum((error(runs, key) / m) ** 2
+                             for runs, m in zip((a, b), median)) ** 0.5
+        yield (row["event"], f"3 x {row['interval_ms']} ms", f"{len(a)}",
+               *(cell(runs, k) for k in ("gap", "moved", "silence") for runs in (a, b)),
+               *(f"{statistics.median(r['lost'] for r in runs):g}" for runs in (a, b)),
+               f"{ratio:.3f} +- {spread:.3f}")
 
 
 def main():
@@ -257,10 +401,12 @@ def main():
     lab_main.load_modules()
     lab = Lab(bin_dir, objects.Folder(lab_main.SOURCE))
     lab.start()
-    figures = {}
     try:
-        figures["herald"] = measure(Herald(lab), nruns, only)
-        figures["keepalived"] = measure(Keepalived(), nruns, only)
+        ours, theirs = Herald(lab), Keepalived()
+        rows = measure(ours, theirs, nruns, only)
+        theirs.end()
+        ours.rise()
+        ours.end()
     except Failed as e:
         print(f"failover: {e}")
         return 1
@@ -268,11 +414,11 @@ def main():
         lab.stop()
         lab.save_logs()
     with open(result, "w") as f:
-        json.dump(figures, f)
-    rows = list(table(figures["herald"], figures["keepalived"]))
-    wide = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+        json.dump(rows, f)
+    cells = list(table(rows))
+    wide = [max(len(r[i]) for r in cells) for i in range(len(cells[0]))]
     print("\nAn owner that fails; medians (least - most):")
-    for r in rows:
+    for r in cells:
         print("  ".join(f"{v:<{w}}" for v, w in zip(r, wide)).rstrip())
     return 0
 

@@ -183,6 +183,19 @@ class Prober:
             last, is_lost = t, False
         return gap
 
+    def lost_span_sec(self, since=0.0):
+        """As gap_sec(), but each end lies midway between the probe that got an answer and
+        the one that got none: without bias, however long the prober itself paused there."""
+        sent, span, first = list(self.sent), 0.0, None
+        for n, t in enumerate(sent):
+            if n not in self.answered:
+                first = n if first is None and t >= since else first
+                continue
+            if first:
+                span = max(span, (t + sent[n - 1] - sent[first] - sent[first - 1]) / 2)
+            first = None
+        return span
+
     def round_trip_sec(self, since=0.0, end=math.inf):
         """The longest."""
         return max((t - self.sent[n] for n, t in list(self.answered.items())

@@ -3,6 +3,7 @@
 The question goes out of a packet socket, so that no kernel's neighbour table has
 a part in it, and every answer is told, not only the first.
 """
+import ctypes
 import ipaddress
 import select
 import socket
@@ -14,7 +15,47 @@ from measure import go_realtime
 from netns import inside
 
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
+ETH_P_ALL, SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_TIMESTAMPNS = 3, 26, 33, 35
+LD_BYTE, LD_HALF, LD_WORD, JUMP_EQUAL, RETURN = 0x30, 0x28, 0x20, 0x15, 0x06    # of BPF
 ICMPV6, ND_SOLICIT, ND_ADVERTISE, OPT_TARGET_MAC = 58, 135, 136, 2
+
+
+def stamp_frames(sock):
+    """Have the kernel say when each frame came, for recv_stamped()."""
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+
+def tap(port, *tests):
+    """A socket for the frames at a port of the LAN's switch that pass all the tests, each
+    (how much to load, from what offset, what it must be); see recv_stamped()."""
+    with inside("lan"):
+        # Of all protocols: those of one are seen by ports that have an address.
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        sock.bind((port, ETH_P_ALL))
+    left, code = 2 * len(tests), []
+    for load, offset, value in tests:
+        left -= 2
+        code += [(load, 0, 0, offset), (JUMP_EQUAL, 0, left + 1, value)]
+    code = b"".join(struct.pack("HBBI", *op) for op in (
+        *code, (RETURN, 0, 0, 128), (RETURN, 0, 0, 0)))
+    keep = ctypes.create_string_buffer(code, len(code))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack(
+        "HL", len(code) // 8, ctypes.addressof(keep)))
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+    stamp_frames(sock)
+    try:
+        while True:                 # of before there was a filter
+            sock.recv(128, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return sock
+
+
+def recv_stamped(sock, size=2048, flags=0):
+    """A frame, and when it came, as time.monotonic() has it: a thread under emulation
+    hears late."""
+    frame, extra, _flags, _from = sock.recvmsg(size, 64, flags)
+    sec, nsec = struct.unpack("qq", extra[0][2][:16])
+    return frame, sec + nsec / 1e9 - time.time() + time.monotonic()
 
 
 def _hw(mac):
@@ -74,6 +115,7 @@ class Watch:
         with inside(netns):
             self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(proto))
             self._sock.bind(("eth0", proto))
+        stamp_frames(self._sock)
         self._packed = ipaddress.ip_address(ip).packed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -112,9 +154,9 @@ class Watch:
         while not self._stop.is_set():
             if not select.select([self._sock], [], [], 0.1)[0]:
                 continue
-            frame = self._sock.recv(2048)
+            frame, when = recv_stamped(self._sock)
             if said := self._sort(frame):
-                said[0].append((time.monotonic(), said[1].hex(":")))
+                said[0].append((when, said[1].hex(":")))
 
 
 def who_has(netns, mac, sender_ip, target_ip, wait_sec=0.25):
