@@ -171,30 +171,18 @@ class Prober:
         return min(times) - since if times else None
 
     def gap_sec(self, since=0.0, end=math.inf):
-        """The longest span of sending times with no answer, from the last probe that got
-        one to the next that did; 0 where none was lost. A late answer is no gap."""
-        gap, last, is_lost = 0.0, None, False
-        for n, t in enumerate(list(self.sent)):
-            if n not in self.answered:
-                is_lost |= since <= t < end
-                continue
-            if is_lost and last is not None:
-                gap = max(gap, t - last)
-            last, is_lost = t, False
-        return gap
-
-    def lost_span_sec(self, since=0.0):
-        """As gap_sec(), but each end lies midway between the probe that got an answer and
-        the one that got none: without bias, however long the prober itself paused there."""
-        sent, span, first = list(self.sent), 0.0, None
+        """The longest span of sending times with no answer; 0 where none was lost. A late
+        answer is no gap. Each end lies midway between the probe that got an answer and the
+        one that got none: without bias, however long the prober itself paused there."""
+        sent, gap, first = list(self.sent), 0.0, None
         for n, t in enumerate(sent):
             if n not in self.answered:
-                first = n if first is None and t >= since else first
+                first = n if first is None and since <= t < end else first
                 continue
             if first:
-                span = max(span, (t + sent[n - 1] - sent[first] - sent[first - 1]) / 2)
+                gap = max(gap, (t + sent[n - 1] - sent[first] - sent[first - 1]) / 2)
             first = None
-        return span
+        return gap
 
     def round_trip_sec(self, since=0.0, end=math.inf):
         """The longest."""
