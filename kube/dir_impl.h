@@ -61,6 +61,7 @@ struct dir_source {
 	ev_timer writes_due;
 	struct dir_write *writes;	/* queued patches, oldest first */
 	struct dir_write *written;	/* done, and their owners not yet told */
+	unsigned nwritten;		/* of these, those in a directory not yet synced */
 	unsigned nwrites;
 	bool	is_writer;		/* has patched: see orphaned() */
 	bool	needs_all;		/* see struct kube_source_conf */

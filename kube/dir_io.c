@@ -28,7 +28,14 @@
 
 enum {
 	EVENTS_MAX = 1 << 20,		/* bytes of events.jsonl */
-	WRITES_A_TURN = 32,		/* each costs a sync of the disk */
+	/*
+	 * Each write costs a sync of the disk, and the loop has more to do, such as to
+	 * tell other nodes that this one lives: so long at a time, and then others.
+	 * The directory is synced once for so many.
+	 */
+	WRITES_MS = 5,
+	WRITES_PAUSE_MS = 1,
+	WRITES_A_SYNC = 32,
 };
 
 struct dir_write {
@@ -184,6 +191,7 @@ static void
 on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct dir_source *s = timer->data;
+	struct mono end = mono_add_ms(clock_mono(), WRITES_MS);
 	struct dir_write *w;
 
 	(void)revents;
@@ -193,19 +201,25 @@ on_writes_due(struct ev_loop *loop, ev_timer *timer, int revents)
 		ev_timer_start(loop, timer);
 		return;
 	}
-	for (int i = 0; i < WRITES_A_TURN && s->writes != NULL; i++) {
+	do {
 		w = s->writes;
 		DL_DELETE(s->writes, w);
 		w->error = w->body != NULL ? write_status(s, w) : write_report(s, w);
 		DL_APPEND(s->written, w);
+		s->nwritten++;
+	} while (s->writes != NULL && s->nwritten < WRITES_A_SYNC &&
+	    !mono_reached(clock_mono(), end));
+	if (s->writes != NULL) {
+		ev_now_update(loop);
+		ev_timer_set(timer, WRITES_PAUSE_MS / 1e3, 0.);
+		ev_timer_start(loop, timer);
+		if (s->nwritten < WRITES_A_SYNC)
+			return;
 	}
 	/* One sync for all the renames. */
 	if (s->watch.status_fd >= 0)
 		(void)fsync(s->watch.status_fd);
-	if (s->writes != NULL) {
-		ev_timer_set(timer, 0., 0.);
-		ev_timer_start(loop, timer);
-	}
+	s->nwritten = 0;
 	/* A done() may cancel those that follow. */
 	while ((w = s->written) != NULL) {
 		DL_DELETE(s->written, w);
@@ -352,7 +366,7 @@ dir_source_cancel_writes(struct kube_source *src)
 	ev_timer_stop(s->loop, &s->writes_due);
 	free_all(&s->writes);
 	free_all(&s->written);
-	s->nwrites = 0;
+	s->nwrites = s->nwritten = 0;
 }
 
 static void
