@@ -44,6 +44,7 @@ struct speaker {
 	ev_timer wake;			/* the next time something is due by itself */
 	ev_timer leave;
 	ev_timer look;
+	ev_timer tell_more;		/* of what leaves by ARP or NDP */
 	enum speaker_work {		/* what the worker does, or did last */
 		SPEAKER_PROGRAMS,
 		SPEAKER_LOOKS,		/* at all but IPVS, a few times a second */
@@ -69,6 +70,9 @@ struct speaker {
 /* The worker's part and what follows it, for worker_new(). */
 void speaker_work(void *arg);
 void speaker_worked(void *arg);
+
+/* Links have come, gone, or changed: tell the others at once, and plan anew. */
+void speaker_links_changed(struct speaker *s);
 
 /* Set the turn of the loop going, and stop it. Before the first, s is all zeros. */
 void speaker_watch(struct speaker *s);

@@ -13,6 +13,7 @@ enum {
 	/* See what others have changed of the data plane this often, the most of
 	   it that they can; and all of it this often. */
 	LOOK_MS = 500,
+	TELL_MORE_MS = 2,
 	RECHECK_SEC = 60,
 };
 
@@ -131,6 +132,16 @@ update_lacks(struct speaker *s)
 		return;
 	s->self_lacks = lacks;
 	mesh_tell_lacks(&s->mesh, lacks);
+	s->is_dirty = true;
+}
+
+/* The others take over what we cannot announce: not a word to wait for the worker. */
+void
+speaker_links_changed(struct speaker *s)
+{
+	update_lacks(s);
+	if (s->has_planned)
+		update_self_state(s, clock_mono());
 	s->is_dirty = true;
 }
 
@@ -294,6 +305,24 @@ speaker_worked(void *arg)
 }
 
 static void
+tell_news(struct speaker *s)
+{
+	if (!tell_announced(&s->tell, s->arp))
+		return;
+	ev_timer_stop(s->loop, &s->tell_more);
+	ev_timer_set(&s->tell_more, TELL_MORE_MS / 1e3, 0.);
+	ev_timer_start(s->loop, &s->tell_more);
+}
+
+static void
+on_tell_more(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	tell_news(w->data);
+}
+
+static void
 on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct speaker *s = w->data;
@@ -302,7 +331,7 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 	if (s->has_announced_news) {
 		s->has_announced_news = false;
-		tell_announced(&s->tell, s->arp);
+		tell_news(s);
 		reporter_mark(&s->reporter);
 	}
 	/* Half a world would take down what is there. */
@@ -377,7 +406,9 @@ speaker_watch(struct speaker *s)
 	ev_timer_init(&s->wake, on_wake, 0., 0.);
 	ev_timer_init(&s->leave, on_left, LEAVE_GRACE_MS / 1e3, 0.);
 	ev_timer_init(&s->look, on_look, LOOK_MS / 1e3, LOOK_MS / 1e3);
+	ev_timer_init(&s->tell_more, on_tell_more, 0., 0.);
 	s->turn.data = s->wake.data = s->leave.data = s->look.data = s;
+	s->tell_more.data = s;
 	ev_prepare_start(s->loop, &s->turn);
 	ev_timer_start(s->loop, &s->look);
 }
@@ -389,4 +420,5 @@ speaker_unwatch(struct speaker *s)
 	ev_timer_stop(s->loop, &s->wake);
 	ev_timer_stop(s->loop, &s->leave);
 	ev_timer_stop(s->loop, &s->look);
+	ev_timer_stop(s->loop, &s->tell_more);
 }

@@ -49,9 +49,7 @@ on_synced(void *arg)
 static void
 on_links(void *arg)
 {
-	struct speaker *s = arg;
-
-	s->is_dirty = true;
+	speaker_links_changed(arg);
 }
 
 static void

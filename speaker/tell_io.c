@@ -106,26 +106,29 @@ add_vip(void *arg, const struct ip *vip, const char *ifname)
 	l->vips[l->n++] = *vip;
 }
 
-void
-tell_announced(struct tell *t, const struct arp_io *arp)
+bool
+tell_vips(struct tell *t, const struct ip *vips, size_t n)
 {
 	const struct plan *p = t->plan;
 	struct ip *told = mem_zalloc((p->nvips + 1) * sizeof(*told));
-	struct vip_list l = { .vips = NULL };
-	size_t ntold = 0;
+	size_t ntold = 0, nnew = 0;
+	bool has_more = false;
 
-	arp_io_each(arp, add_vip, &l);
-	if (l.n > 0)
-		qsort(l.vips, l.n, sizeof(*l.vips), vip_cmp);
 	for (size_t i = 0; i < p->nvips; i++) {
 		const struct plan_vip *v = &p->vips[i];
 
 		/* What is on its way to another node is its to tell. */
-		if (!v->is_mine || !has(l.vips, l.n, &v->ip))
+		if (!v->is_mine || !has(vips, n, &v->ip))
 			continue;
+		if (has(t->told, t->ntold, &v->ip)) {
+			told[ntold++] = v->ip;
+			continue;
+		}
+		if (nnew++ >= TELL_A_CALL) {
+			has_more = true;
+			continue;
+		}
 		told[ntold++] = v->ip;
-		if (has(t->told, t->ntold, &v->ip))
-			continue;
 		metrics_set(&m_owner, VIP_LABEL(&v->ip), 1);
 		tell(t, v, false, "nodeAssigned",
 		    "announcing from node \"%s\" with protocol \"layer2\"", t->node);
@@ -134,10 +137,24 @@ tell_announced(struct tell *t, const struct arp_io *arp)
 		if (!has(told, ntold, &t->told[i]))
 			metrics_drop(&m_owner, VIP_LABEL(&t->told[i]));
 	}
-	free(l.vips);
 	free(t->told);
 	t->told = told;
 	t->ntold = ntold;
+	return has_more;
+}
+
+bool
+tell_announced(struct tell *t, const struct arp_io *arp)
+{
+	struct vip_list l = { .vips = NULL };
+	bool has_more;
+
+	arp_io_each(arp, add_vip, &l);
+	if (l.n > 0)
+		qsort(l.vips, l.n, sizeof(*l.vips), vip_cmp);
+	has_more = tell_vips(t, l.vips, l.n);
+	free(l.vips);
+	return has_more;
 }
 
 static const struct plan_vip *

@@ -19,6 +19,9 @@
  */
 enum { TELL_BURST = 512, TELL_PER_SEC = 5 };
 
+/* VIPs told of by one call: the loop has liveness to tell meanwhile. */
+enum { TELL_A_CALL = 16 };
+
 /* Somebody else uses a VIP, as far as is known now. */
 struct tell_rival {
 	struct ip vip;
@@ -49,8 +52,14 @@ void tell_init(struct tell *t, struct kube_source *source, const char *node,
     const struct plan *plan, const struct alive *alive);
 void tell_fini(struct tell *t);
 
-/* What leaves this node has changed: nodeAssigned for VIPs of ours that are new. */
-void tell_announced(struct tell *t, const struct arp_io *arp);
+/*
+ * What leaves this node has changed: nodeAssigned for VIPs of ours that are new. True
+ * where there are more: call it again, later.
+ */
+bool tell_announced(struct tell *t, const struct arp_io *arp);
+
+/* The same, for the VIPs given, sorted: what leaves this node. */
+bool tell_vips(struct tell *t, const struct ip *vips, size_t n);
 
 /*
  * Somebody else uses the VIP: DuplicateAddress for a stranger, TwoOwners where

@@ -200,6 +200,40 @@ START_TEST(omitted)
 }
 END_TEST
 
+/* As many at a time as the loop bears; what has gone meanwhile is never told of. */
+START_TEST(many_at_once)
+{
+	enum { NVIPS = 2 * TELL_A_CALL + 8 };
+	struct plan_vip many[NVIPS];
+	struct ip out[NVIPS];
+	const struct plan p = { .vips = many, .nvips = NVIPS };
+	struct tell t;
+
+	for (unsigned i = 0; i < NVIPS; i++) {
+		out[i] = ip_from_v4(0x0a000900 + i);
+		many[i] = (struct plan_vip){ .ip = out[i], .services = services,
+		    .nservices = 1, .is_mine = true };
+	}
+	tell_init(&t, &source, "n1", &p, &nobody);
+	ck_assert_msg(tell_vips(&t, out, NVIPS), "there are more");
+	ck_assert_uint_eq(nevents, TELL_A_CALL);
+	ck_assert_str_eq(last, "Normal d/a nodeAssigned: announcing from node \"n1\" with "
+	    "protocol \"layer2\"");
+	ck_assert(tell_vips(&t, out, NVIPS));
+	ck_assert_msg(!tell_vips(&t, out, NVIPS - 1), "those are all");
+	ck_assert_uint_eq(nevents, NVIPS - 1);
+	ck_assert(!tell_vips(&t, out, NVIPS - 1));
+	ck_assert_msg(nevents == NVIPS - 1, "nothing is told twice");
+	many[0].is_mine = false;
+	ck_assert(!tell_vips(&t, out, NVIPS));
+	ck_assert_msg(nevents == NVIPS, "the last; what is another's now is no news");
+	many[0].is_mine = true;
+	ck_assert(!tell_vips(&t, out, NVIPS));
+	ck_assert_msg(nevents == NVIPS + 1, "it has come back");
+	tell_fini(&t);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
@@ -207,6 +241,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, quorums, 0, nitems(quorum_rows));
 	tcase_add_test(tc, stranger);
 	tcase_add_test(tc, obstacles);
+	tcase_add_test(tc, many_at_once);
 	tcase_add_test(tc, storm);
 }
 
