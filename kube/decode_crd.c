@@ -179,7 +179,6 @@ dec_pool(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	pool_allocation(d, &allocation, p);
 }
 
-/* Ours, in the form of a Pod's preferred node affinity. */
 static void
 preferred_nodes(struct dec *d, const struct dec_at *at,
     struct kube_l2_advertisement *a)
@@ -189,7 +188,7 @@ preferred_nodes(struct dec *d, const struct dec_at *at,
 	for (struct dec_at it = dec_first(at); it.node != NULL && !d->is_bad;
 	     it = dec_next(&it)) {
 		struct dec_at weight = dec_field(&it, "weight");
-		struct dec_at selector = dec_field(&it, "nodeSelector");
+		struct dec_at selector = dec_field(&it, "preference");
 		struct kube_preferred_node *p = &a->preferred[it.index];
 
 		if (weight.node == NULL)
@@ -223,7 +222,7 @@ dec_l2adv(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
 	struct dec_at spec = dec_field(root, "spec");
 	struct dec_at interfaces = dec_field(&spec, "interfaces");
-	struct dec_at preferred = dec_field(&spec, "preferredNodes");
+	struct dec_at preferred = dec_field(&spec, "preferredNodeSelectors");
 	struct kube_l2_advertisement *a = &o->l2adv;
 
 	/* No spec at all is every pool, on every node, on every interface. */

@@ -259,7 +259,7 @@ struct kube_l2_advertisement {		/* MetalLB's v1beta1 L2Advertisement */
 	struct kube_scope scope;
 	const char **interfaces;	/* none: every eligible one */
 	size_t	ninterfaces;
-	struct kube_preferred_node {	/* ours: the highest sum of weights wins */
+	struct kube_preferred_node {	/* the highest sum of weights wins */
 		uint32_t weight;	/* 1..100 */
 		struct kube_selector selector;
 	} *preferred;

@@ -316,8 +316,8 @@ START_TEST(pool_and_l2adv)
 	o = decode(L2ADV("'ipAddressPools':['a','b'],'interfaces':['eth0'],"
 	    "'nodeSelectors':[{'matchLabels':{'edge':'yes'}}],"
 	    "'ipAddressPoolSelectors':[{}],'serviceSelectors':[{},{}],"
-	    "'preferredNodes':[{'weight':100,'nodeSelector':{'matchLabels':{'a':'b'}}}"
-	    ",{'weight':1,'nodeSelector':{}}]"));
+	    "'preferredNodeSelectors':[{'weight':100,'preference':"
+	    "{'matchLabels':{'a':'b'}}},{'weight':1,'preference':{}}]"));
 	ck_assert_uint_eq(o->l2adv.scope.npools, 2);
 	ck_assert_str_eq(o->l2adv.interfaces[0], "eth0");
 	ck_assert_uint_eq(o->l2adv.scope.nnode_selectors, 1);
@@ -389,14 +389,16 @@ static const struct {
 	    "DoesNotExist" },
 	{ "no key", L2ADV("'nodeSelectors':[{'matchExpressions':[{}]}]"), -EINVAL,
 	    "spec.nodeSelectors[0].matchExpressions[0].key: is missing; name a label" },
-	{ "a preference beyond the scale", L2ADV("'preferredNodes':[{'weight':101,"
-	    "'nodeSelector':{}}]"), -EINVAL, "spec.preferredNodes[0].weight: 101: "
-	    WHOLE("1", "100") },
-	{ "a preference without weight", L2ADV("'preferredNodes':[{'nodeSelector':{}}]"),
-	    -EINVAL, "spec.preferredNodes[0].weight: is missing; give a weight from 1 "
+	{ "a preference beyond the scale",
+	    L2ADV("'preferredNodeSelectors':[{'weight':101,'preference':{}}]"), -EINVAL,
+	    "spec.preferredNodeSelectors[0].weight: 101: " WHOLE("1", "100") },
+	{ "a preference without weight",
+	    L2ADV("'preferredNodeSelectors':[{'preference':{}}]"), -EINVAL,
+	    "spec.preferredNodeSelectors[0].weight: is missing; give a weight from 1 "
 	    "to 100" },
-	{ "a preference for nobody", L2ADV("'preferredNodes':[{'weight':5}]"), -EINVAL,
-	    "spec.preferredNodes[0].nodeSelector: is missing; say which nodes are "
+	{ "a preference for nobody",
+	    L2ADV("'preferredNodeSelectors':[{'weight':5}]"), -EINVAL,
+	    "spec.preferredNodeSelectors[0].preference: is missing; say which nodes are "
 	    "preferred, {} is all" },
 	{ "a selector that is none", L2ADV("'nodeSelectors':[null]"), -EINVAL,
 	    "spec.nodeSelectors[0]: null: an object belongs here" },

@@ -170,9 +170,9 @@ RULES = [
     ("spec.serviceSelectors[0].matchExpressions[0]", "need values",
      profile(serviceSelectors=by("DoesNotExist", "b")),
      profile(serviceSelectors=by("DoesNotExist"))),
-    ("spec.preferredNodes[0].nodeSelector.matchExpressions[0]", "need values",
-     ("L2Advertisement", {"preferredNodes": [{"weight": 1, "nodeSelector": by("In")[0]}]}),
-     ("L2Advertisement", {"preferredNodes": [{"weight": 1, "nodeSelector": by("Exists")[0]}]})),
+    ("spec.preferredNodeSelectors[0].preference.matchExpressions[0]", "need values",
+     ("L2Advertisement", {"preferredNodeSelectors": [{"weight": 1, "preference": by("In")[0]}]}),
+     ("L2Advertisement", {"preferredNodeSelectors": [{"weight": 1, "preference": by("Exists")[0]}]})),
 ]
 
 # What the schemas refuse without a rule: the field told, and the object.
@@ -195,8 +195,8 @@ SCHEMAS = [
     ("spec.healthCheck.type", check("exec")),
     ("spec.healthCheck.http.path", http(path="x")),
     ("spec.healthCheck.http.statuses[0]", http(statuses=["2xx"])),
-    ("spec.preferredNodes[0].weight", ("L2Advertisement", {"preferredNodes": [
-        {"nodeSelector": {}}]})),
+    ("spec.preferredNodeSelectors[0].weight", ("L2Advertisement", {"preferredNodeSelectors": [
+        {"preference": {}}]})),
 ]
 
 # What MetalLB takes in its own group, odd as it looks: it moves over as it is.
@@ -213,6 +213,9 @@ METALLB = [
     pool("192.0.2.10  -  192.0.2.20", "2001:DB8::1-2001:db8::ffff", "::ffff:0:0/96"),
     pool("192.0.2.0/24", serviceAllocation={"priority": 0, "namespaces": []}),
     ("L2Advertisement", {"ipAddressPools": [], "nodeSelectors": [], "interfaces": []}),
+    ("L2Advertisement", {"preferredNodeSelectors": [
+        {"weight": 100, "preference": {"matchLabels": {"node-role": "edge"}}},
+        {"weight": 1, "preference": {}}]}),
     ("BGPAdvertisement", {"communities": ["large:1:2:3", "65535:65281", "a-name"],
                           "localPref": 4294967295, "aggregationLength": 1}),
     ("BGPAdvertisement", {"communities": ["70000:1"]}),		# might be a name

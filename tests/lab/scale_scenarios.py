@@ -161,7 +161,7 @@ def many_vips(svc):
     svc.lab.stop_captures()     # each frame costs them more than it costs us
     lab, victim = svc.lab, svc.lab.nodes[0]
     advert = objects.advertisement("many")
-    advert["spec"]["preferredNodes"] = [{"weight": 1, "nodeSelector": {
+    advert["spec"]["preferredNodeSelectors"] = [{"weight": 1, "preference": {
         "matchLabels": {"kubernetes.io/hostname": victim.name}}}]
     pool = objects.pool([POOL], "many")
     pool["spec"]["autoAssign"] = False

@@ -11,7 +11,7 @@
 #define ADVERT(spec) "{'apiVersion':'heraldlb.io/v1beta1','kind':" \
 	"'L2Advertisement','metadata':{'namespace':'herald-system','name':" \
 	"'a'},'spec':{" spec "}}"
-#define PREFERS_N1 ADVERT("'preferredNodes':[{'weight':1,'nodeSelector':" \
+#define PREFERS_N1 ADVERT("'preferredNodeSelectors':[{'weight':1,'preference':" \
 	"{'matchLabels':{'n':'1'}}}]")
 
 static void

@@ -310,7 +310,7 @@ static const struct {
 	    "q 10.0.0.253 as 64513 bfd 3x300/300ms echo 70ms" },
 };
 
-#define PREFER(weight, key) "{'weight':" weight ",'nodeSelector':{'matchLabels':" \
+#define PREFER(weight, key) "{'weight':" weight ",'preference':{'matchLabels':" \
 	"{'" key "':''}}}"
 
 /* Who announces 10.0.9.3, n2's in the plain world: what n1 thinks, and must. */
@@ -351,21 +351,21 @@ static const struct {
 	    ALIVE_UP, ALIVE_HEARD_CUT_OFF, ALIVE_HEARD_CUT_OFF, false, "n1" },
 	{ "not even alone", { NULL },
 	    ALIVE_CUT_OFF, ALIVE_HEARD_DOWN, ALIVE_HEARD_DOWN, false, "nobody" },
-	{ "preferred", { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	{ "preferred", { ADVERT("'preferredNodeSelectors':[" PREFER("1", "a") "]"),
 	      N3("'labels':{'a':''}", "") },
 	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n3" },
-	{ "preferred and dead", { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	{ "preferred and dead", { ADVERT("'preferredNodeSelectors':[" PREFER("1", "a") "]"),
 	      N3("'labels':{'a':''}", "") },
 	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_DOWN, false, "n2" },
-	{ "preferred and drained", { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	{ "preferred and drained", { ADVERT("'preferredNodeSelectors':[" PREFER("1", "a") "]"),
 	      N3("'labels':{'a':''}," DRAINED, "") },
 	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
-	{ "weights add up", { ADVERT("'preferredNodes':[" PREFER("3", "a") ","
+	{ "weights add up", { ADVERT("'preferredNodeSelectors':[" PREFER("3", "a") ","
 	      PREFER("2", "b") "," PREFER("2", "c") "]"),
 	      N3("'labels':{'a':''}", ""), N1("'labels':{'b':'','c':''}", "") },
 	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n1" },
 	{ "preference gives no candidacy: Local has none there",
-	    { ADVERT("'preferredNodes':[" PREFER("1", "a") "]"),
+	    { ADVERT("'preferredNodeSelectors':[" PREFER("1", "a") "]"),
 	      N3("'labels':{'a':''}", ""), SVC("'externalTrafficPolicy':'Local',") },
 	    ALIVE_UP, ALIVE_HEARD_UP, ALIVE_HEARD_UP, false, "n2" },
 };
