@@ -145,10 +145,13 @@ void
 director_recheck(struct director *d)
 {
 	d->is_net_known = false;
-	d->is_table_known = false;
 	d->is_addrs_known = false;
 	net_lists_forget(&d->net);
 	d->mtu = 0;
+	/* To read all at once takes seconds, and looks come round to all of it. */
+	if (d->have.table.n > DIRECTOR_LOOK_SERVICES)
+		return;
+	d->is_table_known = false;
 	for (size_t i = 0; i < nitems(d->side); i++)
 		nft_io_recheck(d->side[i].nft);
 }

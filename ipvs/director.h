@@ -193,7 +193,9 @@ bool director_has_host_news(const struct director *d);
 /*
  * Forget what the kernel was found or left to hold, so that the next sync looks
  * at everything and puts right (counted as repairs) what others have changed.
- * Cheap to call, dear to follow: for once a minute or so; see director_look().
+ * Cheap to call, dear to follow: for once a minute or so. With more than
+ * DIRECTOR_LOOK_SERVICES services it leaves IPVS and nftables to director_look(), which
+ * misses nothing there but services that others have added.
  */
 void director_recheck(struct director *d);
 

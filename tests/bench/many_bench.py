@@ -123,6 +123,7 @@ def measure(bin_dir, nservices):
         raise Failed(f"{nservices} services x {NENDPOINTS}", f"{len(table)}, {nrows} rows")
     time.sleep(5)
     memory = speaker.memory_mb()
+    print(f"    {nservices}: after {took:.2f} s; {memory}", flush=True)
     cpu = endpoint_changes(speaker, folder, director)
     speaker.kill()
     plain = restore(output(director, "ipvsadm", "-Sn"), f"plain{nservices}")
