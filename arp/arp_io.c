@@ -28,7 +28,6 @@ add_engine(struct arp_io *a, struct io_vip *v, const struct link *l, struct mono
 {
 	struct io_engine *e;
 	bool has_probe = v->is_first_claim && !v->was_announced && !a->is_unprobed;
-	int rc;
 
 	v->engines = mem_grow(v->engines, v->nengines, &v->cap, sizeof(*v->engines));
 	e = &v->engines[v->nengines++];
@@ -36,16 +35,38 @@ add_engine(struct arp_io *a, struct io_vip *v, const struct link *l, struct mono
 	memcpy(e->ifname, l->name, sizeof(e->ifname));
 	arp_vip_init(&e->vip, &a->conf, &v->addr, l->mac, clock_random());
 	arp_vip_set_policy(&e->vip, v->policy, now);
-	if (!ip_is_v4(&v->addr)) {
-		rc = group_io_join(a->groups, l->ifindex, &v->addr);
-		if (rc < 0)
-			log_error(LOG_OBJ("vip", IP_STR(&v->addr), "iface", l->name),
-			    "cannot join the solicited-node group (%s): hosts on this "
-			    "link may not find the VIP; raise net.core.optmem_max",
-			    strerror(-rc));
-	}
 	arp_vip_start(&e->vip, has_probe ? ARP_CLAIM_PROBE : ARP_CLAIM_NOW, now);
 	run_io_need_by(a, arp_vip_deadline(&e->vip), now);
+	a->has_unjoined |= !ip_is_v4(&v->addr);
+}
+
+static void
+join(struct arp_io *a, const struct io_vip *v, struct io_engine *e)
+{
+	int rc = group_io_join(a->groups, e->ifindex, &v->addr);
+
+	e->is_joined = true;
+	if (rc < 0)
+		log_error(LOG_OBJ("vip", IP_STR(&v->addr), "iface", e->ifname),
+		    "cannot join the solicited-node group (%s): hosts on this "
+		    "link may not find the VIP; raise net.core.optmem_max",
+		    strerror(-rc));
+}
+
+/*
+ * Once they are announced: to join, the kernel waits for its lock on all links, which
+ * whoever sets links up or takes them down may hold for milliseconds.
+ */
+static void
+join_groups(struct arp_io *a)
+{
+	if (!a->has_unjoined)
+		return;
+	a->has_unjoined = false;
+	for (struct io_vip *v = a->vips; v != NULL; v = v->hh.next)
+		for (size_t i = 0; !ip_is_v4(&v->addr) && i < v->nengines; i++)
+			if (!v->engines[i].is_joined)
+				join(a, v, &v->engines[i]);
 }
 
 /* Forget the engine at i. A conflict it reported is settled with it. */
@@ -54,7 +75,7 @@ remove_engine(struct arp_io *a, struct io_vip *v, size_t i)
 {
 	struct io_engine *e = &v->engines[i];
 
-	if (!ip_is_v4(&v->addr))
+	if (e->is_joined)
 		group_io_leave(a->groups, e->ifindex, &v->addr);
 	if (e->vip.is_announced)
 		a->has_announced_news = true;
@@ -156,6 +177,7 @@ arp_io_set(struct arp_io *a, const struct arp_want *wants, size_t n)
 			drop_vip(a, v);
 	if (mono_reached(now, a->next))
 		run_io_run(a, now);
+	join_groups(a);
 	/* The handler is called from the loop: on_timer() will. */
 	if (a->has_announced_news || a->has_conflict_news)
 		run_io_need_by(a, now, now);
@@ -227,6 +249,7 @@ on_link(void *arg, int ifindex, unsigned changes)
 	run_io_tell(a);
 	if ((changes & LINK_CHANGE_SET) != 0 && a->handler.links_changed != NULL)
 		a->handler.links_changed(a->handler.arg);
+	join_groups(a);
 }
 
 static struct arp_io *

@@ -19,6 +19,7 @@ struct io_engine {
 	int	ifindex;
 	char	ifname[IF_NAMESIZE];
 	struct arp_vip vip;
+	bool	is_joined;		/* its solicited-node group; false for IPv4 */
 	bool	is_in_conflict;		/* reported, not settled */
 	bool	has_news;		/* is_in_conflict is to be passed on */
 	uint8_t	rival[ARP_MAC_LEN];	/* the one reported last */
@@ -57,6 +58,7 @@ struct arp_io {
 	unsigned counts[2][4];		/* see count(); IPv4, IPv6 */
 	bool	has_conflict_news;	/* some engine has has_news */
 	bool	has_announced_news;
+	bool	has_unjoined;		/* some IPv6 engine is not in its group yet */
 };
 
 /* Set up the timers; nothing is due yet. hung_ms as in arp_io_conf. */
