@@ -8,12 +8,15 @@ for the one processor that all nodes share is another's now and then.
 import contextlib
 import re
 import signal
+import socket
 import statistics
 import threading
 import time
 
 import objects
+from l2_scenarios import BFD_PORT
 from measure import Connections, Failed, Prober, until
+from neighbour import ETH_P_IP, LD_BYTE, LD_HALF, Watch, recv_stamped, tap
 from netns import inside, ip_batch, set_link, sysctl
 from objects import TCP_PORT, UDP_PORT
 from scenarios import ms, scenario_adder
@@ -170,6 +173,27 @@ def set_second_link(node, is_up):
         set_link(f"u-{node.name}", is_up)
 
 
+class Words:
+    """What a node's speaker says to the others of the links that it lacks: in BFD's
+    Required Min Echo RX Interval, 0 where there are none."""
+
+    def __init__(self, node):
+        self._sock = tap(node.port(), (LD_HALF, 12, ETH_P_IP), (LD_BYTE, 23, socket.IPPROTO_UDP),
+                         (LD_HALF, 36, BFD_PORT))
+
+    def first_since(self, since):
+        """When it first said so."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frame, when = recv_stamped(self._sock, 128, socket.MSG_DONTWAIT)
+                if when >= since and any(frame[62:66]):
+                    return when
+        return float("nan")
+
+    def close(self):
+        self._sock.close()
+
+
 def in_service(lab):
     return all(n["state"] == "up" for s in lab.speakers.values() for n in s.status()["nodes"])
 
@@ -188,24 +212,28 @@ def link_lost(svc):
         time.sleep(1.5)         # a link that comes takes a second to be seen
         until("all nodes to be in service", lambda: in_service(lab), 5)
         first = until(f"{vip} to be answered for on up1", owner, 5)
-        with Traffic(svc, vip) as traffic:
+        told, claimed = [], []
+        with (Watch("client", vip) as watch, contextlib.closing(Words(first)) as words,
+              Traffic(svc, vip) as traffic):
             for _ in range(NLOSSES):
-                with traffic.span("away"):
+                with traffic.span("away") as since:
                     set_second_link(first, False)
                     heir = until("another node", lambda: (o := owner()) and o is not first and o,
                                  5, node=first)
+                told.append(words.first_since(since) - since)
+                claimed.append(next(t for t, mac in watch.claims if t >= since and
+                                    macs.get(mac) is heir) - since)
                 with traffic.span("back"):
                     set_second_link(first, True)
                     until(f"{first.name} again", lambda: owner() is first, 5, node=first)
         traffic.expect_alive(first)
         until("all nodes to be in service", lambda: in_service(lab), 5, node=first)
     svc.settle()
-    # The three nodes share one processor: the heir's turn may come after its neighbours',
-    # with as much to do each.
-    gaps = traffic.gaps("away")
-    if (min(gaps) >= GAP_LIMIT_SEC or statistics.median(gaps) >= 3 * GAP_LIMIT_SEC
-            or any(traffic.gaps("at rest"))):
-        raise Failed(f"a gap under {ms(GAP_LIMIT_SEC)}, in the median under thrice that",
-                     traffic.gaps_told(), first)
-    return (f"{first.name} -> {heir.name}; {traffic.gaps_told()}; {traffic.nconns} "
+    # In the median, for the virtual processor is woken late where the machine is busy.
+    if statistics.median(traffic.gaps("away")) >= GAP_LIMIT_SEC or any(traffic.gaps("at rest")):
+        raise Failed(f"gaps under {ms(GAP_LIMIT_SEC)} in the median",
+                     f"told after {', '.join(map(ms, told))}, announced after "
+                     f"{', '.join(map(ms, claimed))}; {traffic.gaps_told()}", first)
+    return (f"{first.name} -> {heir.name}: told after {', '.join(map(ms, told))}, announced "
+            f"after {', '.join(map(ms, claimed))}; {traffic.gaps_told()}; {traffic.nconns} "
             "connections alive")
