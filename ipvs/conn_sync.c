@@ -20,6 +20,7 @@ enum {
 	/* IP_VS_CONN_F_INACTIVE and _TEMPLATE; the lowest bits are an enum ipvs_fwd. */
 	FLAG_INACTIVE = 0x0100,
 	FLAG_TEMPLATE = 0x1000,
+	TCP_S_TIME_WAIT = 5,		/* IP_VS_TCP_S_TIME_WAIT */
 };
 static_assert(HEADER_LEN + CONN_SYNC_MAX * V4_LEN <= CONN_SYNC_MESSAGE_MAX &&
     HEADER_LEN + (CONN_SYNC_MAX + 1) * V4_LEN > CONN_SYNC_MESSAGE_MAX,
@@ -202,6 +203,8 @@ conn_sync_take(const struct director_want *want, struct sync_conn *conns, size_t
 		if (ep == NULL || (ep->reach == IPVS_REACH_LOCAL && !conns[i].is_template))
 			continue;
 		conns[kept] = conns[i];
+		if (conns[i].proto == IPPROTO_TCP && !conns[i].is_template)
+			conns[kept].state = TCP_S_TIME_WAIT;
 		conns[kept++].fwd = ep->reach == IPVS_REACH_TUNNEL ? IPVS_FWD_TUNNEL :
 		    IPVS_FWD_MASQ;
 	}

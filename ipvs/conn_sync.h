@@ -74,6 +74,11 @@ size_t conn_sync_give(const struct director_want *want, struct sync_conn *conns,
  * Keep those that this node can make use of, and see how it reaches the endpoint.
  * What goes on at an endpoint of its own the second tier knows better: it may even
  * have made another choice among the node's endpoints; of those, templates alone.
+ *
+ * TCP connections are taken as in TIME_WAIT, whatever they are: what is in mid-stream
+ * goes on as it would, but a SYN, of a client that uses its port again, starts anew
+ * (conn_reuse_mode). As established it would go where the earlier connection went;
+ * on the node that it has come to by tunnel, never to the endpoint.
  */
 size_t conn_sync_take(const struct director_want *want, struct sync_conn *conns,
     size_t n);

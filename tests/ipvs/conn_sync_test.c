@@ -194,7 +194,7 @@ START_TEST(choice)
 	struct sync_conn c = { .vip = ip_of(choices[_i].vip), .proto = choices[_i].proto,
 		.client = ip_of("192.0.2.1"), .client_port = 4711,
 		.endpoint = ip_of(choices[_i].endpoint), .vip_port = choices[_i].port,
-		.endpoint_port = choices[_i].endpoint_port,
+		.endpoint_port = choices[_i].endpoint_port, .state = 1,
 		.is_template = choices[_i].is_template };
 	struct sync_conn given[] = { other, c }, taken[] = { other, c };
 	size_t n = conn_sync_give(&want, given, 2);
@@ -204,6 +204,8 @@ START_TEST(choice)
 	n = conn_sync_take(&want, taken, 2);
 	ck_assert_msg(n == choices[_i].is_taken, "%s: taken", choices[_i].why);
 	ck_assert_msg(n == 0 || taken[0].fwd == choices[_i].fwd, "%s: fwd", choices[_i].why);
+	ck_assert_msg(n == 0 || taken[0].state == (choices[_i].is_template ? 1 : 5),
+	    "%s: a SYN does not continue it, nor does affinity end", choices[_i].why);
 	ck_assert_uint_eq(conn_sync_take(&none, &c, 1), 0);
 }
 END_TEST
