@@ -7,7 +7,7 @@ build=build/${VARIANT:-release}
 make -s "$build/tests/arp/io_link_test" >/dev/null
 mkdir -p build/bond
 # shellcheck disable=SC2016	# for the shell in the guest
-exec tests/lab/vm.sh -t 200 -r build/bond /bin/bash -c '
+exec tests/lab/vm.sh -r build/bond /bin/bash -c '
 	modprobe -d "$(dirname "$(cat /proc/sys/kernel/modprobe)")" -a \
 		bonding 8021q veth bridge af_packet
 	out=$(CK_RUN_CASE=bond "$1") || { echo "$out"; exit 1; }

@@ -15,6 +15,6 @@ cc -shared -fPIC -D_GNU_SOURCE -Wall -Wextra -o "$build/nlfault.so" tests/lab/nl
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 /usr/bin/python3 -m compileall -q tests/lab
 mkdir -p build/director
-exec tests/lab/vm.sh -t 400 -r build/director \
+exec tests/lab/vm.sh -r build/director \
 	env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
 	/usr/bin/python3 -u tests/lab/director.py "$PWD/$build/directorctl" "$@"

@@ -9,7 +9,7 @@
 # --half: one of the two parts that all.sh runs side by side.
 set -eu
 cd "$(dirname "$0")/../.."
-results=build/lab limit=1800
+results=build/lab limit=5400
 for arg; do
 	[ "$arg" != --shell ] || limit=86400
 	[ "$arg" != --demo ] || results=build/demo
