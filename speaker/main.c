@@ -60,6 +60,9 @@ serve(const struct speaker_conf *conf)
 
 	/* A heap for each thread costs more than threads that seldom allocate gain. */
 	(void)mallopt(M_ARENA_MAX, 1);
+	/* A plan's large blocks go back to the kernel when it is freed. By itself the
+	   threshold grows to their size, and the heap comes to hold two plans. */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	signal(SIGPIPE, SIG_IGN);
 	loop = ev_default_loop(EVFLAG_AUTO);
 	log_info(LOG_OBJ("node", conf->node_name), "herald-speaker " HERALD_VERSION);
