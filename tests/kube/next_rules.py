@@ -144,7 +144,7 @@ RULES = [
      http(statuses=["200", "299-200"]), http(statuses=["200", "200-299", "304-304"])),
     ("spec.healthCheck.tls", "can count",
      check("https", tls={"ca": "x", "caSecret": {"name": "a"}}),
-     check("https", tls={"ca": "x", "clientSecret": {"name": "a"}})),
+     check("https", tls={"caConfigMap": {"name": "a"}, "clientSecret": {"name": "a"}})),
     ("spec.healthCheck.tls", "can count",
      check("https", tls={"caConfigMap": {"name": "a"}, "caSecret": {"name": "a"}}),
      check("https", tls={"caSecret": {"name": "a"}})),
