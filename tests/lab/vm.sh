@@ -203,6 +203,7 @@ fs=''
 cleanup() {
 	[ -z "$fs" ] || kill "$fs" 2>/dev/null || true
 	rm -rf "$run"
+	{ echo 0 >/proc/self/autogroup; } 2>/dev/null || true
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -232,7 +233,9 @@ rc=0
 # counts instructions, two nanoseconds each: however busy this machine is, the
 # guest does not notice, and its timers and timings are those of a processor with
 # 500 million instructions a second. While it is idle its clock follows ours, and
-# then it would notice: so it goes before others, where that is permitted.
+# then it would notice: so it goes before others, where that is permitted; and so does
+# what was started with it, for the kernel shares out processors by session first.
+{ echo -10 >/proc/self/autogroup; } 2>/dev/null || true
 timeout --foreground -k 5 "$limit" nice -n -10 qemu-system-x86_64 \
 	-M pc,memory-backend=mem -accel tcg,thread=single -icount shift=1 -smp 1 -m "$mem_mb" \
 	-object memory-backend-memfd,id=mem,size="$mem_mb"M,share=on \
