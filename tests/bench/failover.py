@@ -184,6 +184,7 @@ class Herald:
 
     def rise(self):
         self.signal_all(signal.SIGCONT)
+        time.sleep(1.5)     # who stood still keeps silent for a second
 
     def signal_all(self, sig):
         for p in (self.lab.controller, *self.lab.speakers.values()):
