@@ -2,15 +2,15 @@
 import collections
 import datetime
 import re
+import select
 import signal
 import socket
-import struct
 import threading
 import time
 
 import objects
 from measure import Failed, Not, until
-from netns import inside
+from neighbour import ETH_P_ARP, LD_HALF, recv_stamped, tap
 from report_scenarios import wait_told
 from scenarios import bring_back, cut_off, ms, scenario_adder
 
@@ -19,27 +19,17 @@ scenario = scenario_adder(SCENARIOS)
 NVIPS = 300
 LIMIT_SEC = 0.1
 POOL = "10.0.4.0/23"
-SO_TIMESTAMPNS, ETH_P_ALL = 35, 3
+NDEATHS = 3
 
 
 class Claims:
-    """In the `with` block: when a node first announced each address.
-
-    As its frames reach the switch's port, by the kernel's clock, for a thread under
-    emulation hears late. .first is {address: wall-clock seconds}.
-    """
+    """In the `with` block: when a node first announced each address, as its frames reach
+    the switch's port. .first is {address: when}."""
 
     def __init__(self, node):
         self.first, self._stop = {}, threading.Event()
         self._mac = node.mac
-        with inside("lan"):
-            # Of all protocols: those of one are seen by ports that have an address.
-            self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                                       socket.htons(ETH_P_ALL))
-            self._sock.bind((node.port(), ETH_P_ALL))
-        self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-        self._sock.settimeout(0.1)
+        self._sock = tap(node.port(), (LD_HALF, 12, ETH_P_ARP))
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
@@ -53,23 +43,20 @@ class Claims:
 
     def _run(self):
         while not self._stop.is_set():
-            try:
-                frame, extra, _flags, _from = self._sock.recvmsg(128, 64)
-            except TimeoutError:
+            if not select.select([self._sock], [], [], 0.1)[0]:
                 continue
+            frame, when = recv_stamped(self._sock, 128)
             # Gratuitous ARP: sender and target are the same.
-            if frame[12:14] != b"\x08\x06" or frame[28:32] != frame[38:42] or (
-                    frame[22:28].hex(":") != self._mac):
-                continue
-            sec, nsec = struct.unpack("qq", extra[0][2][:16])
-            self.first.setdefault(socket.inet_ntoa(frame[28:32]), sec + nsec / 1e9)
+            if frame[28:32] == frame[38:42] and frame[22:28].hex(":") == self._mac:
+                self.first.setdefault(socket.inet_ntoa(frame[28:32]), when)
 
 
 def detected(speaker, ip):
-    """When the speaker's log last said that the node at ip is down; wall clock."""
+    """When the speaker's log last said that the node at ip is down."""
     found = re.findall(rf"^(\S+)Z warn .*peer={re.escape(ip)} bfd=down$",
                        speaker.log_tail(10**6), re.M)
-    return datetime.datetime.fromisoformat(found[-1] + "+00:00").timestamp()
+    when = datetime.datetime.fromisoformat(found[-1] + "+00:00").timestamp()
+    return when - time.time() + time.monotonic()
 
 
 def one_service(i):
@@ -172,7 +159,7 @@ def many_vips(svc):
                      "items": [one_service(i) for i in range(NVIPS)]})
     took = []
     try:
-        while not took or (took[-1] > LIMIT_SEC and len(took) < 3):
+        while not took or (took[-1] > LIMIT_SEC and len(took) < NDEATHS):
             late, share = death(lab, victim)
             took.append(late)
     finally:
