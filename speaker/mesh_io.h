@@ -17,17 +17,17 @@ struct bfd_io;
 enum {
 	/*
 	 * BFD packets a second to all speakers together, and as many from them: at
-	 * 100 ms it is reached with 392 of them. See bfd_interval_us(), and
+	 * 100 ms it is reached with 398 of them. See bfd_interval_us(), and
 	 * tests/bench/mesh_bench.c for what they cost.
 	 */
 	MESH_MAX_PPS = 4000,
 	/*
-	 * Enough to keep speakers out of step. A wider range has a death noticed
-	 * later in the mean: from 5 % on later than by VRRP. With a narrower one, the
-	 * third packet after two that were lost comes too late for a multiplier of 3;
-	 * now it has 6 % of an interval left in the mean, VRRP's at most 1.2 %.
+	 * Enough to keep speakers out of step, and no more than what VRRP has to spare:
+	 * it waits up to 1.2 % of an interval longer for the third packet after two
+	 * that were lost, BFD 1.5 % in the mean. A wider range has a death noticed
+	 * later, for the last packet is nearer to it: from 3 % on later than by VRRP.
 	 */
-	MESH_JITTER_PCT = 4,
+	MESH_JITTER_PCT = 1,
 };
 
 struct mesh {
