@@ -62,10 +62,14 @@ STALL_SEC, TRIES = 0.01, 3
 
 
 class Heartbeat:
-    """What a node's port of the switch lets in of its packets to one address."""
+    """What a node's port of the switch lets in of its packets to one address; what others
+    send there passes the port, too."""
 
-    def __init__(self, port, protocol, to):
-        self._sock = tap(port, (LD_HALF, 12, ETH_P_IP), (LD_BYTE, 23, protocol),
+    def __init__(self, port, mac, protocol, to):
+        mac = bytes.fromhex(mac.replace(":", ""))
+        self._sock = tap(port, (LD_WORD, 6, int.from_bytes(mac[:4], "big")),
+                         (LD_HALF, 10, int.from_bytes(mac[4:], "big")),
+                         (LD_HALF, 12, ETH_P_IP), (LD_BYTE, 23, protocol),
                          (LD_WORD, 30, struct.unpack("!I", socket.inet_aton(to))[0]))
         self.last = None            # when the last that was read came
 
@@ -192,7 +196,7 @@ class Herald:
 
     def heartbeat(self, owner):
         heir = self.heirs.get(owner.name) or next(n for n in self.lab.nodes if n is not owner)
-        return Heartbeat(owner.port(), socket.IPPROTO_UDP, heir.ip)
+        return Heartbeat(owner.port(), owner.mac, socket.IPPROTO_UDP, heir.ip)
 
     def steps(self):
         with self.heartbeat(self.svc.settle(20)[1]) as beat:
@@ -320,7 +324,7 @@ class Keepalived:
         return until("one keepalived to be master still", self.master, 20, 0.2)
 
     def heartbeat(self, master):
-        return Heartbeat(master.port, IPPROTO_VRRP, VRRP_GROUP)
+        return Heartbeat(master.port, master.mac, IPPROTO_VRRP, VRRP_GROUP)
 
     def steps(self):
         with self.heartbeat(self.settle()) as beat:
