@@ -142,6 +142,14 @@ parse_elem(const char **p, enum nft_form form, int family, struct nft_elem *ret)
 	return true;
 }
 
+/* "{ a, b }" of a set that the kernel fills, or of one that changes the digest. */
+static void
+skip_elems(const char **p)
+{
+	*p += strcspn(*p, "}");
+	*p += **p == '}';
+}
+
 /* "{ a, b }" behind "elements ="; *p is left behind the brace. */
 static bool
 parse_elems(const char **p, int slot, struct nft_state *s)
@@ -218,7 +226,9 @@ listing_read(const char *p, enum nft_side side, struct nft_listing *ret)
 	while (*p != '\0') {
 		if (strncmp(p, elements, sizeof(elements) - 1) == 0) {
 			p += sizeof(elements) - 1;
-			if (slot < 0 || !parse_elems(&p, slot, &ret->state))
+			if (slot < 0)
+				skip_elems(&p);
+			else if (!parse_elems(&p, slot, &ret->state))
 				return false;
 			continue;
 		}

@@ -38,15 +38,16 @@ struct family {
 	unsigned headers;	/* TCP, IP and a tunnel's IP header */
 	const char *inner_tcp;	/* a tunnel packet that carries TCP, without IP options */
 	const char *inner_flags; /* and that segment's flags */
+	const char *inner_syn;	/* ports and sequence number: one SYN's alone */
 };
 
 static const struct family families[] = {
 	{ 4, "ip", "ip protocol 4", "ip hdrlength 5 @nh,288,32", DIRECTOR_SELF4,
 	    DIRECTOR_TUNNEL4, 20 + 20 + 20,
-	    "ip protocol 4 @th,0,8 0x45 @th,72,8 6", "@th,264,8" },
+	    "ip protocol 4 @th,0,8 0x45 @th,72,8 6", "@th,264,8", "@th,160,64" },
 	{ 6, "ip6", "ip6 nexthdr 41", "@nh,512,128", DIRECTOR_SELF6,
 	    DIRECTOR_TUNNEL6, 20 + 40 + 40,
-	    "ip6 nexthdr 41 @th,48,8 6", "@th,424,8" },
+	    "ip6 nexthdr 41 @th,48,8 6", "@th,424,8", "@th,320,64" },
 };
 
 /* A rule per family: print fmt with f's words, both times. */
@@ -273,17 +274,22 @@ director_cut(FILE *o, const struct nft_rules *r)
  * tunnelled while the VIP was its own still goes to the endpoint chosen then, now
  * that it comes by tunnel itself. In mid-stream that is as it should be. A SYN, though,
  * comes of a client's port used again: what it meets is left over from an earlier
- * connection, whose end went by another node, and two nodes with such leftovers
- * would send it to and fro until its TTL ends.
+ * connection, whose end went by another node. Where that endpoint serves it, well; but
+ * two nodes with such leftovers would send it to and fro until its TTL ends.
  *
- * So the SYN is made an end of that connection, at which IPVS lets the next SYN choose
- * anew (conn_reuse_mode; the client repeats it after a second). The flags tell how
- * often it has been sent back: nobody sends FIN without ACK. The third time it has
- * been where it came from. Its checksum, no longer right, keeps it from endpoints.
+ * One that is back within moments is made an end of that connection, at which IPVS lets
+ * the next SYN choose anew (conn_reuse_mode; the client repeats it after a second). It
+ * goes round once more, for what must change is on this node: by its flags, since
+ * nobody sends FIN without ACK, the other node knows to let it pass and this one to
+ * drop it. Its checksum, no longer right, keeps it from endpoints.
  */
 static void
 director_forget(FILE *o)
 {
+	EACH_FAMILY(f)
+		fprintf(o, "\tset syns%d {\n\t\ttypeof %s\n\t\tsize 65535\n"
+		    "\t\tflags dynamic,timeout\n\t\ttimeout 500ms\n\t}\n", f->digit,
+		    f->inner_syn);
 	fputs("\tchain forget {\n"
 	    "\t\ttype filter hook output priority mangle\n"
 	    "\t\tmeta mark 0 accept\n", o);
@@ -291,8 +297,11 @@ director_forget(FILE *o)
 		fprintf(o, "\t\t%s %s 0x29 drop\n", f->inner_tcp, f->inner_flags);
 		fprintf(o, "\t\t%s %s 0x01 %s set 0x29\n", f->inner_tcp,
 		    f->inner_flags, f->inner_flags);
-		fprintf(o, "\t\t%s %s & 0x17 == 0x02 counter %s set 0x01\n",
-		    f->inner_tcp, f->inner_flags, f->inner_flags);
+		fprintf(o, "\t\t%s %s & 0x17 == 0x02 %s @syns%d counter %s set 0x01\n",
+		    f->inner_tcp, f->inner_flags, f->inner_syn, f->digit,
+		    f->inner_flags);
+		fprintf(o, "\t\t%s %s & 0x17 == 0x02 add @syns%d { %s }\n",
+		    f->inner_tcp, f->inner_flags, f->digit, f->inner_syn);
 	}
 	fputs("\t}\n", o);
 }

@@ -284,6 +284,28 @@ def ports_used_again_do_not_go_round(lab, vip):
 
 
 @both
+def ports_used_again_may_take_a_detour(lab, vip):
+    """What the chosen node remembers leads on to an endpoint that serves: so be it."""
+    sysctl("client", {"ipv4/tcp_tw_reuse": 1})
+    ports = range(23000, 23040)
+    old = lab.endpoints(vip, pods="a", nodes=lab.nodes[:1])
+    lab.want(Svc(old, vip))
+    lab.owner(lab.nodes[1])
+    conns = dial_at_once(vip, ports, 3)
+    expect(len(conns) == 40, f"{len(conns)} of 40")
+    lab.owner(lab.nodes[0])             # so the second node never sees their end
+    for s, _ in conns.values():
+        s.close()
+    lab.want(Svc(old + lab.endpoints(vip, pods="a", nodes=lab.nodes[1:2]), vip))
+    time.sleep(1.2)
+    lab.owner(lab.nodes[2])             # which knows nothing of them
+    again = dial_at_once(vip, ports, 0.9)
+    expect(len(again) == 40, f"{len(again)} of 40 by their first SYN")
+    got = alive(again.values())
+    expect(got == 40, f"{got} of 40 alive")
+
+
+@both
 def ports_used_again_are_placed_anew(lab, vip):
     """A SYN takes nothing from the connection before it, whose end was seen: after a
     move the new owner, which does not know that one, would choose otherwise."""
@@ -1018,7 +1040,7 @@ def destroying_leaves_nothing(lab):
 
 TESTS = [
     connections_survive_moves, ports_used_again_do_not_go_round,
-    ports_used_again_are_placed_anew,
+    ports_used_again_are_placed_anew, ports_used_again_may_take_a_detour,
     pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
     schedulers_all_work, sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
     datagrams_of_all_sizes_pass, answers_fit_a_smaller_path, clients_that_probe_are_told,
