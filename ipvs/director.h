@@ -53,6 +53,9 @@ struct ipvs_endpoint {
 	uint16_t drain_weight;	/* with weight 0: the weight it had; 0 counts as 1 */
 	enum ipvs_reach reach;
 	enum ipvs_life life;
+	/* Others are nearer to this node: as with weight 0 for what clients send here;
+	   what other nodes tunnel to it, it serves. */
+	bool	is_passed_over;
 };
 
 /*

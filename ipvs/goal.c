@@ -80,9 +80,16 @@ add_tier1(struct ipvs_table *t, const struct ipvs_service *s)
 	vs_fill(vs, s);
 	vs->name = arena_strdup(&t->arena, s->name);
 	vs->rs = arena_array(&t->arena, s->nendpoints, sizeof(vs->rs[0]));
-	for (i = 0; i < s->nendpoints; i++)
-		if (!s->is_local_only || s->endpoints[i].reach == IPVS_REACH_LOCAL)
-			vs->rs[vs->nrs++] = rs_of(&s->endpoints[i]);
+	for (i = 0; i < s->nendpoints; i++) {
+		const struct ipvs_endpoint *ep = &s->endpoints[i];
+
+		if (s->is_local_only && ep->reach != IPVS_REACH_LOCAL)
+			continue;
+		vs->rs[vs->nrs] = rs_of(ep);
+		if (ep->is_passed_over)
+			vs->rs[vs->nrs].weight = 0;
+		vs->nrs++;
+	}
 }
 
 /*

@@ -233,6 +233,9 @@ ramped(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs *
 	struct life_entry *e;
 	struct life_key key;
 
+	/* Tier 1 shows no weight of it that could grow. */
+	if (ep->is_passed_over)
+		return full;
 	key_of(s, &ep->ip, ep->port, &key);
 	e = entry_find(r, &key);
 	if (e == NULL || e->phase != PHASE_STARTS) {

@@ -11,7 +11,10 @@
 #define TOPOLOGY_NODE	"kubernetes.io/hostname"
 #define TOPOLOGY_ZONE	"topology.kubernetes.io/zone"
 
-enum { FQDN = 0 };	/* a slice of names: family 0 */
+enum {
+	FQDN = 0,		/* a slice of names: family 0 */
+	HINTS_MAX = 64,		/* of an endpoint; the API takes 8 */
+};
 
 static const struct dec_word address_types[] = {
 	{ "IPv4", IP_V4 },
@@ -60,6 +63,39 @@ endpoint_ip(struct dec *d, const struct dec_at *at, uint8_t family)
 	return a;
 }
 
+/* The names in an array of objects; more than the API takes of them are refused. */
+static const char **
+hint_names(struct dec *d, const struct dec_at *at, size_t *ret_n)
+{
+	size_t n = dec_count(d, at, HINTS_MAX);
+	const char **names = arena_array(d->arena, n, sizeof(*names));
+
+	for (struct dec_at it = dec_first(at); it.node != NULL && !d->is_bad;
+	     it = dec_next(&it)) {
+		struct dec_at name = dec_field(&it, "name");
+		const char *s = dec_str(d, &name);
+
+		if (s != NULL)
+			names[(*ret_n)++] = s;
+	}
+	return names;
+}
+
+static struct kube_hints *
+endpoint_hints(struct dec *d, const struct dec_at *at)
+{
+	struct dec_at zones = dec_field(at, "forZones");
+	struct dec_at nodes = dec_field(at, "forNodes");
+	struct kube_hints *h;
+
+	if (!dec_is_object(d, at))
+		return NULL;
+	h = arena_alloc(d->arena, sizeof(*h));
+	h->zones = hint_names(d, &zones, &h->nzones);
+	h->nodes = hint_names(d, &nodes, &h->nnodes);
+	return h;
+}
+
 static struct kube_endpoint
 endpoint(struct dec *d, const struct dec_at *at, uint8_t family)
 {
@@ -70,6 +106,7 @@ endpoint(struct dec *d, const struct dec_at *at, uint8_t family)
 	struct dec_at topology = dec_field(at, "topology");
 	struct dec_at node = dec_field(at, "nodeName");
 	struct dec_at zone = dec_field(at, "zone");
+	struct dec_at hints = dec_field(at, "hints");
 	struct dec_at old_node = dec_field(&topology, TOPOLOGY_NODE);
 	struct dec_at old_zone = dec_field(&topology, TOPOLOGY_ZONE);
 	struct kube_endpoint e = { .is_ready = false };
@@ -83,6 +120,7 @@ endpoint(struct dec *d, const struct dec_at *at, uint8_t family)
 	e.is_terminating = dec_bool(d, &terminating, false);
 	e.node_name = dec_str(d, node.node != NULL ? &node : &old_node);
 	e.zone = dec_str(d, zone.node != NULL ? &zone : &old_zone);
+	e.hints = endpoint_hints(d, &hints);
 	return e;
 }
 

@@ -119,6 +119,7 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct dec_at drain = dec_field(&spec, "drainSeconds");
 	struct dec_at check = dec_field(&spec, "healthCheck");
 	struct dec_at fall_back = dec_field(&spec, "fallback");
+	struct dec_at hints = dec_field(&spec, "topologyHints");
 	struct kube_forwarding_profile *p = &o->profile;
 
 	(void)dec_is_object(d, &spec);
@@ -145,9 +146,10 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	dec_health_check(d, &check, &p->check);
 	quorum(d, &spec, p);
 	fallback(d, &fall_back, p);
+	p->has_hints = dec_bool(d, &hints, false);
 	if (p->mode == KUBE_FORWARD_DELEGATE && (check.node != NULL || p->has_drain ||
-	    p->quorum_up > 0 || p->nfallback > 0))
+	    p->quorum_up > 0 || p->nfallback > 0 || p->has_hints))
 		dec_fail(d, &mode, "leaves forwarding to others, who know nothing of "
-		    "healthCheck, quorum, fallback and drainSeconds; remove these, or "
-		    "write tunnel");
+		    "healthCheck, quorum, fallback, drainSeconds and topologyHints; remove "
+		    "these, or write tunnel");
 }

@@ -135,6 +135,11 @@ struct kube_endpoint {
 	bool	is_terminating;
 	const char *node_name;		/* NULL where not given */
 	const char *zone;
+	/* Whose traffic it is meant for, as trafficDistribution has it; NULL: no hint. */
+	struct kube_hints {
+		const char **zones, **nodes;	/* either may be empty */
+		size_t	nzones, nnodes;
+	} *hints;
 };
 
 struct kube_endpoint_slice {
@@ -432,6 +437,7 @@ struct kube_forwarding_profile {
 	bool	has_drain;
 	uint32_t drain_sec;		/* has_drain: for endpoints that leave, 0 none */
 	uint32_t slow_start_sec;	/* 0 none; with WRR and WLC only */
+	bool	has_hints;		/* endpoints' hints count, for this node */
 	struct kube_health_check check;
 	uint16_t quorum_up;		/* endpoints it takes to serve; 0: none set */
 	uint16_t quorum_hysteresis;	/* so many fewer before it is lost; < up */

@@ -12,13 +12,6 @@ slices_of(const struct plan_ctx *ctx, const struct kube_object *svc)
 	return kube_store_slices(ctx->in->store, svc->meta.ns, svc->meta.name);
 }
 
-/* What an endpoint is good for, best first. */
-enum use {
-	USE_READY,	/* new connections */
-	USE_SERVING,	/* new ones only where nobody is ready (KEP-1669) */
-	USE_NONE,	/* keeps the connections it has */
-};
-
 static enum use
 endpoint_use(const struct kube_service *svc, const struct kube_endpoint *ep)
 {
@@ -27,9 +20,8 @@ endpoint_use(const struct kube_service *svc, const struct kube_endpoint *ep)
 	return ep->is_serving && ep->is_terminating ? USE_SERVING : USE_NONE;
 }
 
-/* The port number that a slice gives for the named Service port, 0 none. */
-static uint16_t
-slice_port(const struct kube_endpoint_slice *s, const struct kube_service_port *port)
+uint16_t
+plan_slice_port(const struct kube_endpoint_slice *s, const struct kube_service_port *port)
 {
 	const char *name = port->name != NULL ? port->name : "";
 
@@ -50,7 +42,7 @@ is_out(const struct plan_ctx *ctx, const struct plan_choice *c,
 	bool is_down = false;
 
 	for (size_t i = 0; i < svc->nports; i++) {
-		uint16_t number = slice_port(s, &svc->ports[i]);
+		uint16_t number = plan_slice_port(s, &svc->ports[i]);
 
 		if (number == 0)
 			continue;
@@ -184,7 +176,7 @@ plan_collect(struct plan_ctx *ctx, const struct plan_choice *c,
 	*ret = eps = arena_array(a, max, sizeof(*eps));
 	for (size_t i = 0; i < slices.n; i++) {
 		const struct kube_endpoint_slice *s = &slices.items[i]->slice;
-		uint16_t number = slice_port(s, port);
+		uint16_t number = plan_slice_port(s, port);
 
 		if (s->family != family || number == 0)
 			continue;
@@ -230,6 +222,8 @@ plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,
 		plan_find_fallback(ctx, c, port, ret, plan, &sorry);
 	n = plan_collect(ctx, c, svc, port, ret->vip.family, ctx->arena, sorry.n, &eps);
 	nup = count_best(eps, n);
+	if (c != NULL && c->profile->has_hints && !ret->is_local_only)
+		plan_pass_over(ctx, svc, port, eps, n);
 	plan_set_weights(eps, n, ret->is_local_only);
 	if (c != NULL && plan_apply_quorum(ctx, c, ret, nup, &sorry, eps, &n, plan))
 		sort_items(eps, n, sizeof(*eps), endpoint_cmp);

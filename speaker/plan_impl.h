@@ -7,6 +7,7 @@
  *	plan_mode.c	who forwards: delegation, schedulers, weights of nodes
  *	plan_profile.c	ForwardingProfiles -> checks, verdicts
  *	plan_quorum.c	who serves without quorum: nobody, or the fallback
+ *	plan_hints.c	endpoints that are meant for other zones or nodes
  *	plan_scope.c	what an advertisement covers, which nodes are fit
  *	plan_links.c	the interfaces of L2Advertisements -> bits to tell of them
  *	plan_sticky.c	who announces a Service already, for failback never
@@ -18,6 +19,13 @@
 
 #include "speaker/elect.h"
 #include "speaker/plan.h"
+
+/* What an endpoint is good for, best first. */
+enum use {
+	USE_READY,	/* new connections */
+	USE_SERVING,	/* new ones only where nobody is ready (KEP-1669) */
+	USE_NONE,	/* keeps the connections it has */
+};
 
 /* One Service at one VIP. */
 struct plan_claim {
@@ -137,6 +145,17 @@ size_t plan_collect(struct plan_ctx *ctx, const struct plan_choice *c,
     const struct kube_object *svc, const struct kube_service_port *port,
     uint8_t family, struct arena *a, size_t nspare, struct ipvs_endpoint **ret);
 void plan_set_weights(struct ipvs_endpoint *eps, size_t n, bool is_local_only);
+
+/* The port number that a slice gives for the named Service port, 0 none. */
+uint16_t plan_slice_port(const struct kube_endpoint_slice *s,
+    const struct kube_service_port *port);
+
+/*
+ * Pass over those of plan_collect()'s that are meant for others than this node, by the
+ * hints of svc's slices. Before plan_set_weights().
+ */
+void plan_pass_over(const struct plan_ctx *ctx, const struct kube_object *svc,
+    const struct kube_service_port *port, struct ipvs_endpoint *eps, size_t n);
 
 /* The canonical endpoint list of one Service port in one family: fills *ret's. */
 void plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,

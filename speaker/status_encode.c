@@ -126,7 +126,11 @@ add_services(cJSON *top, const struct plan *p)
 			e = item(eps);
 			cJSON_AddStringToObject(e, "ip", IP_STR(&s->endpoints[j].ip));
 			cJSON_AddNumberToObject(e, "port", s->endpoints[j].port);
-			cJSON_AddNumberToObject(e, "weight", s->endpoints[j].weight);
+			cJSON_AddNumberToObject(e, "weight",
+			    s->endpoints[j].is_passed_over ? 0 :
+			    s->endpoints[j].weight);
+			if (s->endpoints[j].is_passed_over)
+				cJSON_AddTrueToObject(e, "passed_over");
 			cJSON_AddStringToObject(e, "reach",
 			    reach_name(s->endpoints[j].reach));
 		}

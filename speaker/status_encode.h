@@ -33,7 +33,8 @@ struct status_input {
  *	 "bgp":[{"name":..., "address":..., "state":..., "prefixes":n,
  *		 "bfd":..., "reason":...}],
  *	 "services":[{"name":..., "vip":..., "protocol":..., "port":...,
- *		"endpoints":[{"ip":..., "port":..., "weight":..., "reach":...}]}],
+ *		"endpoints":[{"ip":..., "port":..., "weight":..., "passed_over":true,
+ *			"reach":...}]}],
  *	 "checks":[{"service":..., "ip":..., "port":..., "up":bool,
  *		"transitions":n, "error":...}],
  *	 "quorums":[{"service":..., "vip":..., "up":n, "needed":n,
@@ -48,6 +49,8 @@ struct status_input {
  *
  * crowds: Services with so many endpoints that mh's slots are shared out unevenly, or
  * do not suffice (subset.h).
+ *
+ * passed_over: others are nearer, as hints have it (topologyHints of the profile).
  *
  * drained: the Node is asked to hand over (heraldctl drain). retiring: its BGP
  * routes are marked, and go when --bgp-drain-time is over. yielding: on a VIP

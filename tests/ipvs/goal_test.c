@@ -146,6 +146,25 @@ START_TEST(both_tiers)
 }
 END_TEST
 
+/* Its slots stay, so that connections do; what other nodes tunnel to it, it serves. */
+START_TEST(passed_over_here_is_served_for_others)
+{
+	struct ipvs_service s = web();
+	struct goal g;
+	char text[256];
+
+	eps[0].is_passed_over = true;
+	g = build(&s);
+	eps[0].is_passed_over = false;
+	servers(&g.table.vs[0], text, sizeof(text));
+	ck_assert_str_eq(text, "10.244.1.2:8080/1/1/0");
+	servers(&g.table.vs[1], text, sizeof(text));
+	ck_assert_str_eq(text, "10.244.1.2:8080/0/1/0 10.244.2.2:8080/0/3/2 "
+	    "10.244.3.2:8081/2/2/0");
+	goal_fini(&g);
+}
+END_TEST
+
 START_TEST(affinity_hashes_the_client_alone)
 {
 	struct ipvs_service s = web();
@@ -325,6 +344,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, marks_are_unique_and_never_0);
 	tcase_add_test(tc, mark_does_not_depend_on_the_others);
 	tcase_add_test(tc, both_tiers);
+	tcase_add_test(tc, passed_over_here_is_served_for_others);
 	tcase_add_test(tc, affinity_hashes_the_client_alone);
 	tcase_add_test(tc, affinity_persists_in_both_tiers_where_ports_are_the_same);
 	tcase_add_test(tc, policy_local_has_one_tier_and_local_endpoints);

@@ -26,7 +26,7 @@ static const char full[] = PROFILE("'serviceSelectors':[{'matchLabels':{'app':'x
     "'host':'shop.example:8443','statuses':['200-299','304'],'bodyRegex':'^(ok|fine)$'},"
     "'tls':{'serverName':'shop.example','caConfigMap':{'name':'ca'},"
     "'clientSecret':{'name':'us'}}},'quorum':{'up':3,'hysteresis':1},"
-    "'drainSeconds':90,'slowStartSeconds':30,"
+    "'drainSeconds':90,'slowStartSeconds':30,'topologyHints':true,"
     "'fallback':[{'address':'192.0.2.80','port':8080},"
     "{'address':'2001:db8::80'},{'service':{'name':'sorry'}},"
     "{'service':{'name':'sorry','namespace':'web'},'port':80}]");
@@ -57,6 +57,7 @@ START_TEST(everything)
 	ck_assert_str_eq(c->tls_ca_from.key, "ca.crt");
 	ck_assert_str_eq(c->tls_client, "us");
 	ck_assert(p->has_drain && p->drain_sec == 90 && p->slow_start_sec == 30);
+	ck_assert(p->has_hints);
 	ck_assert(p->quorum_up == 3 && p->quorum_hysteresis == 1);
 	ck_assert_uint_eq(p->nfallback, 4);
 	ck_assert_str_eq(IP_STR(&p->fallback[1].ip), "2001:db8::80");
@@ -139,6 +140,8 @@ static const struct {
 	{ "a drain of what others forward",
 	    PROFILE("'mode':'delegate','drainSeconds':0"),
 	    "spec.mode: \"delegate\": leaves forwarding to others" },
+	{ "hints for what others forward", PROFILE("'mode':'delegate',"
+	    "'topologyHints':true"), "spec.mode: \"delegate\": leaves forwarding to others" },
 	{ "no type", CHECK("'port':80"), "spec.healthCheck.type: is missing; write tcp" },
 	{ "a type that is none", CHECK("'type':'icmp'"),
 	    "spec.healthCheck.type: \"icmp\": is not known here; write tcp, http" },

@@ -180,7 +180,8 @@ START_TEST(slice_v1)
 "'addressType':'IPv4','ports':[{'name':'','port':8080,'protocol':'TCP'},"
 "{'name':'dns','port':53,'protocol':'UDP'},{'name':'all'}],"
 "'endpoints':[{'addresses':['10.244.1.5','10.244.1.6'],'conditions':{'ready':true,"
-"'serving':true,'terminating':false},'nodeName':'n1','zone':'z1'},"
+"'serving':true,'terminating':false},'nodeName':'n1','zone':'z1','hints':{"
+    "'forZones':[{'name':'z1'},{'name':'z2'}],'forNodes':[{'name':'n1'}]}},"
 "{'addresses':['10.244.2.5'],'conditions':{'ready':false,'serving':true,"
 "'terminating':true}},{'addresses':['10.244.3.5'],'conditions':{'ready':false}},"
 "{'addresses':['10.244.4.5'],'conditions':{}}, {'addresses':['10.244.4.6']}]}");
@@ -197,6 +198,10 @@ START_TEST(slice_v1)
 	ck_assert_str_eq(IP_STR(&s->endpoints[0].ip), "10.244.1.5");
 	ck_assert_str_eq(s->endpoints[0].node_name, "n1");
 	ck_assert_str_eq(s->endpoints[0].zone, "z1");
+	ck_assert(s->endpoints[0].hints->nzones == 2 && s->endpoints[0].hints->nnodes == 1);
+	ck_assert_str_eq(s->endpoints[0].hints->zones[1], "z2");
+	ck_assert_str_eq(s->endpoints[0].hints->nodes[0], "n1");
+	ck_assert_ptr_null(s->endpoints[1].hints);
 	ck_assert(s->endpoints[0].is_ready && s->endpoints[0].is_serving);
 	ck_assert(!s->endpoints[1].is_ready && s->endpoints[1].is_serving &&
 	    s->endpoints[1].is_terminating);

@@ -130,6 +130,8 @@ RULES = [
     ("spec", "delegate leaves",
      profile(mode="delegate", scheduler="wrr", slowStartSeconds=1),
      profile(mode="tunnel", scheduler="wrr", slowStartSeconds=1)),
+    ("spec", "delegate leaves", profile(mode="delegate", topologyHints=True),
+     profile(mode="delegate", topologyHints=False)),
     ("spec", "deals out by weight", profile(slowStartSeconds=5),
      profile(slowStartSeconds=5, scheduler="wlc")),
     ("spec.healthCheck", "longer than intervalMilliseconds", check(timeoutMilliseconds=1001),

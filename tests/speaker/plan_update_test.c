@@ -29,7 +29,8 @@ static const char *const world[] = {
 	    "'addresses':['10.0.9.0/24','fd09::/64']"),
 	HERALD("v1beta1','kind':'L2Advertisement", "a", ""),
 	HERALD("v1beta1','kind':'ForwardingProfile", "wrr", "'scheduler':'wrr'"),
-	HERALD("v1beta1','kind':'ForwardingProfile", "masq", "'mode':'masquerade'"),
+	HERALD("v1beta1','kind':'ForwardingProfile", "masq", "'mode':'masquerade',"
+	    "'topologyHints':true"),
 	HERALD("v1beta1','kind':'ForwardingProfile", "checks",
 	    "'healthCheck':{'type':'tcp'}"),
 	HERALD("v1beta1','kind':'ForwardingProfile", "quorum", "'quorum':{'up':2}"),
@@ -88,7 +89,8 @@ put_nodes(struct kube_store *s, struct alive *alive)
 
 		snprintf(name, sizeof(name), "n%u", i);
 		snprintf(text, sizeof(text), "{'apiVersion':'v1','kind':'Node','metadata':"
-		    "{'name':'%s','annotations':{'heraldlb.io/weight':'%u'}},'status':"
+		    "{'name':'%s','labels':{'topology.kubernetes.io/zone':'z1'},"
+		    "'annotations':{'heraldlb.io/weight':'%u'}},'status':"
 		    "{'addresses':[{'type':'InternalIP','address':'%s'}]}}", name, i,
 		    IP_STR(&ip));
 		json_put(s, text);
@@ -132,6 +134,8 @@ change_slice(struct kube_store *s, unsigned nservices)
 		    "10.1.0.", 1 + draw(12));
 		if (node > 0)
 			fprintf(f, "'nodeName':'n%u',", node);
+		if (draw(8) > 0)
+			fprintf(f, "'hints':{'forZones':[{'name':'z%u'}]},", draw(2));
 		fprintf(f, "'conditions':{%s}}", conditions[draw(3)]);
 	}
 	fputs("]}", f);
@@ -158,7 +162,8 @@ assert_services_equal(const struct director_want *a, const struct director_want 
 
 			ck_assert_msg(ip_eq(&e->ip, &g->ip) && e->port == g->port &&
 			    e->weight == g->weight && e->reach == g->reach &&
-			    e->drain_weight == g->drain_weight, "%s: endpoint %zu",
+			    e->drain_weight == g->drain_weight &&
+			    e->is_passed_over == g->is_passed_over, "%s: endpoint %zu",
 			    x->name, j);
 		}
 	}
