@@ -326,6 +326,56 @@ def unknown_ports(svc):
     return "refused and pinged from client, far, a node and a pod"
 
 
+def put_zones(lab, zones):
+    """zones: that of each node, in order; none: their labels go."""
+    for node, zone in zip(lab.nodes, zones):
+        obj = objects.node(node)
+        if zone:
+            obj["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
+        lab.objects.put(obj)
+
+
+@scenario(4, 6)
+def zone_hints(svc):
+    """With topologyHints a node sends to its own zone, wherever the client is; what lacks
+    a hint, even one endpoint, has all serve again."""
+    nodes, zones = svc.lab.nodes, ("east", "east", "west")
+    profile = objects.profile("hinted", {"topologyHints": True})
+
+    def hinted(endpoints, zones):
+        return [{"addresses": [ip], "conditions": {"ready": True}, "nodeName": name,
+                 "hints": {"forZones": [{"name": zones[int(name[1:]) - 1]}]}}
+                for ip, name in endpoints]
+
+    with kind(svc, "hinted", [TCP],
+              annotations={"heraldlb.io/forwarding-profile": "hinted"}) as k:
+        try:
+            put_zones(svc.lab, zones)
+            svc.lab.objects.put(profile)
+            k.put_slice(k.pods("ab"))
+            vip, owner = k.up()
+            obj = k.slices[0]
+            obj["endpoints"] = hinted(k.pods("ab"), zones)
+            svc.lab.objects.put(obj)
+            pods = {z: {p for n, at in zip(nodes, zones) if at == z
+                        for p in n.pods if p[-1] in "ab"} for z in zones}
+            mine = pods[zones[owner.index - 1]]
+            until("the client to reach the owner's zone alone",
+                  lambda: set(k.reached(vip, 80, mine)) == mine, 10)
+            for n, zone in zip(nodes, zones):       # each by its own director
+                got = set(k.reached(vip, 80, pods[zone], n.name))
+                if got != pods[zone]:
+                    raise Failed(f"{n.name} to reach {sorted(pods[zone])}", f"{sorted(got)}", n)
+            del obj["endpoints"][0]["hints"]
+            svc.lab.objects.put(obj)
+            every = pods["east"] | pods["west"]
+            until("all to serve", lambda: set(k.reached(vip, 80, every)) == every, 10)
+        finally:
+            svc.lab.objects.remove(profile)
+            put_zones(svc.lab, (None,) * 3)
+    return f"{len(mine)} pods in the zone of {owner.name}, 3 nodes each to its own zone"
+
+
 def is_let_in(vip, at, source=None):
     """Does TCP port 80 of the VIP answer within a second?"""
     with inside(at), socket.socket(family(vip), socket.SOCK_STREAM) as s:
