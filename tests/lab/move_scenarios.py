@@ -229,9 +229,12 @@ def link_lost(svc):
         traffic.expect_alive(first)
         until("all nodes to be in service", lambda: in_service(lab), 5, node=first)
     svc.settle()
-    # In the median, for the virtual processor is woken late where the machine is busy.
-    if statistics.median(traffic.gaps("away")) >= GAP_LIMIT_SEC or any(traffic.gaps("at rest")):
-        raise Failed(f"gaps under {ms(GAP_LIMIT_SEC)} in the median",
+    # The three nodes share one virtual processor, which is woken late where the machine
+    # is busy; the heir's turn may come after its neighbours', with as much to do each.
+    gaps = traffic.gaps("away")
+    if (min(gaps) >= GAP_LIMIT_SEC or statistics.median(gaps) >= 3 * GAP_LIMIT_SEC
+            or any(traffic.gaps("at rest"))):
+        raise Failed(f"a gap under {ms(GAP_LIMIT_SEC)}, in the median under thrice that",
                      f"told after {', '.join(map(ms, told))}, announced after "
                      f"{', '.join(map(ms, claimed))}; {traffic.gaps_told()}", first)
     return (f"{first.name} -> {heir.name}: told after {', '.join(map(ms, told))}, announced "

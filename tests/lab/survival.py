@@ -5,6 +5,8 @@ An event is a generator: made ready it yields the VIP and is sent the connection
 it has happened it yields those that are due to live, all but those whose own pod is
 gone; then it is undone.
 """
+import contextlib
+import itertools
 import random
 import signal
 import time
@@ -14,7 +16,7 @@ from chance import least
 from echo import TCP_PORT as POD_PORT
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
-from netns import nft, output
+from netns import ip_batch, nft, output
 from objects import TCP_PORT
 from scenarios import bring_back, cut_off, scenario_adder
 from service import Service
@@ -23,6 +25,7 @@ SCENARIOS = []  # as in scenarios.py
 EVENTS = []     # (name, generator, probability of death for each due, with tunnel and mh)
 SPARE, VICTIM = "n2-c", "n2-b"
 WORD = b"still there?"
+UNUSED = itertools.count()
 
 
 def event(name, bound=0.0):
@@ -228,12 +231,34 @@ def drop_profile(svc):
     svc.settle(30)
 
 
+@contextlib.contextmanager
+def unused_address(vip):
+    """The client comes from an address that nobody has seen: a port that comes round
+    may meet what a node remembers of its last connection, which is not what is asked."""
+    is_v6, i = ":" in vip, next(UNUSED)
+    addr = f"fd00:a::2:{i:x}" if is_v6 else f"10.0.0.{200 + i % 50}"
+    bits = 128 if is_v6 else 32
+    flags = " nodad preferred_lft 0" if is_v6 else ""
+    route = f"route {{}} {vip}/{bits} dev eth0"
+    ip_batch("client", [f"addr add {addr}/{bits} dev eth0{flags}",
+                        route.format("add") + f" src {addr}"])
+    try:
+        yield
+    finally:
+        ip_batch("client", [route.format("del"), f"addr del {addr}/{bits} dev eth0"])
+
+
 def survive(svc, make, nconns, age_sec=0):
     """Have the event happen to nconns open connections, the last of them age_sec old:
     (open, due to live, alive)."""
     steps = make(svc)
     vip = next(steps)
-    conns = Connections("client", vip, TCP_PORT, nconns, limit_sec=8)
+    with unused_address(vip):
+        return survived(steps, Connections("client", vip, TCP_PORT, nconns, limit_sec=8),
+                        nconns, age_sec)
+
+
+def survived(steps, conns, nconns, age_sec):
     if len(conns.socks) < nconns:
         raise Failed(f"{nconns} connections", f"{len(conns.socks)}: {conns.errors[:3]}")
     # In the order in which they were opened, wrr would deal them out as before.
