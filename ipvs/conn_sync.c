@@ -146,26 +146,6 @@ conn_sync_encode(const struct sync_conn *conns, size_t n,
 	return w.len;
 }
 
-static int
-service_cmp(const void *va, const void *vb)
-{
-	const struct ipvs_service *a = va, *b = vb;
-	int c = ip_cmp(&a->vip, &b->vip);
-
-	if (c == 0)
-		c = (int)a->proto - (int)b->proto;
-	return c != 0 ? c : (int)a->port - (int)b->port;
-}
-
-static int
-endpoint_cmp(const void *va, const void *vb)
-{
-	const struct ipvs_endpoint *a = va, *b = vb;
-	int c = ip_cmp(&a->ip, &b->ip);
-
-	return c != 0 ? c : (int)a->port - (int)b->port;
-}
-
 /* NULL where it is not for other nodes to know. */
 static const struct ipvs_endpoint *
 endpoint_of(const struct director_want *want, const struct sync_conn *c)
@@ -175,10 +155,11 @@ endpoint_of(const struct director_want *want, const struct sync_conn *c)
 	const struct ipvs_endpoint ep = { .ip = c->endpoint, .port = c->endpoint_port };
 
 	s = want->nservices == 0 ? NULL : bsearch(&key, want->services,
-	    want->nservices, sizeof(key), service_cmp);
+	    want->nservices, sizeof(key), ipvs_service_cmp);
 	if (s == NULL || s->is_local_only || s->nendpoints == 0)
 		return NULL;
-	return bsearch(&ep, s->endpoints, s->nendpoints, sizeof(ep), endpoint_cmp);
+	return bsearch(&ep, s->endpoints, s->nendpoints, sizeof(ep),
+	    ipvs_endpoint_cmp);
 }
 
 size_t

@@ -59,9 +59,9 @@ struct ipvs_endpoint {
 };
 
 /*
- * One VIP, protocol and port. Endpoints in canonical order (ip_cmp, then
- * port), the same with the same weights on every node: the Maglev tables of
- * all nodes must agree.
+ * One VIP, protocol and port. Endpoints in canonical order, that of
+ * ipvs_endpoint_cmp(), the same with the same weights on every node: the Maglev
+ * tables of all nodes must agree, or where some are passed over, of all in a zone.
  */
 struct ipvs_service {
 	struct ip vip;
@@ -83,8 +83,15 @@ struct ipvs_service {
 	const char *name;		/* "ns/name:port" for error messages */
 };
 
+/*
+ * The orders of services (by VIP, protocol and port) and of a service's endpoints (by
+ * address and port), for qsort() and bsearch().
+ */
+int ipvs_service_cmp(const void *a, const void *b);
+int ipvs_endpoint_cmp(const void *a, const void *b);
+
 struct director_want {
-	const struct ipvs_service *services;	/* sorted by vip, proto, port */
+	const struct ipvs_service *services;	/* in ipvs_service_cmp()'s order */
 	size_t	nservices;
 	const struct ip *vips;		/* every VIP to terminate, sorted */
 	size_t	nvips;

@@ -40,15 +40,6 @@ struct run {
 	struct arena *arena;
 };
 
-static int
-endpoint_cmp(const void *va, const void *vb)
-{
-	const struct ipvs_endpoint *a = va, *b = vb;
-	int c = ip_cmp(&a->ip, &b->ip);
-
-	return c != 0 ? c : (int)a->port - (int)b->port;
-}
-
 static void
 key_of(const struct ipvs_service *s, const struct ip *ip, uint16_t port,
     struct life_key *ret)
@@ -283,7 +274,7 @@ follow(const struct run *r, const struct ipvs_vs *vs, struct ipvs_service *s)
 			.port = vs->rs[i].port };
 
 		if ((s->nendpoints == 0 || bsearch(&key, s->endpoints, s->nendpoints,
-		    sizeof(key), endpoint_cmp) == NULL) &&
+		    sizeof(key), ipvs_endpoint_cmp) == NULL) &&
 		    lingers(r, s, &vs->rs[i], &eps[n]))
 			n++;
 	}
@@ -382,7 +373,7 @@ as_built(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs
 		const struct ipvs_rs *rs = &vs->rs[i];
 		const struct ipvs_endpoint key = { .ip = rs->ip, .port = rs->port };
 		const struct ipvs_endpoint *ep = s->nendpoints == 0 ? NULL : bsearch(
-		    &key, s->endpoints, s->nendpoints, sizeof(key), endpoint_cmp);
+		    &key, s->endpoints, s->nendpoints, sizeof(key), ipvs_endpoint_cmp);
 
 		eps[i] = ep != NULL ? *ep : (struct ipvs_endpoint){
 			.ip = rs->ip, .port = rs->port, .life = IPVS_LEFT,

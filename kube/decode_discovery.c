@@ -63,24 +63,6 @@ endpoint_ip(struct dec *d, const struct dec_at *at, uint8_t family)
 	return a;
 }
 
-/* The names in an array of objects; more than the API takes of them are refused. */
-static const char **
-hint_names(struct dec *d, const struct dec_at *at, size_t *ret_n)
-{
-	size_t n = dec_count(d, at, HINTS_MAX);
-	const char **names = arena_array(d->arena, n, sizeof(*names));
-
-	for (struct dec_at it = dec_first(at); it.node != NULL && !d->is_bad;
-	     it = dec_next(&it)) {
-		struct dec_at name = dec_field(&it, "name");
-		const char *s = dec_str(d, &name);
-
-		if (s != NULL)
-			names[(*ret_n)++] = s;
-	}
-	return names;
-}
-
 static struct kube_hints *
 endpoint_hints(struct dec *d, const struct dec_at *at)
 {
@@ -91,8 +73,8 @@ endpoint_hints(struct dec *d, const struct dec_at *at)
 	if (!dec_is_object(d, at))
 		return NULL;
 	h = arena_alloc(d->arena, sizeof(*h));
-	h->zones = hint_names(d, &zones, &h->nzones);
-	h->nodes = hint_names(d, &nodes, &h->nnodes);
+	h->zones = dec_names(d, &zones, HINTS_MAX, &h->nzones);
+	h->nodes = dec_names(d, &nodes, HINTS_MAX, &h->nnodes);
 	return h;
 }
 

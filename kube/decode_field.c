@@ -362,6 +362,24 @@ dec_strings(struct dec *d, const struct dec_at *at, size_t max, size_t *ret_n)
 	return strings;
 }
 
+const char **
+dec_names(struct dec *d, const struct dec_at *at, size_t max, size_t *ret_n)
+{
+	size_t n = dec_count(d, at, max);
+	const char **names = arena_array(d->arena, n, sizeof(*names));
+
+	*ret_n = 0;
+	for (struct dec_at it = dec_first(at); it.node != NULL && !d->is_bad;
+	     it = dec_next(&it)) {
+		struct dec_at name = dec_field(&it, "name");
+		const char *s = dec_str(d, &name);
+
+		if (s != NULL)
+			names[(*ret_n)++] = s;
+	}
+	return names;
+}
+
 struct kube_map
 dec_map(struct dec *d, const struct dec_at *at, const char *skip)
 {

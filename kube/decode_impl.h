@@ -85,6 +85,10 @@ struct dec_at dec_next(const struct dec_at *it);
 const char **dec_strings(struct dec *d, const struct dec_at *at, size_t max,
     size_t *ret_n);
 
+/* Of an array of objects the names, of those that have one. */
+const char **dec_names(struct dec *d, const struct dec_at *at, size_t max,
+    size_t *ret_n);
+
 /* An object of strings; `skip` is a key not worth keeping, or NULL. */
 struct kube_map dec_map(struct dec *d, const struct dec_at *at, const char *skip);
 

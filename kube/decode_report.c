@@ -6,25 +6,6 @@
 #include "kube/decode_impl.h"
 #include "kube/report.h"
 
-/* interfaces: [{name}] */
-static const char **
-interface_names(struct dec *d, const struct dec_at *at, size_t *ret_n)
-{
-	size_t n = dec_count(d, at, DEC_LIST_MAX);
-	const char **names = arena_array(d->arena, n, sizeof(*names));
-
-	*ret_n = 0;
-	for (struct dec_at it = dec_first(at); it.node != NULL && !d->is_bad;
-	     it = dec_next(&it)) {
-		struct dec_at name = dec_field(&it, "name");
-		const char *s = dec_str(d, &name);
-
-		if (s != NULL)
-			names[(*ret_n)++] = s;
-	}
-	return names;
-}
-
 void
 dec_service_status(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
@@ -41,7 +22,7 @@ dec_service_status(struct dec *d, const struct dec_at *root, struct kube_object 
 	s->svc_ns = dec_str(d, &ns);
 	s->svc_name = dec_str(d, &name);
 	if (o->kind == KUBE_SERVICE_L2_STATUS) {
-		s->names = interface_names(d, &interfaces, &s->nnames);
+		s->names = dec_names(d, &interfaces, DEC_LIST_MAX, &s->nnames);
 		s->conflict = dec_condition(d, root, KUBE_REPORT_CONFLICT);
 	} else {
 		s->names = dec_strings(d, &peers, DEC_LIST_MAX, &s->nnames);

@@ -107,10 +107,8 @@ static int
 endpoint_cmp(const void *va, const void *vb)
 {
 	const struct ipvs_endpoint *a = va, *b = vb;
-	int c = ip_cmp(&a->ip, &b->ip);
+	int c = ipvs_endpoint_cmp(a, b);
 
-	if (c == 0)
-		c = (int)a->port - (int)b->port;
 	/* Twice the same (slices in mid-change): the better one comes first. */
 	return c != 0 ? c : (int)a->weight - (int)b->weight;
 }
@@ -282,12 +280,8 @@ static int
 service_cmp(const void *va, const void *vb)
 {
 	const struct ipvs_service *a = va, *b = vb;
-	int c = ip_cmp(&a->vip, &b->vip);
+	int c = ipvs_service_cmp(a, b);
 
-	if (c == 0)
-		c = (int)a->proto - (int)b->proto;
-	if (c == 0)
-		c = (int)a->port - (int)b->port;
 	return c != 0 ? c : strcmp(a->name, b->name);
 }
 

@@ -49,22 +49,13 @@ near(const struct kube_hints *h, const struct here *here)
 	    (has_name(h->zones, h->nzones, here->zone) ? FOR_ZONE : 0);
 }
 
-static int
-place_cmp(const void *va, const void *vb)
-{
-	const struct ipvs_endpoint *a = va, *b = vb;
-	int c = ip_cmp(&a->ip, &b->ip);
-
-	return c != 0 ? c : (int)a->port - (int)b->port;
-}
-
 /* What of eps the slice's endpoint has become. */
 static struct ipvs_endpoint *
 find(struct ipvs_endpoint *eps, size_t n, const struct kube_endpoint *ep, uint16_t port)
 {
 	const struct ipvs_endpoint key = { .ip = ep->ip, .port = port };
 
-	return n == 0 ? NULL : bsearch(&key, eps, n, sizeof(key), place_cmp);
+	return n == 0 ? NULL : bsearch(&key, eps, n, sizeof(key), ipvs_endpoint_cmp);
 }
 
 /* Pass over all that lack the bit, or with bit 0 find out which it is to be. */
