@@ -368,15 +368,12 @@ service_of(const struct plan_vip *v, const char *name)
 {
 	for (size_t i = 0; v != NULL && i < v->nservices; i++) {
 		const struct plan_service *s = &v->services[i];
-		size_t n = strlen(s->ns);
+		size_t ns = strlen(s->ns), len = strlen(s->name);
 
-		if (strncmp(name, s->ns, n) != 0 || name[n] != '/')
-			continue;
-		name += n + 1;
-		n = strlen(s->name);
-		if (strncmp(name, s->name, n) == 0 && name[n] == ':')
+		if (strncmp(name, s->ns, ns) == 0 && name[ns] == '/' &&
+		    strncmp(name + ns + 1, s->name, len) == 0 &&
+		    name[ns + 1 + len] == ':')
 			return s;
-		name -= strlen(s->ns) + 1;
 	}
 	return NULL;
 }
