@@ -51,7 +51,11 @@ def create(name):
 
 
 def exists(name):
-    return os.path.exists(f"/run/netns/{name}")
+    """It can be entered: its file is there and, which comes later, it is mounted on it."""
+    try:
+        return os.stat(f"/run/netns/{name}").st_dev != os.stat("/run/netns").st_dev
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
