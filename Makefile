@@ -132,6 +132,11 @@ test: deps
 lab: all
 	$(Q)MAKEFLAGS= tests/lab/all.sh
 
+## lab-long: the lab's scenarios that take long (connection sync, 10,000 endpoints, TLS)
+.PHONY: lab-long
+lab-long: all
+	$(Q)LAB_RESULTS=build/lab/long tests/lab/run.sh --part long
+
 ## kube: tests against a real Kubernetes API server
 kube: all
 	$(Q)tests/kube/run.sh

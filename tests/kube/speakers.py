@@ -140,7 +140,8 @@ def run_lab(cluster, away, bin_dir, results, only):
     bird = subprocess.run([f"{LAB}/bird.sh"], check=True, stdout=subprocess.PIPE,
                           text=True).stdout.strip()
     return run_guest(cluster, away, results, config, [
-        "env", f"LAB_BIRD={bird}", "/usr/bin/python3", "-u",
+        "env", f"LAB_BIRD={bird}", f"LAB_SPARE={os.environ.get('LAB_SPARE', '0')}",
+        "/usr/bin/python3", "-u",
         os.path.realpath(f"{LAB}/lab.py"), bin_dir, *names, "--api"])
 
 

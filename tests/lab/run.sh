@@ -1,12 +1,13 @@
 #!/bin/bash
-# run.sh [--demo] [--shell] [--half first|second] [--only SCENARIO]...: the lab.
+# run.sh [--demo] [--shell] [--part first|second|long] [--only SCENARIO]...: the lab.
 #
 # Boots the virtual machine of vm.sh and runs lab.py in it, which makes three
 # nodes, their pods, clients and a router, starts the built programs on them and
 # goes through scenarios.py. Logs, packet captures and reports of failures are
 # left in build/lab, or in LAB_RESULTS where that is set: two runs at once must
 # not share a folder. --shell: start everything and give a shell in the guest.
-# --half: one of the two parts that all.sh runs side by side.
+# --part: first and second are what all.sh runs side by side; long is the rest.
+# LAB_SPARE=N: up to N scenarios may fail once if they hold the second time.
 set -eu
 cd "$(dirname "$0")/../.."
 results=build/lab limit=5400
@@ -36,5 +37,5 @@ LAB_BIRD=$(tests/lab/bird.sh)
 echo "Booting a virtual machine with Debian's kernel; the lab is up in half a minute."
 exec tests/lab/vm.sh -t "$limit" -r "$results" \
 	env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" LAB_COLOUR=$colour \
-	LAB_BIRD="$LAB_BIRD" \
+	LAB_BIRD="$LAB_BIRD" LAB_SPARE="${LAB_SPARE:-0}" \
 	/usr/bin/python3 -u tests/lab/lab.py "$bin" "$@"
