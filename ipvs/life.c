@@ -165,6 +165,16 @@ lingers(const struct run *r, const struct ipvs_service *s, const struct ipvs_rs 
 	return true;
 }
 
+/* What the service wants of a server of the table; NULL: nothing. */
+static const struct ipvs_endpoint *
+endpoint_of(const struct ipvs_service *s, const struct ipvs_rs *rs)
+{
+	const struct ipvs_endpoint key = { .ip = rs->ip, .port = rs->port };
+
+	return s->nendpoints == 0 ? NULL : bsearch(&key, s->endpoints, s->nendpoints,
+	    sizeof(key), ipvs_endpoint_cmp);
+}
+
 /* Has the service an endpoint for each of vs' servers, and is none to leave? */
 static bool
 is_settled(const struct ipvs_service *s, const struct ipvs_vs *vs)
@@ -185,40 +195,45 @@ is_settled(const struct ipvs_service *s, const struct ipvs_vs *vs)
 	return vs == NULL || k == vs->nrs;
 }
 
-static const struct ipvs_rs *
-server_of(const struct ipvs_vs *vs, const struct ipvs_endpoint *ep)
-{
-	for (size_t i = 0; vs != NULL && i < vs->nrs; i++)
-		if (vs->rs[i].port == ep->port && ip_eq(&vs->rs[i].ip, &ep->ip))
-			return &vs->rs[i];
-	return NULL;
-}
-
 /*
- * Is there another that serves already, and is to go on? Weights that are no hundredfold
- * are from before the service had slow start: then all of it is new.
+ * Does it serve already, as rs, and is to go on? Weights that are no hundredfold are from
+ * before the service had slow start: then all of it is new.
  */
 static bool
-has_others(const struct ipvs_service *s, const struct ipvs_vs *vs,
-    const struct ipvs_endpoint *ep)
+goes_on(const struct ipvs_endpoint *ep, const struct ipvs_rs *rs)
 {
-	for (size_t i = 0; i < s->nendpoints; i++) {
-		const struct ipvs_endpoint *other = &s->endpoints[i];
-		const struct ipvs_rs *rs = server_of(vs, other);
+	return rs != NULL && ep->weight != 0 && rs->weight > ep->weight;
+}
 
-		if (other != ep && other->weight != 0 && rs != NULL &&
-		    rs->weight > other->weight)
-			return true;
+/* What the table has of a service with slow start. */
+struct slow {
+	const struct ipvs_rs **rs;	/* of each endpoint of the service, or NULL */
+	size_t	ngoing_on;
+};
+
+static void
+slow_fill(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs *vs,
+    struct slow *ret)
+{
+	ret->rs = arena_array(r->arena, s->nendpoints, sizeof(*ret->rs));
+	for (size_t i = 0; vs != NULL && i < vs->nrs; i++) {
+		const struct ipvs_rs *rs = &vs->rs[i];
+		const struct ipvs_endpoint *ep = endpoint_of(s, rs);
+
+		if (ep == NULL)
+			continue;
+		ret->rs[ep - s->endpoints] = rs;
+		ret->ngoing_on += goes_on(ep, rs);
 	}
-	return false;
 }
 
 /* The weight of one that serves, of a service with slow start. */
 static uint16_t
-ramped(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs *vs,
+ramped(const struct run *r, const struct ipvs_service *s, const struct slow *slow,
     const struct ipvs_endpoint *ep)
 {
-	const struct ipvs_rs *rs = server_of(vs, ep);
+	const struct ipvs_rs *rs = slow->rs[ep - s->endpoints];
+	bool has_others = slow->ngoing_on > goes_on(ep, rs);
 	uint16_t full = (uint16_t)(ep->weight * IPVS_RAMP), w;
 	int64_t ramp_ns = s->slow_start_sec * NSEC_PER_SEC, step_ns, past_ns;
 	struct life_entry *e;
@@ -230,7 +245,7 @@ ramped(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs *
 	key_of(s, &ep->ip, ep->port, &key);
 	e = entry_find(r, &key);
 	if (e == NULL || e->phase != PHASE_STARTS) {
-		if ((rs != NULL && rs->weight >= full) || !has_others(s, vs, ep))
+		if ((rs != NULL && rs->weight >= full) || !has_others)
 			return full;
 		e = entry_get(r, &key, PHASE_STARTS);
 		/* Who has some of its weight began before we did. */
@@ -259,25 +274,23 @@ follow(const struct run *r, const struct ipvs_vs *vs, struct ipvs_service *s)
 {
 	size_t i, n = 0, nrs = vs != NULL ? vs->nrs : 0;
 	struct ipvs_endpoint *eps;
+	struct slow slow = { 0 };
 
+	if (s->slow_start_sec != 0)
+		slow_fill(r, s, vs, &slow);
 	eps = arena_array(r->arena, s->nendpoints + nrs, sizeof(*eps));
 	for (i = 0; i < s->nendpoints; i++) {
 		if (!stays(r, s, &s->endpoints[i]))
 			continue;
 		eps[n] = s->endpoints[i];
 		if (s->slow_start_sec != 0 && eps[n].weight != 0)
-			eps[n].weight = ramped(r, s, vs, &s->endpoints[i]);
+			eps[n].weight = ramped(r, s, &slow, &s->endpoints[i]);
 		eps[n++].life = IPVS_LIVES;
 	}
-	for (i = 0; i < nrs && !is_full(s, n); i++) {
-		const struct ipvs_endpoint key = { .ip = vs->rs[i].ip,
-			.port = vs->rs[i].port };
-
-		if ((s->nendpoints == 0 || bsearch(&key, s->endpoints, s->nendpoints,
-		    sizeof(key), ipvs_endpoint_cmp) == NULL) &&
+	for (i = 0; i < nrs && !is_full(s, n); i++)
+		if (endpoint_of(s, &vs->rs[i]) == NULL &&
 		    lingers(r, s, &vs->rs[i], &eps[n]))
 			n++;
-	}
 	s->endpoints = eps;
 	s->nendpoints = n;
 }
@@ -371,9 +384,7 @@ as_built(const struct run *r, const struct ipvs_service *s, const struct ipvs_vs
 	eps = arena_array(r->arena, nrs, sizeof(*eps));
 	for (size_t i = 0; i < nrs; i++) {
 		const struct ipvs_rs *rs = &vs->rs[i];
-		const struct ipvs_endpoint key = { .ip = rs->ip, .port = rs->port };
-		const struct ipvs_endpoint *ep = s->nendpoints == 0 ? NULL : bsearch(
-		    &key, s->endpoints, s->nendpoints, sizeof(key), ipvs_endpoint_cmp);
+		const struct ipvs_endpoint *ep = endpoint_of(s, rs);
 
 		eps[i] = ep != NULL ? *ep : (struct ipvs_endpoint){
 			.ip = rs->ip, .port = rs->port, .life = IPVS_LEFT,
