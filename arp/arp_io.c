@@ -29,7 +29,8 @@ add_engine(struct arp_io *a, struct io_vip *v, const struct link *l, struct mono
 	struct io_engine *e;
 	bool has_probe = v->is_first_claim && !v->was_announced && !a->is_unprobed;
 
-	v->engines = mem_grow(v->engines, v->nengines, &v->cap, sizeof(*v->engines));
+	/* Most nodes announce on one link, and may have thousands of VIPs. */
+	v->engines = mem_resize(v->engines, v->nengines + 1, sizeof(*v->engines));
 	e = &v->engines[v->nengines++];
 	*e = (struct io_engine){ .ifindex = l->ifindex };
 	memcpy(e->ifname, l->name, sizeof(e->ifname));

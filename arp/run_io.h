@@ -34,7 +34,7 @@ struct io_vip {
 	bool	is_wanted;		/* scratch of arp_io_set() */
 	enum arp_policy policy;
 	struct io_engine *engines;	/* one a link; NULL while there are none */
-	size_t	nengines, cap;
+	size_t	nengines;
 	UT_hash_handle hh;
 };
 

@@ -35,8 +35,12 @@ open_watch(struct director *d, enum nft_side side, struct director_error *ret_er
 	(void)ip_parse(DIRECTOR_HOST4, &scope.addrs[0]);
 	(void)ip_parse(DIRECTOR_HOST6, &scope.addrs[1]);
 	r = watch_open(&scope, &d->side[side].watch);
-	return r == 0 ? 0 : director_fail(ret_err, r, "no rtnetlink socket to watch "
-	    "links and routes: %s", strerror(-r));
+	if (r < 0)
+		return director_fail(ret_err, r, "no rtnetlink socket to watch "
+		    "links and routes: %s", strerror(-r));
+	/* The first sync looks at the table itself: what comes before it is no news. */
+	d->side[side].others = watch_nft_generation(d->side[side].watch);
+	return 0;
 }
 
 /* In the namespace of that side. */

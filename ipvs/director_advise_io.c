@@ -137,22 +137,22 @@ advise_on_sources(struct advice *a)
 static void
 advise_on_forwarding(struct advice *a)
 {
-	const char *at = nft_io_list(a->d->side[NFT_HOST].nft, "list chains");
+	char *chains = nft_io_list("list chains"), *at = chains;
 	size_t len;
 
-	while ((at = strstr(at, "hook forward ")) != NULL) {
+	for (; (at = strstr(at, "hook forward ")) != NULL; at += len) {
 		len = strcspn(at, "\n");
-		if (memmem(at, len, "policy drop", 11) != NULL) {
-			advise(a, (struct director_advice){ 0 },
-			    "the host's firewall drops what it forwards by default "
-			    "(`nft list chains`: hook forward, policy drop); VIP traffic "
-			    "passes only where it accepts what comes from %s and what goes "
-			    "there, for example `iptables -I FORWARD -o %s -j ACCEPT` and "
-			    "the same with -i", a->d->conf.host_if, a->d->conf.host_if);
-			return;
-		}
-		at += len;
+		if (memmem(at, len, "policy drop", 11) == NULL)
+			continue;
+		advise(a, (struct director_advice){ 0 },
+		    "the host's firewall drops what it forwards by default "
+		    "(`nft list chains`: hook forward, policy drop); VIP traffic "
+		    "passes only where it accepts what comes from %s and what goes "
+		    "there, for example `iptables -I FORWARD -o %s -j ACCEPT` and "
+		    "the same with -i", a->d->conf.host_if, a->d->conf.host_if);
+		break;
 	}
+	free(chains);
 }
 
 void

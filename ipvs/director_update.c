@@ -64,7 +64,7 @@ update_parts(struct director_run *s, const struct goal *was)
 	struct ipvs_ops ops = { 0 };
 	size_t nup;
 
-	nft_state_union(is, &was->nft, &both);
+	nft_state_union(is, &was->nft, NFT_DIRECTOR, &both);
 	ipvs_diff(&s->goal.table, &was->table, &ops, &nup);
 	director_table_run(s, ops.op, nup);
 	patch_nft(s, NFT_DIRECTOR, &was->nft, &both);

@@ -112,6 +112,13 @@ mark_of(struct marks *m, const struct ipvs_service *s, size_t at)
 	return m->marks[at];
 }
 
+static void
+patch_sets(struct nft_state *s, const struct nft_state *was, const struct nft_state *is)
+{
+	nft_state_patch(s, NFT_HOST, was, is);
+	nft_state_patch(s, NFT_DIRECTOR, was, is);
+}
+
 /*
  * An endpoint may serve several Services, and a VIP have several ports: what one
  * lets go, another may hold. What those contribute goes into both, and so stays.
@@ -132,8 +139,8 @@ keep_shared(struct marks *marks, const struct director_update *updates, size_t n
 			goal_add_sets(&held, s, mark_of(marks, s, i));
 	}
 	nft_state_sort(&held);
-	nft_state_patch(was, &held, &held);
-	nft_state_patch(is, &held, &held);
+	patch_sets(was, &held, &held);
+	patch_sets(is, &held, &held);
 	nft_state_fini(&held);
 	free(gone.ips);
 }
@@ -180,5 +187,5 @@ goal_patch(struct goal *g, const struct goal *was, const struct goal *is)
 			ipvs_table_remove(&g->table, &was->table.vs[i].key);
 	for (i = 0; i < is->table.n; i++)
 		put_copy(&g->table, &is->table.vs[i]);
-	nft_state_patch(&g->nft, &was->nft, &is->nft);
+	patch_sets(&g->nft, &was->nft, &is->nft);
 }

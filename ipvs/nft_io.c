@@ -28,24 +28,35 @@ struct nft_io {
 				   for what differs */
 	uint64_t version;	/* of the rules in the kernel, 0 none */
 	uint32_t ncommits;
-	struct nft_state have;
+	struct nft_state have;	/* of this side */
 };
+
+/* In the calling thread's network namespace; NULL where there is no memory. */
+static struct nft_ctx *
+ctx_new(unsigned output_flags)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+
+	if (ctx == NULL)
+		return NULL;
+	if (nft_ctx_buffer_output(ctx) != 0 || nft_ctx_buffer_error(ctx) != 0) {
+		nft_ctx_free(ctx);
+		return NULL;
+	}
+	nft_ctx_output_set_flags(ctx,
+	    NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_STATELESS | output_flags);
+	return ctx;
+}
 
 int
 nft_io_open(enum nft_side side, const char *table, struct nft_io **ret,
     struct director_error *ret_err)
 {
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	struct nft_ctx *ctx = ctx_new(0);
 	struct nft_io *n;
 
-	if (ctx == NULL || nft_ctx_buffer_output(ctx) != 0 ||
-	    nft_ctx_buffer_error(ctx) != 0) {
-		if (ctx != NULL)
-			nft_ctx_free(ctx);
+	if (ctx == NULL)
 		return director_fail(ret_err, -ENOMEM, "nft: cannot start libnftables");
-	}
-	nft_ctx_output_set_flags(ctx,
-	    NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_STATELESS);
 	n = mem_zalloc(sizeof(*n));
 	n->ctx = ctx;
 	n->side = side;
@@ -105,26 +116,45 @@ run(struct nft_io *n, const char *commands, struct director_error *ret_err)
 	    "there?" : "");
 }
 
-const char *
-nft_io_list(struct nft_io *n, const char *command)
+/*
+ * What libnftables has listed it keeps with its context, 400 bytes and more an
+ * element: so each listing has a context of its own.
+ */
+static char *
+list(const char *command, unsigned output_flags)
 {
-	bool ok = nft_run_cmd_from_buffer(n->ctx, command) == 0;
-	const char *text = nft_ctx_get_output_buffer(n->ctx);
+	struct nft_ctx *ctx = ctx_new(output_flags);
+	char *text;
 
-	(void)nft_ctx_get_error_buffer(n->ctx);
-	return ok ? text : "";
+	if (ctx == NULL)
+		return mem_strdup("");
+	text = mem_strdup(nft_run_cmd_from_buffer(ctx, command) == 0 ?
+	    nft_ctx_get_output_buffer(ctx) : "");
+	nft_ctx_free(ctx);
+	return text;
 }
 
-/* List the table; false where there is none or it is not readable to us. */
-static bool
-listing_get(struct nft_io *n, struct nft_listing *ret)
+char *
+nft_io_list(const char *command)
 {
-	char command[128];
-	const char *text;
+	return list(command, 0);
+}
+
+/*
+ * List the table, with the elements of its sets or without; false where there is none
+ * or it is not readable to us.
+ */
+static bool
+listing_get(const struct nft_io *n, bool has_elements, struct nft_listing *ret)
+{
+	char command[128], *text;
+	bool ok;
 
 	snprintf(command, sizeof(command), "list table inet %s", n->table);
-	text = nft_io_list(n, command);
-	return text[0] != '\0' && nft_listing_parse(text, n->side, ret) == 0;
+	text = list(command, has_elements ? 0 : NFT_CTX_OUTPUT_TERSE);
+	ok = text[0] != '\0' && nft_listing_parse(text, n->side, ret) == 0;
+	free(text);
+	return ok;
 }
 
 /*
@@ -142,7 +172,7 @@ examine(struct nft_io *n)
 	n->have = (struct nft_state){ 0 };
 	n->version = 0;
 	n->is_known = true;
-	if (listing_get(n, &l)) {
+	if (listing_get(n, true, &l)) {
 		if (l.seal != 0 && l.seal == l.digest) {
 			n->version = l.version;
 			n->have = l.state;
@@ -170,7 +200,7 @@ seal(struct nft_io *n, struct director_error *ret_err)
 	struct nft_listing l = { 0 };
 	char command[128];
 
-	if (!listing_get(n, &l))
+	if (!listing_get(n, false, &l))
 		return director_fail(ret_err, -EIO, "nft table inet %s (%s) vanished "
 		    "while it was loaded: does another program flush the ruleset?",
 		    n->table, side_name(n->side));
@@ -239,7 +269,8 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 		n->is_altered |= examine(n);
 	ret->has_repaired = n->is_altered && n->is_complete;
 	n->is_altered = false;
-	nft_state_union(want, step == NFT_ADD_ONLY ? &n->have : &nothing, &target);
+	nft_state_union(want, step == NFT_ADD_ONLY ? &n->have : &nothing, n->side,
+	    &target);
 	if (n->version == version) {
 		error = update(n, &target, &n->have, &nelems, ret_err);
 	} else {
@@ -272,7 +303,7 @@ nft_io_patch(struct nft_io *n, const struct nft_state *was,
 	if (r < 0)
 		n->is_known = false;
 	else
-		nft_state_patch(&n->have, was, is);
+		nft_state_patch(&n->have, n->side, was, is);
 	return r;
 }
 

@@ -66,8 +66,11 @@ bool nft_io_is_settled(const struct nft_io *n);
 int nft_io_patch(struct nft_io *n, const struct nft_state *was,
     const struct nft_state *is, size_t *ret_n, struct director_error *ret_err);
 
-/* What a listing command prints, "" where it fails; good until the next call. */
-const char *nft_io_list(struct nft_io *n, const char *command);
+/*
+ * What a listing command prints in the calling thread's network namespace, "" where it
+ * fails; the caller's to free.
+ */
+char *nft_io_list(const char *command);
 
 /* Remove the table; fine where there is none. */
 int nft_io_remove(struct nft_io *n, struct director_error *ret_err);

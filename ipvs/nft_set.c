@@ -163,13 +163,14 @@ set_union(const struct nft_set *want, const struct nft_set *have, enum nft_set_i
 
 void
 nft_state_union(const struct nft_state *want, const struct nft_state *have,
-    struct nft_state *ret)
+    enum nft_side side, struct nft_state *ret)
 {
 	size_t slot;
 
 	for (slot = 0; slot < NFT_NSLOTS; slot++)
-		set_union(&want->set[slot], &have->set[slot],
-		    (enum nft_set_id)(slot / 2), ret);
+		if (nft_set_defs[slot / 2].side == side)
+			set_union(&want->set[slot], &have->set[slot],
+			    (enum nft_set_id)(slot / 2), ret);
 	nft_state_sort(ret);
 }
 
@@ -216,19 +217,27 @@ set_insert(struct nft_set *set, const struct nft_elem *e)
 	set->n++;
 }
 
+static void
+set_patch(struct nft_set *s, const struct nft_set *was, const struct nft_set *is)
+{
+	size_t i;
+
+	for (i = 0; i < was->n; i++)
+		if (!nft_set_has(is, &was->elem[i]))
+			set_remove(s, &was->elem[i]);
+	for (i = 0; i < is->n; i++)
+		set_insert(s, &is->elem[i]);
+}
+
 void
-nft_state_patch(struct nft_state *s, const struct nft_state *was,
+nft_state_patch(struct nft_state *s, enum nft_side side, const struct nft_state *was,
     const struct nft_state *is)
 {
-	size_t slot, i;
+	size_t slot;
 
-	for (slot = 0; slot < NFT_NSLOTS; slot++) {
-		for (i = 0; i < was->set[slot].n; i++)
-			if (!nft_set_has(&is->set[slot], &was->set[slot].elem[i]))
-				set_remove(&s->set[slot], &was->set[slot].elem[i]);
-		for (i = 0; i < is->set[slot].n; i++)
-			set_insert(&s->set[slot], &is->set[slot].elem[i]);
-	}
+	for (slot = 0; slot < NFT_NSLOTS; slot++)
+		if (nft_set_defs[slot / 2].side == side)
+			set_patch(&s->set[slot], &was->set[slot], &is->set[slot]);
 }
 
 static void

@@ -96,18 +96,18 @@ bool nft_state_is_equal(const struct nft_state *a, const struct nft_state *b,
     enum nft_side side);
 
 /*
- * All of want, and what of have does not stand against it: the step between
- * the two in which everything new is there and nothing old is gone. ret is
+ * Of one side all of want, and what of have does not stand against it: the step
+ * between the two in which everything new is there and nothing old is gone. ret is
  * filled from empty, sorted.
  */
 void nft_state_union(const struct nft_state *want, const struct nft_state *have,
-    struct nft_state *ret);
+    enum nft_side side, struct nft_state *ret);
 
 /*
- * In s, which is sorted, put the elements of `is` in the place of those of `was`.
- * What is in neither stays.
+ * In one side of s, which is sorted, put the elements of `is` in the place of those
+ * of `was`. What is in neither stays.
  */
-void nft_state_patch(struct nft_state *s, const struct nft_state *was,
+void nft_state_patch(struct nft_state *s, enum nft_side side, const struct nft_state *was,
     const struct nft_state *is);
 
 /*

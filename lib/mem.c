@@ -52,7 +52,13 @@ mem_grow(void *items, size_t count, size_t *cap, size_t size)
 	if (count < *cap)
 		return items;
 	want = *cap > 0 ? *cap * 2 : 8;
-	items = check(reallocarray(items, want, size));
+	items = mem_resize(items, want, size);
 	*cap = want;
 	return items;
+}
+
+void *
+mem_resize(void *items, size_t count, size_t size)
+{
+	return check(reallocarray(items, count, size));
 }

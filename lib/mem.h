@@ -21,4 +21,7 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void *mem_grow(void *items, size_t count, size_t *cap, size_t size);
 
+/* The same with room for exactly count items, 1 or more; new ones are not zeroed. */
+void *mem_resize(void *items, size_t count, size_t size);
+
 #endif

@@ -22,7 +22,7 @@ check(const char *text, enum nft_side side)
 	if (nft_listing_parse(text, side, &l) < 0)
 		return;
 	f = open_memstream(&commands, &len);
-	nft_state_union(&l.state, &l.state, &both);
+	nft_state_union(&l.state, &l.state, side, &both);
 	if (nft_state_write_diff(f, "t", side, &both, &l.state) != 0)
 		abort();
 	fclose(f);

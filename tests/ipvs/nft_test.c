@@ -131,7 +131,7 @@ START_TEST(difference_is_these_commands)
 
 	fill_state(&have, diffs[_i].id, diffs[_i].have);
 	fill_state(&want, diffs[_i].id, diffs[_i].want);
-	nft_state_union(&want, &have, &between);
+	nft_state_union(&want, &have, side, &between);
 	text = diff_text(&want, &have, side);
 	step = diff_text(&between, &have, side);
 	ck_assert_msg(strcmp(text, diffs[_i].text) == 0, "%s:\n%s", diffs[_i].why, text);
