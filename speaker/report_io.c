@@ -69,14 +69,20 @@ add_session(void *arg, const struct bgp_io_status *s)
 	    .is_bfd_up = s->bfd == BFD_PEER_UP };
 }
 
+/* Those that were told of: of others it is not known yet who they are. */
 static struct report_conflict *
-conflicts_of(const struct tell *t)
+conflicts_of(const struct tell *t, size_t *ret_n)
 {
-	struct report_conflict *all = mem_zalloc((t->nrivals + 1) * sizeof(*all));
+	struct report_conflict *all = mem_zalloc((HASH_COUNT(t->rivals) + 1) *
+	    sizeof(*all));
+	size_t n = 0;
 
-	for (size_t i = 0; i < t->nrivals; i++)
-		all[i] = (struct report_conflict){ t->rivals[i].vip, t->rivals[i].ifname,
-		    t->rivals[i].mac, t->rivals[i].node };
+	for (const struct tell_rival *r = t->rivals; r != NULL; r = r->hh.next) {
+		if (r->is_told && !r->is_gone)
+			all[n++] = (struct report_conflict){ r->at.vip, r->at.ifname,
+			    r->mac, r->node };
+	}
+	*ret_n = n;
 	return all;
 }
 
@@ -84,9 +90,11 @@ static void
 look(const struct reporter *r, struct links *links, struct sessions *sessions,
     struct report_set *ret)
 {
-	struct report_conflict *conflicts = conflicts_of(r->conf.tell);
 	const struct apply *a = r->conf.apply;
+	struct report_conflict *conflicts;
+	size_t nconflicts;
 
+	conflicts = conflicts_of(r->conf.tell, &nconflicts);
 	arp_io_each(r->conf.arp, add_link, links);
 	if (a->bgp != NULL)
 		bgp_io_each(a->bgp, add_session, sessions);
@@ -95,7 +103,7 @@ look(const struct reporter *r, struct links *links, struct sessions *sessions,
 		.node = r->conf.node,
 		.ns = r->conf.ns,
 		.links = links->items, .nlinks = links->n,
-		.conflicts = conflicts, .nconflicts = r->conf.tell->nrivals,
+		.conflicts = conflicts, .nconflicts = nconflicts,
 		.has_conditions = r->conf.has_conditions,
 		.programmed = a->programmed.vips, .nprogrammed = a->programmed.n,
 		.is_bgp_gone = a->is_bgp_gone,

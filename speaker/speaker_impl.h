@@ -44,7 +44,7 @@ struct speaker {
 	ev_timer wake;			/* the next time something is due by itself */
 	ev_timer leave;
 	ev_timer look;
-	ev_timer tell_more;		/* of what leaves by ARP or NDP */
+	ev_timer tell_more;		/* of that news, in slices */
 	enum speaker_work {		/* what the worker does, or did last */
 		SPEAKER_PROGRAMS,
 		SPEAKER_LOOKS,		/* at all but IPVS, a few times a second */
@@ -58,7 +58,7 @@ struct speaker {
 	bool	is_dirty;
 	bool	is_leaving;
 	bool	is_bgp_ending;		/* and BGP is not done with it */
-	bool	has_announced_news;	/* what leaves by ARP or NDP has changed */
+	bool	has_l2_news;		/* what leaves by ARP or NDP, or who else does so */
 	bool	has_planned;		/* a plan has been applied */
 	enum alive_state self_state;	/* what the others are told of us */
 	struct mono serve_from;		/* MONO_NEVER: nothing programmed yet */

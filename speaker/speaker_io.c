@@ -213,7 +213,7 @@ begin_plan(struct speaker *s)
 	tell_omitted(&s->tell);
 	health_io_set_checks(s->health, &s->plan);
 	/* What was taken over is told of as the new plan has it. */
-	s->has_announced_news |= s->apply.is_outdated;
+	s->has_l2_news |= s->apply.is_outdated;
 	apply_begin(&s->apply, &s->plan, how, in.now);
 	start(s, SPEAKER_PROGRAMS);
 }
@@ -307,9 +307,9 @@ speaker_worked(void *arg)
 static void
 tell_news(struct speaker *s)
 {
-	if (!tell_announced(&s->tell, s->arp))
+	reporter_mark(&s->reporter);
+	if (!tell_announced(&s->tell, s->arp) && !tell_rivals(&s->tell))
 		return;
-	ev_timer_stop(s->loop, &s->tell_more);
 	ev_timer_set(&s->tell_more, TELL_MORE_MS / 1e3, 0.);
 	ev_timer_start(s->loop, &s->tell_more);
 }
@@ -329,10 +329,11 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	struct mono now, next;
 
 	(void)revents;
-	if (s->has_announced_news) {
-		s->has_announced_news = false;
-		tell_news(s);
-		reporter_mark(&s->reporter);
+	if (s->has_l2_news) {
+		s->has_l2_news = false;
+		/* What is told in slices already comes to this in its turn. */
+		if (!ev_is_active(&s->tell_more))
+			tell_news(s);
 	}
 	/* Half a world would take down what is there. */
 	if (s->is_leaving || !kube_source_is_synced(s->source))

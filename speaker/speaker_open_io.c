@@ -66,7 +66,7 @@ on_conflict(void *arg, const struct ip *vip, const char *ifname, const uint8_t m
 	struct speaker *s = arg;
 
 	tell_conflict(&s->tell, vip, ifname, mac);
-	reporter_mark(&s->reporter);
+	s->has_l2_news = true;
 }
 
 static void
@@ -75,7 +75,7 @@ on_settled(void *arg, const struct ip *vip, const char *ifname)
 	struct speaker *s = arg;
 
 	tell_settled(&s->tell, vip, ifname);
-	reporter_mark(&s->reporter);
+	s->has_l2_news = true;
 }
 
 static void
@@ -83,7 +83,7 @@ on_announced(void *arg)
 {
 	struct speaker *s = arg;
 
-	s->has_announced_news = true;
+	s->has_l2_news = true;
 }
 
 static int

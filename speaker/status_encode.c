@@ -200,15 +200,17 @@ add_conflicts(cJSON *top, const struct tell *tell)
 {
 	cJSON *array = cJSON_AddArrayToObject(top, "conflicts");
 
-	for (size_t i = 0; i < tell->nrivals; i++) {
-		const struct tell_rival *r = &tell->rivals[i];
-		cJSON *o = item(array);
+	for (const struct tell_rival *r = tell->rivals; r != NULL; r = r->hh.next) {
 		char mac[18];
+		cJSON *o;
 
+		if (r->is_gone)
+			continue;
+		o = item(array);
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", r->mac[0],
 		    r->mac[1], r->mac[2], r->mac[3], r->mac[4], r->mac[5]);
-		cJSON_AddStringToObject(o, "ip", IP_STR(&r->vip));
-		cJSON_AddStringToObject(o, "interface", r->ifname);
+		cJSON_AddStringToObject(o, "ip", IP_STR(&r->at.vip));
+		cJSON_AddStringToObject(o, "interface", r->at.ifname);
 		cJSON_AddStringToObject(o, "mac", mac);
 	}
 }

@@ -42,13 +42,33 @@ tell_init(struct tell *t, struct kube_source *source, const char *node,
 	    .alive = alive, .credit = TELL_BURST, .credit_at = clock_mono() };
 }
 
+static struct tell_rival *
+find_rival(const struct tell *t, const struct ip *vip, const char *ifname)
+{
+	struct tell_place at = { .vip = *vip };
+	struct tell_rival *r;
+
+	strncpy(at.ifname, ifname, sizeof(at.ifname) - 1);
+	HASH_FIND(hh, t->rivals, &at, sizeof(at), r);
+	return r;
+}
+
+static void
+forget_rival(struct tell *t, struct tell_rival *r)
+{
+	t->nnews -= r->has_news;
+	HASH_DEL(t->rivals, r);
+	free(r);
+}
+
 void
 tell_fini(struct tell *t)
 {
 	free(t->told);
 	free(t->obstacles);
 	free(t->omitted);
-	free(t->rivals);
+	while (t->rivals != NULL)
+		forget_rival(t, t->rivals);
 	*t = (struct tell){ 0 };
 }
 
@@ -157,14 +177,17 @@ tell_announced(struct tell *t, const struct arp_io *arp)
 	return has_more;
 }
 
+static int
+plan_vip_cmp(const void *vip, const void *v)
+{
+	return ip_cmp(vip, &((const struct plan_vip *)v)->ip);
+}
+
 static const struct plan_vip *
 find_vip(const struct plan *p, const struct ip *vip)
 {
-	for (size_t i = 0; i < p->nvips; i++) {
-		if (ip_eq(&p->vips[i].ip, vip))
-			return &p->vips[i];
-	}
-	return NULL;
+	return p->nvips == 0 ? NULL : bsearch(vip, p->vips, p->nvips, sizeof(*p->vips),
+	    plan_vip_cmp);
 }
 
 static bool
@@ -189,76 +212,117 @@ node_of_mac(struct tell *t, const uint8_t mac[6])
 	return name;
 }
 
-static struct tell_rival *
-find_rival(const struct tell *t, const struct ip *vip, const char *ifname)
-{
-	for (size_t i = 0; i < t->nrivals; i++) {
-		if (ip_eq(&t->rivals[i].vip, vip) && strcmp(t->rivals[i].ifname, ifname) == 0)
-			return &t->rivals[i];
-	}
-	return NULL;
-}
-
-static void
-note_rival(struct tell *t, const struct ip *vip, const char *ifname,
-    const uint8_t mac[6], const char *node)
-{
-	struct tell_rival *r = find_rival(t, vip, ifname);
-
-	if (r == NULL) {
-		t->rivals = mem_grow(t->rivals, t->nrivals, &t->rivals_cap, sizeof(*r));
-		r = &t->rivals[t->nrivals++];
-		r->vip = *vip;
-		snprintf(r->ifname, sizeof(r->ifname), "%s", ifname);
-	}
-	memcpy(r->mac, mac, sizeof(r->mac));
-	snprintf(r->node, sizeof(r->node), "%s", node != NULL ? node : "");
-}
-
 void
 tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
     const uint8_t mac[6])
 {
-	const struct plan_vip *v = find_vip(t->plan, vip);
-	const char *node = node_of_mac(t, mac);
-	char text[18];
+	struct tell_rival *r = find_rival(t, vip, ifname);
 
-	note_rival(t, vip, ifname, mac, node);
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
-	    mac[2], mac[3], mac[4], mac[5]);
-	metrics_add(&m_conflicts, node != NULL ? "rival=\"speaker\"" :
-	    "rival=\"stranger\"", 1);
-	log_warn(LOG_OBJ("vip", IP_STR(vip), "iface", ifname, "mac", text),
-	    node != NULL ? "another speaker announces this VIP, too; can the two "
-	    "hear each other's BFD?" : "somebody else uses this address; find the "
-	    "machine with that MAC, or take the address out of the pool");
-	if (v == NULL)
-		return;
-	if (node != NULL)
-		tell(t, v, true, "TwoOwners", "%s on %s is announced by node \"%s\" "
-		    "(%s), too: node \"%s\" and that one do not hear each other's "
-		    "speaker; open UDP port 7847 (--liveness-port) between them and "
-		    "give both the same key", IP_STR(vip), ifname, node, text, t->node);
-	else
-		tell(t, v, true, "DuplicateAddress", "%s on %s is used by %s, which is "
-		    "no node of this cluster, as node \"%s\" sees it: find that "
-		    "machine, or take the address out of its pool", IP_STR(vip), ifname,
-		    text, t->node);
+	if (r == NULL) {
+		r = mem_zalloc(sizeof(*r));
+		r->at.vip = *vip;
+		strncpy(r->at.ifname, ifname, sizeof(r->at.ifname) - 1);
+		HASH_ADD(hh, t->rivals, at, sizeof(r->at), r);
+	}
+	memcpy(r->mac, mac, sizeof(r->mac));
+	r->is_gone = false;
+	t->nnews += !r->has_news;
+	r->has_news = true;
 }
 
 void
 tell_settled(struct tell *t, const struct ip *vip, const char *ifname)
 {
-	const struct plan_vip *v = find_vip(t->plan, vip);
 	struct tell_rival *r = find_rival(t, vip, ifname);
 
-	if (r != NULL)
-		*r = t->rivals[--t->nrivals];
-	log_info(LOG_OBJ("vip", IP_STR(vip), "iface", ifname),
+	if (r == NULL)
+		return;
+	if (!r->is_told) {
+		forget_rival(t, r);
+		return;
+	}
+	r->is_gone = true;
+	t->nnews += !r->has_news;
+	r->has_news = true;
+}
+
+static void
+tell_found(struct tell *t, const struct tell_rival *r)
+{
+	const struct plan_vip *v = find_vip(t->plan, &r->at.vip);
+	const char *vip = IP_STR(&r->at.vip), *ifname = r->at.ifname;
+	const uint8_t *m = r->mac;
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2],
+	    m[3], m[4], m[5]);
+	metrics_add(&m_conflicts, r->node[0] != '\0' ? "rival=\"speaker\"" :
+	    "rival=\"stranger\"", 1);
+	log_warn(LOG_OBJ("vip", vip, "iface", ifname, "mac", mac), r->node[0] != '\0' ?
+	    "another speaker announces this VIP, too; can the two hear each other's "
+	    "BFD?" : "somebody else uses this address; find the machine with that MAC, "
+	    "or take the address out of the pool");
+	if (v == NULL)
+		return;
+	if (r->node[0] != '\0')
+		tell(t, v, true, "TwoOwners", "%s on %s is announced by node \"%s\" "
+		    "(%s), too: node \"%s\" and that one do not hear each other's "
+		    "speaker; open UDP port 7847 (--liveness-port) between them and "
+		    "give both the same key", vip, ifname, r->node, mac, t->node);
+	else
+		tell(t, v, true, "DuplicateAddress", "%s on %s is used by %s, which is "
+		    "no node of this cluster, as node \"%s\" sees it: find that "
+		    "machine, or take the address out of its pool", vip, ifname, mac,
+		    t->node);
+}
+
+static void
+tell_gone(struct tell *t, const struct tell_rival *r)
+{
+	const struct plan_vip *v = find_vip(t->plan, &r->at.vip);
+	const char *vip = IP_STR(&r->at.vip), *ifname = r->at.ifname;
+
+	log_info(LOG_OBJ("vip", vip, "iface", ifname),
 	    "the other user of this address is gone");
 	if (v != NULL && v->is_mine)
 		tell(t, v, false, "DuplicateAddressSettled", "the other user of %s on %s "
-		    "is gone, as node \"%s\" sees it", IP_STR(vip), ifname, t->node);
+		    "is gone, as node \"%s\" sees it", vip, ifname, t->node);
+}
+
+bool
+tell_rivals(struct tell *t)
+{
+	struct { const uint8_t *mac; const char *node; } known[TELL_A_CALL];
+	struct tell_rival *r, *next;
+	size_t nknown = 0, ntold = 0, i;
+
+	for (r = t->rivals; r != NULL && t->nnews > 0; r = next) {
+		next = r->hh.next;
+		if (!r->has_news)
+			continue;
+		if (ntold++ == TELL_A_CALL)
+			return true;
+		if (r->is_gone) {
+			tell_gone(t, r);
+			forget_rival(t, r);
+			continue;
+		}
+		/* Few stations claim many VIPs: each is looked up but once. */
+		for (i = 0; i < nknown && memcmp(known[i].mac, r->mac, 6) != 0; i++)
+			;
+		if (i == nknown) {
+			known[i].mac = r->mac;
+			known[i].node = node_of_mac(t, r->mac);
+			nknown++;
+		}
+		snprintf(r->node, sizeof(r->node), "%s", known[i].node != NULL ?
+		    known[i].node : "");
+		tell_found(t, r);
+		r->is_told = true;
+		r->has_news = false;
+		t->nnews--;
+	}
+	return false;
 }
 
 static void

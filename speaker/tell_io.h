@@ -6,6 +6,8 @@
 #ifndef HERALD_SPEAKER_TELL_IO_H
 #define HERALD_SPEAKER_TELL_IO_H
 
+#include <uthash.h>
+
 #include "arp/arp_io.h"
 #include "ipvs/director.h"
 #include "kube/source.h"
@@ -24,10 +26,16 @@ enum { TELL_A_CALL = 16 };
 
 /* Somebody else uses a VIP, as far as is known now. */
 struct tell_rival {
-	struct ip vip;
-	char	ifname[16];
+	struct tell_place {		/* the key; no byte of it is left to chance */
+		struct ip vip;
+		char	ifname[16];
+	} at;
 	uint8_t	mac[6];
-	char	node[254];		/* whose speaker it is; "" no node's */
+	bool	has_news;		/* tell_rivals() has yet to tell of it */
+	bool	is_told;		/* that it is there */
+	bool	is_gone;		/* is told last, and forgotten */
+	char	node[254];		/* once told: whose speaker it is; "" no node's */
+	UT_hash_handle hh;
 };
 
 struct tell {
@@ -41,8 +49,8 @@ struct tell {
 	size_t	nobstacles;
 	uint64_t *omitted;		/* likewise, as too large for mh */
 	size_t	nomitted;
-	struct tell_rival *rivals;	/* of VIP and link one; in no order */
-	size_t	nrivals, rivals_cap;
+	struct tell_rival *rivals;	/* of VIP and link one */
+	size_t	nnews;			/* those among them that have news */
 	double	credit;			/* Events that may be written now */
 	struct mono credit_at;		/* when credit was so much */
 };
@@ -62,11 +70,19 @@ bool tell_announced(struct tell *t, const struct arp_io *arp);
 bool tell_vips(struct tell *t, const struct ip *vips, size_t n);
 
 /*
- * Somebody else uses the VIP: DuplicateAddress for a stranger, TwoOwners where
- * the MAC is that of a node with a speaker (as IPv4 neighbours tell).
+ * Somebody else uses the VIP, or has fallen silent; for tell_rivals() to tell. Takes no
+ * time: it may be of thousands of VIPs at once, with the answers to them yet to be sent.
  */
 void tell_conflict(struct tell *t, const struct ip *vip, const char *ifname,
     const uint8_t mac[6]);
+void tell_settled(struct tell *t, const struct ip *vip, const char *ifname);
+
+/*
+ * What is new of rivals: DuplicateAddress for a stranger, TwoOwners where the MAC is
+ * that of a node with a speaker (as IPv4 neighbours tell), DuplicateAddressSettled for
+ * one that was told of and is gone. True where there are more: call it again, later.
+ */
+bool tell_rivals(struct tell *t);
 
 /*
  * fresh is about to take the plan's place: EndpointsLost and EndpointsBack for
@@ -87,8 +103,5 @@ void tell_omitted(struct tell *t);
  */
 void tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n,
     const struct kube_store *store);
-
-/* The rival has fallen silent: DuplicateAddressSettled. */
-void tell_settled(struct tell *t, const struct ip *vip, const char *ifname);
 
 #endif

@@ -40,21 +40,31 @@ START_TEST(stranger)
 
 	tell_init(&t, &source, "n1", &plan, &nobody);
 	tell_conflict(&t, &other, "eth0", mac);
+	ck_assert(!tell_rivals(&t));
 	ck_assert_msg(nevents == 0, "a VIP that is no longer in the plan");
 	tell_conflict(&t, &vip, "eth0", mac);
+	ck_assert_msg(nevents == 0, "telling waits");
+	ck_assert(!tell_rivals(&t));
 	ck_assert_msg(nevents == 2, "one for each Service at the VIP");
 	ck_assert_str_eq(last, "Warning d/b DuplicateAddress: 10.0.9.1 on eth0 is used "
 	    "by 02:00:00:00:00:09, which is no node of this cluster, as node \"n1\" "
 	    "sees it: find that machine, or take the address out of its pool");
-	ck_assert(t.nrivals == 2 && ip_eq(&t.rivals[1].vip, &vip));
+	ck_assert(!tell_rivals(&t));
+	ck_assert_msg(nevents == 2, "nothing is told twice");
 	tell_conflict(&t, &vip, "eth0", (const uint8_t[]){ 2, 0, 0, 0, 0, 7 });
-	ck_assert_msg(t.nrivals == 2 && t.rivals[1].mac[5] == 7, "the rival of now");
+	ck_assert_uint_eq(HASH_COUNT(t.rivals), 2);
 	tell_settled(&t, &vip, "eth1");
-	ck_assert_msg(t.nrivals == 2, "another link");
 	tell_settled(&t, &vip, "eth0");
-	ck_assert(t.nrivals == 1 && ip_eq(&t.rivals[0].vip, &other));
+	ck_assert(!tell_rivals(&t));
+	ck_assert_msg(nevents == 4, "the rival of now is gone; another link says nothing");
+	ck_assert(HASH_COUNT(t.rivals) == 1 && ip_eq(&t.rivals->at.vip, &other));
 	ck_assert_str_eq(last, "Normal d/b DuplicateAddressSettled: the other user of "
 	    "10.0.9.1 on eth0 is gone, as node \"n1\" sees it");
+	tell_conflict(&t, &vip, "eth0", mac);
+	tell_settled(&t, &vip, "eth0");
+	ck_assert_uint_eq(HASH_COUNT(t.rivals), 1);
+	ck_assert(!tell_rivals(&t));
+	ck_assert_msg(nevents == 4, "came and went before anybody was told");
 	tell_fini(&t);
 }
 END_TEST
@@ -66,8 +76,10 @@ START_TEST(storm)
 
 	tell_init(&t, &source, "n1", &plan, &nobody);
 	nevents = 0;
-	for (int i = 0; i < 5000; i++)
-		tell_settled(&t, &vip, "eth0");
+	for (int i = 0; i < 5000; i++) {
+		tell_conflict(&t, &vip, "eth0", mac);
+		tell_rivals(&t);
+	}
 	ck_assert_uint_ge(nevents, TELL_BURST);
 	/* 10,000 were due; a slow machine may have earned some a second. */
 	ck_assert_uint_le(nevents, TELL_BURST + 60 * TELL_PER_SEC);
@@ -200,6 +212,34 @@ START_TEST(omitted)
 }
 END_TEST
 
+/* A node that comes back has what others own by now, all at once. */
+START_TEST(many_rivals)
+{
+	enum { NVIPS = 2 * TELL_A_CALL + 8 };
+	struct ip vip = vips[0].ip = ip_from_v4(0x0a000901), other;
+	struct tell t;
+
+	tell_init(&t, &source, "n1", &plan, &nobody);
+	for (unsigned i = 0; i < NVIPS; i++) {
+		other = ip_from_v4(0x0a000901 + i);
+		tell_conflict(&t, &other, "eth0", mac);
+	}
+	ck_assert_msg(tell_rivals(&t), "there are more");
+	ck_assert_uint_eq(t.nnews, NVIPS - TELL_A_CALL);
+	ck_assert_msg(nevents == 2, "the first of them is in the plan");
+	tell_settled(&t, &vip, "eth0");
+	tell_settled(&t, &other, "eth0");
+	ck_assert_msg(t.nnews == NVIPS - TELL_A_CALL, "one more is gone, one that was not "
+	    "told of is none any more");
+	ck_assert(tell_rivals(&t));
+	ck_assert(!tell_rivals(&t));
+	ck_assert_uint_eq(t.nnews, 0);
+	ck_assert_uint_eq(nevents, 4);
+	ck_assert_uint_eq(HASH_COUNT(t.rivals), NVIPS - 2);
+	tell_fini(&t);
+}
+END_TEST
+
 /* As many at a time as the loop bears; what has gone meanwhile is never told of. */
 START_TEST(many_at_once)
 {
@@ -241,6 +281,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, quorums, 0, nitems(quorum_rows));
 	tcase_add_test(tc, stranger);
 	tcase_add_test(tc, obstacles);
+	tcase_add_test(tc, many_rivals);
 	tcase_add_test(tc, many_at_once);
 	tcase_add_test(tc, storm);
 }
