@@ -425,6 +425,7 @@ def main():
     only = sys.argv[4:]
     sys.setswitchinterval(0.0005)
     lab_main.load_modules()
+    lab_main.free_network()
     lab = Lab(bin_dir, objects.Folder(lab_main.SOURCE))
     lab.start()
     rows, status = [], 0

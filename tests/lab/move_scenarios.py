@@ -9,7 +9,6 @@ import contextlib
 import re
 import signal
 import socket
-import statistics
 import threading
 import time
 
@@ -229,13 +228,11 @@ def link_lost(svc):
         traffic.expect_alive(first)
         until("all nodes to be in service", lambda: in_service(lab), 5, node=first)
     svc.settle()
-    # The three nodes share one virtual processor, which is woken late where the machine
-    # is busy; the heir's turn may come after its neighbours', with as much to do each.
-    gaps = traffic.gaps("away")
-    if (min(gaps) >= GAP_LIMIT_SEC or statistics.median(gaps) >= 3 * GAP_LIMIT_SEC
-            or any(traffic.gaps("at rest"))):
-        raise Failed(f"a gap under {ms(GAP_LIMIT_SEC)}, in the median under thrice that",
-                     f"told after {', '.join(map(ms, told))}, announced after "
+    # Of it the kernel takes half a millisecond to tell of the link, and the leaver, on the
+    # one processor, another to tell both others, before the heir has its turn.
+    if max(traffic.gaps("away")) >= GAP_LIMIT_SEC or any(traffic.gaps("at rest")):
+        raise Failed(f"gaps under {ms(GAP_LIMIT_SEC)}", f"told after "
+                     f"{', '.join(map(ms, told))}, announced after "
                      f"{', '.join(map(ms, claimed))}; {traffic.gaps_told()}", first)
     return (f"{first.name} -> {heir.name}: told after {', '.join(map(ms, told))}, announced "
             f"after {', '.join(map(ms, claimed))}; {traffic.gaps_told()}; {traffic.nconns} "
