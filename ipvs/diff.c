@@ -86,6 +86,13 @@ is_mh(const struct ipvs_vs *vs)
 	return strcmp(vs->sched, "mh") == 0;
 }
 
+/* Does its choice depend on its servers' order, and on nothing that is one node's alone? */
+static bool
+is_ordered(const struct ipvs_vs *vs)
+{
+	return is_mh(vs) || strcmp(vs->sched, "sh") == 0 || strcmp(vs->sched, "fo") == 0;
+}
+
 static void
 diff_new_vs(const struct ipvs_vs *want, struct ipvs_ops *ops)
 {
@@ -174,7 +181,7 @@ static void
 diff_rs(const struct ipvs_vs *want, const struct ipvs_vs *have, struct ipvs_ops *ops)
 {
 	struct rs_index had = rs_index_of(have), wanted = rs_index_of(want);
-	size_t kept = is_mh(want) ? rs_kept(want, have) : want->nrs;
+	size_t kept = is_ordered(want) ? rs_kept(want, have) : want->nrs;
 	const struct ipvs_rs *rs, *old;
 	bool is_in_place;
 	size_t i;

@@ -2,17 +2,19 @@
  * diff.h - the fewest changes that turn the kernel's IPVS table into ours.
  *
  * Pure. Both tables are walked side by side; what is equal gets no operation.
- * Three rules come from how the kernel works (ip_vs_mh.c, ip_vs_ctl.c):
+ * Three rules come from how the kernel works (ip_vs_mh.c, ip_vs_sh.c, ip_vs_fo.c,
+ * ip_vs_ctl.c):
  *
  * - mh builds its lookup table anew at every change of its servers, so a new
  *   service starts without a scheduler ("none") and becomes mh when its servers
  *   are in. To take another one away costs an RCU grace period, some 10 ms:
  *   for many changes of a service rr steps in, and mh comes back after them.
- * - The table depends on the servers' order, which is that of their addition.
- *   All nodes must have the same table, so a server that belongs before others
- *   makes those be taken out and put in again behind it (is_reorder). A server
- *   put in again is the same object, its connections stay with it; the caller
- *   sees to it that a packet in between does not look for another.
+ * - The table depends on the servers' order, which is that of their addition; so
+ *   do sh's, and fo's choice among equals, which is the last. All nodes must
+ *   choose alike, so a server that belongs before others makes those be taken
+ *   out and put in again behind it (is_reorder). A server put in again is the
+ *   same object, its connections stay with it; the caller sees to it that a
+ *   packet in between does not look for another.
  * - A server added with weight 0 has no slots in the table, one edited to 0
  *   keeps them. Nodes that came earlier have edited, so we add and edit, too.
  *   One that has left is to have none: it is taken out and put in again with 0.

@@ -192,7 +192,7 @@ random_rs(uint64_t *seed, unsigned i)
 static void
 random_vs(uint64_t *seed, struct ipvs_table *t, unsigned k)
 {
-	static const char *const scheds[] = { "mh", "mh", "mh", "wrr", "rr" };
+	static const char *const scheds[] = { "mh", "mh", "mh", "sh", "fo", "wrr", "rr" };
 	struct ipvs_vs *vs = ipvs_table_add(t);
 	unsigned density = 1 + rnd(seed, 5);
 
@@ -280,6 +280,8 @@ check_is(struct model *m, const struct ipvs_table *want)
 		const struct ipvs_vs *w = &want->vs[i];
 		struct model_vs *v = model_find(m, &w->key);
 		bool is_mh = strcmp(w->sched, "mh") == 0;
+		bool is_ordered = is_mh || strcmp(w->sched, "sh") == 0 ||
+		    strcmp(w->sched, "fo") == 0;
 		const struct model_rs *last = NULL;
 
 		ck_assert_ptr_nonnull(v);
@@ -298,8 +300,8 @@ check_is(struct model *m, const struct ipvs_table *want)
 				    "one that has left has no slots");
 				continue;
 			}
-			ck_assert_msg(!is_mh || r > last,
-			    "mh endpoints stand in canonical order");
+			ck_assert_msg(!is_ordered || r > last,
+			    "endpoints of mh, sh and fo stand in canonical order");
 			ck_assert_msg(r->last_weight == (w->rs[j].weight != 0 ?
 			    w->rs[j].weight : w->rs[j].slots),
 			    "a draining endpoint has the slots it had");
@@ -465,6 +467,12 @@ static const struct {
 	{ "mh: one in between moves those behind it, each at once", "mh",
 	    { RS(1, 1, 0), RS(3, 1, 0) }, { RS(1, 1, 0), RS(2, 1, 2), RS(3, 1, 0) },
 	    2, 3, "+2 !-3 !+3" },
+	{ "so does sh, whose table is dealt out in order", "sh",
+	    { RS(1, 1, 0), RS(3, 1, 0) }, { RS(1, 1, 0), RS(2, 1, 2), RS(3, 1, 0) },
+	    2, 3, "+2 !-3 !+3" },
+	{ "and fo, which takes the last of equals", "fo",
+	    { RS(2, 1, 0), RS(1, 1, 0) }, { RS(1, 1, 0), RS(2, 1, 0) }, 2, 2,
+	    "!-2 !+2" },
 	{ "order is nothing to wrr", "wrr",
 	    { RS(1, 1, 0), RS(3, 1, 0) }, { RS(1, 1, 0), RS(2, 1, 2), RS(3, 1, 0) },
 	    2, 3, "+2" },
@@ -502,6 +510,8 @@ static const struct {
 	    { RS(1, 1, 0), LEFT(2) }, { RS(1, 1, 0), RS(2, 1, 0) }, 2, 2, "=2" },
 	{ "wanted as one that drains: with slots", "mh",
 	    { RS(1, 1, 0), LEFT(2) }, { RS(1, 1, 0), RS(2, 0, 0) }, 2, 2, "=2 =2" },
+	{ "fo has no slots, either: an edit", "fo",
+	    { RS(1, 1, 0), RS(2, 1, 0) }, { RS(1, 1, 0), LEFT(2) }, 2, 2, "=2" },
 	{ "wrr has no slots: an edit", "wrr",
 	    { RS(1, 1, 0), RS(2, 1, 0) }, { RS(1, 1, 0), LEFT(2) }, 2, 2, "=2" },
 	{ "its time is over", "mh",

@@ -424,6 +424,24 @@ def schedulers_all_work(lab, vip):
 
 
 @both
+def sh_and_fo_choose_alike(lab, vip):
+    """Connections survive a move to a node that has not seen the endpoints come in the
+    same order: their place decides, by sh and among equals by fo, too."""
+    eps = lab.endpoints(vip)
+    for sched, ports in (("sh", range(24000, 24040)), ("fo", range(24100, 24140))):
+        lab.want()
+        for ctl in lab.ctls[:2]:
+            ctl.want([Svc(eps[:2] + eps[3:], vip, sched=sched)])
+        lab.want(Svc(eps, vip, sched=sched))
+        lab.owner(lab.nodes[0])
+        conns = dial_at_once(vip, ports, 3)
+        expect(len(conns) == 40, f"{sched}: {len(conns)} of 40")
+        lab.owner(lab.nodes[2])
+        got = alive(conns.values())
+        expect(got == 40, f"{sched}: {got} of 40 alive after a move")
+
+
+@both
 def sctp_is_spread_and_survives_moves(lab, vip):
     lab.want(Svc(lab.endpoints(vip), vip, "sctp"))
     lab.owner(lab.nodes[0])
@@ -1042,7 +1060,8 @@ TESTS = [
     connections_survive_moves, ports_used_again_do_not_go_round,
     ports_used_again_are_placed_anew, ports_used_again_may_take_a_detour,
     pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
-    schedulers_all_work, sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
+    schedulers_all_work, sh_and_fo_choose_alike,
+    sctp_is_spread_and_survives_moves, path_mtu_is_found_by_any_way_in,
     datagrams_of_all_sizes_pass, answers_fit_a_smaller_path, clients_that_probe_are_told,
     links_may_be_smaller_or_larger, megabytes_both_ways, ranges_shut_others_out,
     nothing_behind_is_refused_at_once, unknown_ports_are_dropped_where_asked, a_node_without_director_is_masqueraded,

@@ -236,7 +236,7 @@ def unused_address(vip):
     """The client comes from an address that nobody has seen: a port that comes round
     may meet what a node remembers of its last connection, which is not what is asked."""
     is_v6, i = ":" in vip, next(UNUSED)
-    addr = f"fd00:a::2:{i:x}" if is_v6 else f"10.0.0.{200 + i % 50}"
+    addr = f"fd00:a::2:{i:x}" if is_v6 else f"10.0.0.{110 + i % 140}"
     bits = 128 if is_v6 else 32
     flags = " nodad preferred_lft 0" if is_v6 else ""
     route = f"route {{}} {vip}/{bits} dev eth0"
