@@ -187,9 +187,9 @@ coverage:
 	$(Q)$(MAKE) --no-print-directory VARIANT=coverage run-tests
 	$(Q)tests/coverage.sh build/coverage
 
-## bench: measure, and compare with other software in the same run
+## bench: measure, beside other software in the same run (ONLY="SECTION...")
 bench: all
-	$(Q)tests/bench/run.sh
+	$(Q)tests/bench/run.sh $(ONLY)
 
 MAN8	= $(wildcard controller/*.8 speaker/*.8 ctl/*.8)
 MAN5	= $(wildcard deploy/*.5 kube/*.5)

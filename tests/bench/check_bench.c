@@ -1,41 +1,42 @@
 /*
- * check_bench N INTERVAL_MS SECONDS: what N TCP checks cost.
+ * check_bench - TCP health checks, and what any checker must do; for check_bench.py.
  *
- * A child accepts on every address of 127.16.0.0/12, port PORT; this process
- * checks N of them by the real checker and says how much of a core it used,
- * user and system, the kernel's work for both ends of each connection included.
- * Beside it, what the kernel takes for as many connections made by a bare loop of
- * socket, connect and close: no checker that connects can be far below.
+ *	check_bench serve		accept and close
+ *	check_bench herald N		the real checker, each address once a second
+ *	check_bench plain N		N a second by socket, connect, epoll, getsockopt
+ *					and close: what a simple checker does
+ *	check_bench least N		by one socket: connect, and disconnect with a reset
+ *
+ * N addresses of 127.16.0.0/12, PORT. They go on until SIGTERM; herald then says how
+ * many it takes for up.
  */
 #include <err.h>
 #include <ev.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ipvs/checker_io.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 
-enum { PORT = 17800 };
+enum { PORT = 17800, TICKS_PER_SEC = 100 };
+
+static const struct linger reset_at_end = { .l_onoff = 1, .l_linger = 0 };
 
 static void
-serve(int ready)
+serve(void)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 || listen(fd, 4096) < 0)
-		_exit(1);
-	if (write(ready, "", 1) != 1)
-		_exit(1);
+		err(1, "port %d", PORT);
 	for (;;) {
 		int c = accept(fd, NULL, NULL);
 
@@ -44,38 +45,71 @@ serve(int ready)
 	}
 }
 
-static double
-cpu_sec(void)
-{
-	struct rusage u;
+/* --- bare loops ------------------------------------------------------------ */
 
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+static int
+open_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset_at_end,
+	    sizeof(reset_at_end)) < 0)
+		err(1, "socket");
+	return fd;
 }
 
-/* Microseconds for each of n. */
-static double
-bare_us(const struct check_want *wants, unsigned n)
+static void
+connect_plain(const struct sockaddr_in *to)
 {
-	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-	double cpu = cpu_sec();
+	static int poll = -1;
+	struct epoll_event e = { .events = EPOLLOUT };
+	int fd = open_socket(), failed = 0;
+	socklen_t len = sizeof(failed);
 
-	for (unsigned i = 0; i < n; i++) {
-		struct sockaddr_storage to;
-		socklen_t len = ip_to_sockaddr(&wants[i].ip, wants[i].port, &to);
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (poll < 0)
+		poll = epoll_create1(EPOLL_CLOEXEC);
+	(void)connect(fd, (const struct sockaddr *)to, sizeof(*to));
+	if (epoll_ctl(poll, EPOLL_CTL_ADD, fd, &e) < 0 || epoll_wait(poll, &e, 1, 500) != 1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) < 0 || failed != 0)
+		errx(1, "a plain connection: %s", strerror(failed));
+	close(fd);
+}
 
-		if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
-		    sizeof(reset)) < 0 || connect(fd, (struct sockaddr *)&to, len) < 0)
-			err(1, "a bare connection");
-		close(fd);
-		/* A second's work at a second's pace: queues and caches are as the checker's. */
-		if (i % (n / 100 + 1) == 0)
-			usleep(10000);
+static void
+connect_least(const struct sockaddr_in *to)
+{
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open_socket();
+	/* On loopback the answer is there when connect() is back. */
+	(void)connect(fd, (const struct sockaddr *)to, sizeof(*to));
+	if (connect(fd, &nobody, sizeof(nobody)) < 0)
+		err(1, "disconnecting");
+}
+
+/* At the pace of a checker, so that queues and caches are as a checker's. */
+static void
+loop(void (*connect_to)(const struct sockaddr_in *to), unsigned n)
+{
+	for (unsigned i = 0;; i = (i + 1) % n) {
+		struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT),
+			.sin_addr.s_addr = htonl(0x7f100000 + i) };
+		static struct mono due;
+
+		if (i % (n / TICKS_PER_SEC) == 0) {
+			struct mono now = clock_mono();
+
+			due = mono_before(now, due) ? due : now;
+			usleep((useconds_t)(mono_delay_sec(now, due) * 1e6));
+			due = mono_add_ms(due, 1000 / TICKS_PER_SEC);
+		}
+		connect_to(&to);
 	}
-	return (cpu_sec() - cpu) / n * 1e6;
 }
+
+/* --- the checker ----------------------------------------------------------- */
 
 static void
 on_changed(void *arg)
@@ -84,7 +118,7 @@ on_changed(void *arg)
 }
 
 static void
-on_time(struct ev_loop *loop, ev_timer *w, int revents)
+on_term(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	(void)w;
 	(void)revents;
@@ -92,64 +126,54 @@ on_time(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
-run_for(struct ev_loop *loop, double sec)
+check(unsigned n)
 {
-	ev_timer t;
+	struct probe_conf conf = { .kind = PROBE_TCP, .health = { .interval_ms = 1000,
+		.timeout_ms = 500, .rise = 2, .fall = 3, .starts_down = true } };
+	struct check_want *wants = mem_zalloc(n * sizeof(*wants));
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	const struct check_view *views;
+	size_t nviews, nup = 0;
+	struct checker *c;
+	ev_signal term;
+	char why[256];
 
-	ev_timer_init(&t, on_time, sec, 0.);
-	ev_timer_start(loop, &t);
+	for (unsigned i = 0; i < n; i++)
+		wants[i] = (struct check_want){ .id = i + 1,
+			.ip = ip_from_v4(0x7f100000 + i), .port = PORT, .conf = &conf };
+	c = checker_new(loop, NULL, on_changed, NULL, why);
+	if (c == NULL)
+		errx(1, "%s", why);
+	checker_set(c, wants, n);
+	ev_signal_init(&term, on_term, SIGTERM);
+	ev_signal_start(loop, &term);
 	ev_run(loop, 0);
+	views = checker_views(c, &nviews);
+	for (size_t i = 0; i < nviews; i++)
+		nup += views[i].is_up;
+	printf("%zu\n", nup);
+	checker_free(c);
+	ev_loop_destroy(loop);
+	free(wants);
 }
 
 int
 main(int argc, char **argv)
 {
-	unsigned n = argc > 1 ? (unsigned)atoi(argv[1]) : 20000;
-	struct probe_conf conf = { .kind = PROBE_TCP, .health = {
-		.interval_ms = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000,
-		.timeout_ms = 500, .rise = 2, .fall = 3, .starts_down = true } };
-	double sec = argc > 3 ? atof(argv[3]) : 10, cpu, us;
-	struct check_want *wants = mem_zalloc((n + 1) * sizeof(*wants));
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct checker *c;
-	const struct check_view *views;
-	size_t nviews, nup = 0;
-	char err[256], byte;
-	int ready[2];
-	pid_t child;
+	const char *what = argc > 1 ? argv[1] : "";
+	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 20000;
 
-	if (pipe(ready) < 0 || (child = fork()) < 0)
-		return 1;
-	if (child == 0)
-		serve(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		return 1;
-	for (unsigned i = 0; i < n; i++)
-		wants[i] = (struct check_want){ .id = i + 1,
-			.ip = ip_from_v4(0x7f100000 + i), .port = PORT, .conf = &conf };
-	c = checker_new(loop, NULL, on_changed, NULL, err);
-	if (c == NULL) {
-		fprintf(stderr, "check_bench: %s\n", err);
-		return 1;
-	}
-	checker_set(c, wants, n);
-	run_for(loop, 2.5 * conf.health.interval_ms / 1e3);
-	cpu = cpu_sec();
-	run_for(loop, sec);
-	cpu = cpu_sec() - cpu;
-	views = checker_views(c, &nviews);
-	for (size_t i = 0; i < nviews; i++)
-		nup += views[i].is_up;
-	us = cpu / sec * conf.health.interval_ms / 1e3 / n * 1e6;
-	printf("%u TCP checks each %u ms: %.1f %% of a core, %.1f us a check; %zu up\n", n,
-	    conf.health.interval_ms, cpu / sec * 100, us, nup);
-	checker_free(c);
-	cpu = bare_us(wants, n);
-	printf("  a bare loop of as many connections: %.1f us each; the checker takes %.2f "
-	    "of it\n", cpu, us / cpu);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	ev_loop_destroy(loop);
-	free(wants);
-	return nup == n ? 0 : 1;
+	if (n < TICKS_PER_SEC)
+		errx(2, "N: %d at least", TICKS_PER_SEC);
+	if (strcmp(what, "serve") == 0)
+		serve();
+	else if (strcmp(what, "herald") == 0)
+		check(n);
+	else if (strcmp(what, "plain") == 0)
+		loop(connect_plain, n);
+	else if (strcmp(what, "least") == 0)
+		loop(connect_least, n);
+	else
+		errx(2, "usage: see the source");
+	return 0;
 }

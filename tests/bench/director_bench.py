@@ -1,12 +1,16 @@
 #!/usr/bin/python3
-"""director_bench.py DIRECTORCTL RESULT: programming speed of the data plane.
+"""director_bench.py DIRECTORCTL RESULT [TABLE...]: programming speed of the data plane.
 
 In the lab's virtual machine: one node's director is given tables of several sizes
-through directorctl, and `ipvsadm -R` the same tables in a namespace of its own.
-Writes {name: figures} to RESULT as JSON.
+through directorctl; `ipvsadm -R` and keepalived the same tables, each in a namespace of
+its own. Of keepalived it is the time from its start, reading its configuration included,
+to the last row; and from the first row, for Herald's is of programming alone. It has
+nothing to check. One that takes longer than LIMIT_SEC is ended. Prints a line for each
+TABLE (1000x4mh, ...; all) and writes {name: figures} to RESULT as JSON.
 """
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +22,7 @@ from netns import create, inside, ip_batch, output
 
 TABLES = ((1000, 4, "mh"), (1000, 4, "wrr"), (1000, 100, "mh"), (1000, 100, "wrr"),
           (10000, 4, "mh"), (10000, 4, "wrr"))
+LIMIT_SEC, QUIET_SEC = 300, 1   # of the guest's time
 
 
 def memory_mb(pid):
@@ -71,6 +76,94 @@ def restore(name, text):
         return (time.monotonic() - since) * 1000
 
 
+def keepalived_config(table, sched):
+    lines = []
+    for (proto, ip, port), dests in table.items():
+        lines += [f"virtual_server {ip} {port} {{", f"lvs_sched {sched}",
+                  *(["mh-port", "mh-fallback"] if sched == "mh" else []),
+                  "lvs_method TUN", f"protocol {proto}"]
+        lines += [f"real_server {d.ip} {d.port} {{\nweight {d.weight}\n}}" for d in dests]
+        lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def run_sec(pid):
+    """Processor seconds of a process and its children, None once it has ended."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            pids = [pid, *map(int, f.read().split())]
+        total = 0
+        for p in pids:
+            with open(f"/proc/{p}/schedstat") as f:
+                total += int(f.read().split()[0]) / 1e9
+        return total
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def first_and_last_row(process, netns, table):
+    """When it made its first row, and when it last did anything, once it rests with all
+    in IPVS; None: too long."""
+    want = (len(table), sum(map(len, table.values())))
+    since = last = time.monotonic()
+    first, used = None, 0
+    while time.monotonic() - since < LIMIT_SEC:
+        time.sleep(0.02)
+        now, sec = time.monotonic(), run_sec(process.pid)
+        if sec is None:
+            raise RuntimeError("keepalived has ended")
+        if first is None and ipvs_table(netns, next(iter(table))):
+            first = now
+        # Its loop may wake for nothing.
+        if sec - used > 0.001:
+            used, last = sec, now
+        elif now - last > QUIET_SEC:
+            made = ipvs_table(netns)
+            if (len(made), sum(map(len, made.values()))) == want:
+                return first, last
+            last = now
+    return None
+
+
+def keepalived(name, table, sched):
+    """(ms from its start until all is programmed, and from its first row), or Nones."""
+    create(name)
+    config, log = f"/run/lab/{name}.conf", f"/run/lab/results/{name}.log"
+    with open(config, "w") as f:
+        f.write(keepalived_config(table, sched))
+    with inside(name), open(log, "w") as out:
+        since = time.monotonic()
+        process = subprocess.Popen(
+            ["keepalived", "-n", "-l", "-C", "-f", config, "-p", f"/run/lab/{name}.pid",
+             "-c", f"/run/lab/{name}.checkers.pid"], stdout=out, stderr=out)
+    try:
+        rows = first_and_last_row(process, name, table)
+    finally:
+        # Not SIGTERM: it would take its table away first, row by row.
+        with open(f"/proc/{process.pid}/task/{process.pid}/children") as f:
+            children = [int(p) for p in f.read().split()]
+        for p in (process.pid, *children):
+            os.kill(p, signal.SIGKILL)
+        process.wait()
+    if rows is None:
+        return None, None
+    return (rows[1] - since) * 1000, (rows[1] - rows[0]) * 1000
+
+
+def line(name, f):
+    ours, theirs = f["herald_ms"], f["keepalived_ms"]
+    text = (f"{name}: Herald {ours:.0f} ms; ipvsadm -R {f['ipvsadm_ms']:.0f} ms, of which "
+            f"Herald takes {ours / f['ipvsadm_ms']:.2f}; keepalived ")
+    if theirs is None:
+        text += f"over {LIMIT_SEC} s"
+    else:
+        rows = f["keepalived_rows_ms"]
+        text += (f"{theirs:.0f} ms, {rows:.0f} of it from its first row on, of which Herald "
+                 f"takes {ours / theirs:.2f} and {ours / rows:.2f}")
+    return (f"{text}; the same again {f['same_ms']:.1f} ms, one endpoint more "
+            f"{f['one_endpoint_ms']:.1f} ms")
+
+
 def measure(program, nservices, nendpoints, sched):
     name = f"b{nservices}x{nendpoints}{sched}"
     ctl = Ctl(program, name)
@@ -93,11 +186,13 @@ def measure(program, nservices, nendpoints, sched):
     ctl.process.stdin.close()
     ctl.process.wait()
     plain = restore(f"p{name}", saved)
-    subprocess.run(["ip", "netns", "del", f"p{name}"], check=False)
-    figures = {"herald_ms": float(first["ms"]), "ipvsadm_ms": plain,
-               "same_ms": float(same["ms"]), "one_endpoint_ms": float(one["ms"]),
-               "memory_mb": memory}
-    print(f"    {nservices} x {nendpoints} {sched}: {figures}", flush=True)
+    theirs, rows_ms = keepalived(f"k{name}", table, sched)
+    for netns in (f"p{name}", f"k{name}"):
+        subprocess.run(["ip", "netns", "del", netns], check=False)
+    figures = {"herald_ms": float(first["ms"]), "ipvsadm_ms": plain, "keepalived_ms": theirs,
+               "keepalived_rows_ms": rows_ms, "same_ms": float(same["ms"]),
+               "one_endpoint_ms": float(one["ms"]), "memory_mb": memory}
+    print(line(f"{nservices} x {nendpoints} {sched}", figures), flush=True)
     return figures
 
 
@@ -108,8 +203,8 @@ def main(program, result, *only):
         name = f"{n}x{m}{sched}"
         if not only or name in only:
             figures[name] = measure(program, n, m, sched)
-    with open(result, "w") as f:
-        json.dump(figures, f)
+            with open(result, "w") as f:
+                json.dump(figures, f)
     return 0
 
 

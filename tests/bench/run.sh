@@ -1,114 +1,188 @@
 #!/bin/bash
-# run.sh: make bench. Measures Herald, and keepalived, ipvsadm and other BGP daemons
-# beside it in the same run, and prints tables with the aims. BENCH_RESULTS: where
-# logs and figures go (build/bench). At the end the controller's rate, controller.sh,
-# and BGP and BFD, bgp_bench.py.
+# run.sh [SECTION...]: make bench (ONLY="SECTION..." there). Measures Herald, and
+# keepalived, HAProxy, ipvsadm and other BGP daemons beside it in the same run. Each
+# section prints its table when it is done, with the aims, and how long it took; one that
+# fails is named, and the others go on. Without SECTION, all, in this order:
+#
+#	alloc		addresses the controller gives a second
+#	plan		what one changed endpoint costs before the kernel is told
+#	checks		20,000 TCP health checks a second, beside HAProxy and bare loops
+#	checks_vm	2,000 of them in the virtual machine, where keepalived can run, too
+#	mesh		the liveness mesh, by the number of nodes
+#	lab		memory, an endpoint's way, a planned move
+#	many		a whole speaker with 1,000 and 10,000 Services
+#	director	programming tables, beside ipvsadm -R and keepalived
+#	throughput	the way through the director, beside plain IPVS and iptables
+#	failover	a failing owner, beside keepalived
+#	survival	open connections, by mode, scheduler and what happens
+#	controller	against a real API server (built at first use, 10 minutes)
+#	bgp bgp_vm bfd	BGP and BFD, beside other daemons
+#
+# All but alloc, plan, checks, mesh, controller, bgp and bfd need the lab's virtual
+# machine. BENCH_RESULTS: where logs and figures go (build/bench).
 set -eu
+set -o pipefail
 cd "$(dirname "$0")/../.."
 build=build/${VARIANT:-release}
 results=${BENCH_RESULTS:-build/bench}
+sections="alloc plan checks checks_vm mesh lab many director throughput failover survival
+	controller bgp bgp_vm bfd"
+export PYTHONPYCACHEPREFIX=$PWD/build/pycache
+sudo=$([ "$(id -u)" -eq 0 ] || echo sudo)
+
+for section in "$@"; do
+	grep -qw -- "$section" <<<"$sections" ||
+		{ echo "run.sh: no section $section; there are: $sections" >&2; exit 2; }
+done
 
 packages=
-for need in keepalived ipvsadm iptables bird:bird2 vtysh:frr gobgpd bgpctl:openbgpd exabgp; do
+for need in keepalived ipvsadm haproxy iptables bird:bird2 vtysh:frr gobgpd \
+	bgpctl:openbgpd exabgp; do
 	PATH=$PATH:/usr/sbin command -v "${need%:*}" >/dev/null || packages="$packages ${need#*:}"
 done
 if [ -n "$packages" ]; then
 	echo "installing$packages"
-	sudo=$([ "$(id -u)" -eq 0 ] || echo sudo)
-	# Debian starts a daemon when it is installed; the bench starts its own, in a VM.
+	# Debian starts a daemon when it is installed; the bench starts its own.
 	# shellcheck disable=SC2086
 	$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
 		apt-get install -y -qq --no-install-recommends $packages >/dev/null
 fi
 
-make --no-print-directory "$build/controller.a" "$build/kube.a" "$build/lib.a" >/dev/null
-mkdir -p "$build/tests/bench" "$results"
-# shellcheck disable=SC2046	# a list of words
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -o "$build/tests/bench/alloc_bench" \
-	tests/bench/alloc_bench.c "$build/controller.a" "$build/kube.a" "$build/lib.a" \
-	$(pkg-config --libs libcurl libcjson yaml-0.1 libmicrohttpd libcrypto) -lev
-"$build/tests/bench/alloc_bench" >"$results/alloc.txt"
-
 pkgs="libcurl libcjson libnl-3.0 libnl-genl-3.0 libnl-route-3.0 yaml-0.1 libmicrohttpd
 	libnftables libcrypto libcap-ng"
-rooms=
-for room in speaker kube arp bgp ipvs lib; do rooms="$rooms $build/$room.a"; done
-# shellcheck disable=SC2086	# lists of words
-make --no-print-directory $rooms >/dev/null
-# shellcheck disable=SC2046,SC2086
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra $(pkg-config --cflags $pkgs) \
-	-o "$build/tests/bench/plan_bench" tests/bench/plan_bench.c $rooms \
-	$(pkg-config --libs $pkgs) -lev -lpthread -lm
-echo "What one changed endpoint costs a speaker before the kernel is told:"
-"$build/tests/bench/plan_bench" 10000 4
-"$build/tests/bench/plan_bench" 1000 4
-# shellcheck disable=SC2046,SC2086
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra \
-	-o "$build/tests/bench/check_bench" tests/bench/check_bench.c "$build/ipvs.a" \
-	"$build/lib.a" $(pkg-config --libs $pkgs) -lev -lpthread -lm
-echo "Health checks on loopback; the aim is 10 % of a core for 20,000 a second:"
-"$build/tests/bench/check_bench" 1000 1000 10
-"$build/tests/bench/check_bench" 20000 1000 10
-# shellcheck disable=SC2046,SC2086
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra $(pkg-config --cflags $pkgs) \
-	-o "$build/tests/bench/mesh_bench" tests/bench/mesh_bench.c $rooms \
-	$(pkg-config --libs $pkgs) -lev -lpthread -lm
-echo "The liveness mesh, 3 x 100 ms with a key; the budget is 10 % of a core:"
-for peers in 2 9 99 299 999; do
-	"$build/tests/bench/mesh_bench" "$peers" 10 || [ $? -eq 2 ]
-done
-tests/lab/director.sh --build
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$build/tests/bench/load_tool" \
-	tests/bench/load_tool.c
+speaker="speaker kube arp bgp ipvs lib"
+mkdir -p "$build/tests/bench" "$results"
 
-export PYTHONPYCACHEPREFIX=$PWD/build/pycache
-/usr/bin/python3 -m compileall -q tests/lab tests/bench
-echo "Measuring in a virtual machine; this takes some minutes."
-rc=0
-part() {	# part WHAT COMMAND...: one that fails is named, and the others go on
-	"${@:2}" || { rc=1; echo "bench: $1 has failed"; }
+# compile NAME [ROOM...]: tests/bench/NAME.c with these rooms, callers first
+compile() {
+	local name=$1 archives=
+	shift
+	for room in "$@"; do archives="$archives $build/$room.a"; done
+	# shellcheck disable=SC2086	# lists of words
+	[ $# -eq 0 ] || make --no-print-directory $archives >/dev/null
+	# shellcheck disable=SC2046,SC2086
+	${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra $(pkg-config --cflags $pkgs) \
+		-o "$build/tests/bench/$name" "tests/bench/$name.c" $archives \
+		$(pkg-config --libs $pkgs) -lev -lpthread -lm
 }
-# in_vm NAME SECONDS [OPTION...]: tests/bench/NAME.py, its figures in NAME.json. The guest's
-# clock counts instructions; the limit is of the machine's time, which others may share.
+
+# in_vm SCRIPT SECONDS [VM OPTION...] -- [ARG...]: tests/bench/SCRIPT.py. The guest's clock
+# counts instructions; the limit is of the machine's time, which others may share.
 in_vm() {
-	part "$1" tests/lab/vm.sh -t "$2" -r "$results" "${@:3}" \
+	local script=$1 limit=$2 options=()
+	shift 2
+	while [ "$1" != -- ]; do options+=("$1"); shift; done
+	/usr/bin/python3 -m compileall -q tests/lab tests/bench
+	mkdir -p "$results/$section"
+	tests/lab/vm.sh -t "$limit" -r "$results/$section" "${options[@]}" \
 		env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" /usr/bin/python3 -u \
-		"tests/bench/$1.py" "$PWD/$build" "/run/lab/results/$1.json"
+		"tests/bench/$script.py" "${@:2}"
 }
-in_vm lab_bench 1200
-in_vm many_bench 3000 -m 3000
-mkdir -p "$results/director"
-part director_bench tests/lab/vm.sh -t 6000 -m 3000 -r "$results/director" env \
-	PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" /usr/bin/python3 -u \
-	tests/bench/director_bench.py "$PWD/$build/directorctl" /run/lab/results/tables.json
-part "the table of these" python3 tests/bench/table.py "$results/lab_bench.json" \
-	"$results/many_bench.json" "$results/alloc.txt"
-echo
-echo "The way through the director, beside IPVS on the node and kube-proxy's iptables rules:"
-in_vm throughput_bench 1800
-echo
-echo "A failing owner, beside keepalived; some more minutes."
-in_vm failover 3000
-echo
-echo "Open connections, by mode, scheduler and what happens; some more minutes."
-in_vm survival_bench 6000
-echo
-echo "The controller against a real API server (built at first use, 10 minutes):"
-part "the controller's bench" tests/bench/controller.sh
-echo
-make --no-print-directory "$build/tests/bgp/bgp_peer_tool" "$build/tests/bgp/bfd_peer" \
-	>/dev/null
-set -o pipefail
-# shellcheck disable=SC2317	# part calls it
-bgp() {	# bgp FILE COMMAND...
-	"${@:2}" | tee "$results/$1"
+
+# --- the sections ------------------------------------------------------------
+
+alloc() {
+	compile alloc_bench controller kube lib
+	"$build/tests/bench/alloc_bench" >"$results/alloc.txt"
+	python3 tests/bench/table.py alloc "$results/alloc.txt"
 }
-part "the BGP bench" bgp bgp.txt python3 tests/bench/bgp_bench.py "$build"
-echo "The same in the lab's machine, where the whole speaker can run:"
-part "the BGP bench there" bgp bgp_vm.txt tests/lab/vm.sh -t 3000 \
-	env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
-	/usr/bin/python3 -u tests/bench/bgp_bench.py "$PWD/$build" 1
-echo "BFD at 3 x 10 ms, from BIRD's silence to Down; the aim is 35 ms at most:"
-part "BFD beside BIRD" bgp bfd.txt python3 tests/bgp/interop_bfd.py \
-	"$build/tests/bgp/bfd_peer" "authentication, silence"
-exit "$rc"
+
+plan() {
+	# shellcheck disable=SC2086
+	compile plan_bench $speaker
+	"$build/tests/bench/plan_bench" 10000 4
+	"$build/tests/bench/plan_bench" 1000 4
+}
+
+checks() {
+	compile check_bench ipvs lib
+	echo "The aim is 10 % of a core."
+	$sudo unshare -n env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" python3 -u \
+		tests/bench/check_bench.py "$build/tests/bench/check_bench" "$results/checks.json"
+}
+
+checks_vm() {
+	compile check_bench ipvs lib
+	in_vm check_bench 1200 -- "$build/tests/bench/check_bench" \
+		/run/lab/results/checks.json 2000 1
+}
+
+mesh() {
+	local rc=0
+	# shellcheck disable=SC2086
+	compile mesh_bench $speaker
+	echo "3 x 100 ms with a key; the budget is 10 % of a core:"
+	for peers in 2 9 99 299 999; do
+		"$build/tests/bench/mesh_bench" "$peers" 10 || [ $? -eq 2 ] || rc=1
+	done
+	return $rc
+}
+
+lab() {
+	in_vm lab_bench 1200 -- "$PWD/$build" /run/lab/results/lab.json
+	python3 tests/bench/table.py lab "$results/lab/lab.json"
+}
+
+many() {
+	in_vm many_bench 3000 -m 3000 -- "$PWD/$build" /run/lab/results/many.json
+	python3 tests/bench/table.py many "$results/many/many.json"
+}
+
+director() {
+	tests/lab/director.sh --build
+	in_vm director_bench 6000 -m 3000 -- "$PWD/$build/directorctl" \
+		/run/lab/results/tables.json
+}
+
+throughput() {
+	tests/lab/director.sh --build
+	compile load_tool
+	in_vm throughput_bench 3000 -- "$PWD/$build" /run/lab/results/throughput.json
+}
+
+failover() {
+	in_vm failover 3000 -- "$PWD/$build" /run/lab/results/failover.json
+}
+
+survival() {
+	in_vm survival_bench 6000 -- "$PWD/$build" /run/lab/results/survival.json
+}
+
+controller() {
+	tests/bench/controller.sh
+}
+
+bgp() {
+	make --no-print-directory "$build/tests/bgp/bgp_peer_tool" >/dev/null
+	python3 tests/bench/bgp_bench.py "$build" | tee "$results/bgp.txt"
+}
+
+bgp_vm() {	# where the whole speaker can run
+	make --no-print-directory "$build/tests/bgp/bgp_peer_tool" >/dev/null
+	in_vm bgp_bench 3000 -- "$PWD/$build" 1 | tee "$results/bgp_vm.txt"
+}
+
+bfd() {
+	make --no-print-directory "$build/tests/bgp/bfd_peer" >/dev/null
+	echo "3 x 10 ms, from BIRD's silence to Down; the aim is 35 ms at most:"
+	python3 tests/bgp/interop_bfd.py "$build/tests/bgp/bfd_peer" \
+		"authentication, silence" | tee "$results/bfd.txt"
+}
+
+# -----------------------------------------------------------------------------
+
+# shellcheck disable=SC2086	# a list of words
+[ $# -gt 0 ] || set -- $sections
+failed=
+set +e	# but within a section
+for section in "$@"; do
+	echo
+	echo "== $section, $(date +%T)"
+	since=$SECONDS
+	(set -e; "$section")
+	rc=$?
+	[ $rc -eq 0 ] || failed="$failed $section"
+	echo "== $section: $((SECONDS - since)) s$([ $rc -eq 0 ] || echo ", failed")"
+done
+[ -z "$failed" ] || echo "bench: failed:$failed"
+[ -z "$failed" ]

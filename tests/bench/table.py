@@ -1,4 +1,5 @@
-"""table.py LAB.json MANY.json ALLOC.txt: the figures of a bench run as a table; see run.sh."""
+"""table.py lab|many|alloc FILE: the figures of a section of the bench as a table; see
+run.sh."""
 import json
 import statistics
 import sys
@@ -29,34 +30,34 @@ def many_rows(many):
                spread(row["endpoint_cpu"]), "5 ms of work")
 
 
-def rows(lab, many, alloc):
+def lab_rows(lab):
     mem, end = lab["memory"], lab["endpoint"]
     yield "speaker's memory at rest", memory(mem), "RSS under 5 MB"
     yield ("endpoint in the source -> in IPVS, first node", spread(end["first"]), "10 ms")
     yield ("  and on the last of three", spread(end["last"]), "")
     yield ("planned move: longest time without an answer", spread(lab["planned"]["gap"]), "")
     yield ("  packets lost", f"{lab['planned']['lost']} of {lab['planned']['sent']}", "0")
-    yield from many_rows(many)
-    for line in alloc:
+
+
+def alloc_rows(lines):
+    for line in lines:
         name, fill, churn = line.split()
         yield (f"addresses given a second, {name}",
                f"{int(fill):,} new, {int(churn):,} given back and anew", "")
 
 
 def main():
-    with open(sys.argv[1]) as f:
-        lab = json.load(f)
-    with open(sys.argv[2]) as f:
-        many = json.load(f)
-    with open(sys.argv[3]) as f:
-        alloc = f.readlines()
-    table = [("", "measured", "aim"), *rows(lab, many, alloc)]
+    what, path = sys.argv[1:]
+    with open(path) as f:
+        figures = f.readlines() if what == "alloc" else json.load(f)
+    rows = {"lab": lab_rows, "many": many_rows, "alloc": alloc_rows}[what](figures)
+    table = [("", "measured", "aim"), *rows]
     wide = [max(len(row[i]) for row in table) for i in (0, 1)]
-    for what, figure, aim in table:
-        print(f"{what:<{wide[0]}}  {figure:<{wide[1]}}  {aim}".rstrip())
-    print("\nIn the virtual machine (all but the allocator) one emulated processor of about 500\n"
-          "million instructions a second runs three speakers, the controller, pods, clients\n"
-          "and the measuring. Medians.")
+    for what_is, figure, aim in table:
+        print(f"{what_is:<{wide[0]}}  {figure:<{wide[1]}}  {aim}".rstrip())
+    if what != "alloc":
+        print("In the virtual machine one emulated processor of about 500 million instructions\n"
+              "a second runs speakers, the controller, pods, clients and the measuring. Medians.")
 
 
 if __name__ == "__main__":
