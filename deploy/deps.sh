@@ -11,7 +11,7 @@ packages='build-essential gcc make pkg-config git
 	iproute2 iptables ipset conntrack iputils-arping ndisc6 procps nftables
 	ipvsadm python3 tcpdump tshark
 	python3-grpcio dnsmasq-base openssl
-	shellcheck mandoc'
+	shellcheck mandoc pyflakes3'
 
 is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

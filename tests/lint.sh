@@ -8,6 +8,8 @@
 #   text	no blank at a line's end, no line beyond 100 columns in C
 #   pairs	every .c has its header, but for main.c
 #   scripts	shellcheck, where it is installed
+#   python	pyflakes3, likewise: names that are not used, or not there
+#   manuals	mandoc, likewise
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
@@ -17,6 +19,7 @@ mapfile -t code < <(for r in $rooms; do
 done | sort)
 mapfile -t tests < <(find tests -name '*.[ch]' 2>/dev/null | sort)
 mapfile -t scripts < <(find . -path ./build -prune -o -name '*.sh' -print | sort)
+mapfile -t python < <(find . -path ./build -prune -o -name '*.py' -print | sort)
 mapfile -t manuals < <(find . -path ./build -prune -o -name '*.[58]' -print | sort)
 [ ${#code[@]} -gt 0 ] || { echo "lint: no C files in $PWD"; exit 2; }
 
@@ -118,6 +121,12 @@ scripts() {
 	shellcheck -S warning -f gcc "${scripts[@]}"
 }
 
+python() {
+	[ ${#python[@]} -gt 0 ] || return 0
+	command -v pyflakes3 >/dev/null || { echo "lint: no pyflakes3 here, skipped"; return 0; }
+	pyflakes3 "${python[@]}"
+}
+
 manuals() {
 	[ ${#manuals[@]} -gt 0 ] || return 0
 	command -v mandoc >/dev/null || { echo "lint: no mandoc here, skipped"; return 0; }
@@ -132,6 +141,7 @@ mapfile -t prose < <(find . -path ./build -prune -o -path ./.git -prune -o \
 text "${code[@]}" "${tests[@]}" "${prose[@]}" || rc=1
 pairs || rc=1
 scripts || rc=1
+python || rc=1
 manuals || rc=1
 [ $rc -ne 0 ] || echo "lint: ${#code[@]} files of code, ${#tests[@]} of tests, ${#scripts[@]} scripts: clean"
 exit $rc

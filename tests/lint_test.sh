@@ -59,6 +59,8 @@ plant arp/arp.h "$(printf '\t%092d' 0)"
 expect "100 columns are allowed" clean
 plant tests/run.sh '#!/bin/sh' 'if true; then'
 expect "a script that does not parse" 'run.sh'
+plant tests/x.py 'import os' 'print(1)'
+expect "Python that imports what it does not use" 'tests/x.py:1:1'
 manual=('.Dd November 21, 2026' '.Dt X 8' .Os '.Sh NAME' '.Nm x' '.Nd is an example')
 plant lib/x.8 "${manual[@]}"
 expect "a manual" clean

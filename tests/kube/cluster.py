@@ -4,7 +4,6 @@ Everything lives in one temporary folder and dies with the Cluster, by pid.
 There is no kubelet and no node: tests make the objects those would make. But for
 node.py, whose node is real.
 """
-import base64
 import http.client
 import json
 import os

@@ -16,7 +16,7 @@ import test_pools
 from cluster import ApiError, Cluster
 from faultproxy import Proxy, Tunnel
 from harness import (Churn, Dump, Report, endpoint_slice, expect, same_as_server,
-                     server_state, service, until)
+                     service, until)
 
 CORE = ["Service", "EndpointSlice", "Node", "Namespace"]
 MANY = 1100	# nodes: three pages of 500

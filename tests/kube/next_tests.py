@@ -19,7 +19,7 @@ from faultproxy import Proxy, Tunnel
 from harness import (PATHS, Churn, Dump, Report, expect, same_as_server, service, until)
 from next_rules import custom, path_of
 from next_server import Next
-from test_daemons import DEPLOY, NS, SERVICES
+from test_daemons import NS, SERVICES
 
 KINDS = ["IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer", "Community",
          "BFDProfile", "ForwardingProfile"]

@@ -6,7 +6,6 @@ The control plane runs here, on loopback. See tests/lab/node.py for the node's s
 import argparse
 import json
 import os
-import re
 import shutil
 import signal
 import sys

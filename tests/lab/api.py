@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import time
 
-from netns import ip_batch, sysctl
+from netns import ip_batch
 from objects import NAMESPACE
 
 HOST = "10.0.2.2"       # the machine's loopback, as its VM sees it

@@ -9,7 +9,6 @@ import signal
 import time
 
 import objects
-import topology
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, Prober, until
 from objects import TCP_PORT, UDP_PORT
@@ -198,7 +197,7 @@ def assigned(svc):
 def node_assigned(svc):
     """Events on the Service tell which node announces it: one for each move, no more."""
     _vip, owner = svc.settle()
-    lab, speaker = svc.lab, svc.lab.speakers[owner.name]
+    speaker = svc.lab.speakers[owner.name]
     until(f"an Event that {owner.name} announces the Service",
           lambda: assigned(svc)[owner.name], 10, 0.1, owner)
     before = assigned(svc)

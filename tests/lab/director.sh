@@ -1,7 +1,7 @@
 #!/bin/bash
 # director.sh [--build | NAME...]: the data plane alone, with packets: three nodes whose
 # directors are driven by directorctl, no speakers. NAMEs choose among the tests
-# of director.py; --build only builds directorctl.
+# of director_tests.py; --build only builds directorctl.
 set -eu
 cd "$(dirname "$0")/../.."
 variant=${VARIANT:-release}
@@ -17,4 +17,4 @@ export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 mkdir -p build/director
 exec tests/lab/vm.sh -r build/director \
 	env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" \
-	/usr/bin/python3 -u tests/lab/director.py "$PWD/$build/directorctl" "$@"
+	/usr/bin/python3 -u tests/lab/director_tests.py "$PWD/$build/directorctl" "$@"

@@ -9,7 +9,6 @@ import socket
 import threading
 
 import objects
-import topology
 from chance import flows_to_all
 from director import ping, refusal
 from measure import Connections, Failed, Not, family, until
