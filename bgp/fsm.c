@@ -177,6 +177,30 @@ tick(struct bgp_fsm *f, struct mono now)
 	return 0;
 }
 
+/*
+ * What a state in which messages come does not wait for; alike in all three (RFC 4271,
+ * 8.2.2) but for where a lost connection leads, and what the peer is told of a message
+ * that is not its turn.
+ */
+static unsigned
+other(struct bgp_fsm *f, const struct bgp_event *ev, enum bgp_state lost,
+    uint8_t fsm_error, struct mono now)
+{
+	switch (ev->type) {
+	case BGP_EV_TCP_DOWN:
+		return tcp_down(f, lost, now);
+	case BGP_EV_ERROR:
+		return notify(f, &ev->err, now);
+	case BGP_EV_NOTIFICATION:
+		return notified(f, &ev->err, now);
+	case BGP_EV_START:
+	case BGP_EV_TCP_UP:
+		return 0;
+	default:
+		return notify_code(f, BGP_ERR_FSM, fsm_error, now);
+	}
+}
+
 unsigned
 bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, struct mono now)
 {
@@ -202,65 +226,28 @@ bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, struct mono now)
 		return 0;
 
 	case BGP_OPENSENT:
-		switch (ev->type) {
-		case BGP_EV_OPEN:
-			f->state = BGP_OPENCONFIRM;
-			f->hold_sec = ev->hold_sec;
-			hold_restart(f, now);
-			keepalive_restart(f, now);
-			return BGP_DO_KEEPALIVE;
-		case BGP_EV_TCP_DOWN:
-			return tcp_down(f, BGP_ACTIVE, now);
-		case BGP_EV_ERROR:
-			return notify(f, &ev->err, now);
-		case BGP_EV_NOTIFICATION:
-			return notified(f, &ev->err, now);
-		case BGP_EV_START:
-		case BGP_EV_TCP_UP:
-			return 0;
-		default:
-			return notify_code(f, BGP_ERR_FSM, BGP_FSM_OPENSENT, now);
-		}
+		if (ev->type != BGP_EV_OPEN)
+			return other(f, ev, BGP_ACTIVE, BGP_FSM_OPENSENT, now);
+		f->state = BGP_OPENCONFIRM;
+		f->hold_sec = ev->hold_sec;
+		hold_restart(f, now);
+		keepalive_restart(f, now);
+		return BGP_DO_KEEPALIVE;
 
 	case BGP_OPENCONFIRM:
-		switch (ev->type) {
-		case BGP_EV_KEEPALIVE:
-			f->state = BGP_ESTABLISHED;
-			f->err = (struct bgp_error){ 0 };
-			hold_restart(f, now);
-			return BGP_DO_UP;
-		case BGP_EV_TCP_DOWN:
-			return tcp_down(f, BGP_IDLE, now);
-		case BGP_EV_ERROR:
-			return notify(f, &ev->err, now);
-		case BGP_EV_NOTIFICATION:
-			return notified(f, &ev->err, now);
-		case BGP_EV_START:
-		case BGP_EV_TCP_UP:
-			return 0;
-		default:
-			return notify_code(f, BGP_ERR_FSM, BGP_FSM_OPENCONFIRM, now);
-		}
+		if (ev->type != BGP_EV_KEEPALIVE)
+			return other(f, ev, BGP_IDLE, BGP_FSM_OPENCONFIRM, now);
+		f->state = BGP_ESTABLISHED;
+		f->err = (struct bgp_error){ 0 };
+		hold_restart(f, now);
+		return BGP_DO_UP;
 
 	case BGP_ESTABLISHED:
-		switch (ev->type) {
-		case BGP_EV_KEEPALIVE:
-		case BGP_EV_UPDATE:
-		case BGP_EV_REFRESH:
-			hold_restart(f, now);
-			return 0;
-		case BGP_EV_TCP_DOWN:
-			return tcp_down(f, BGP_IDLE, now);
-		case BGP_EV_ERROR:
-			return notify(f, &ev->err, now);
-		case BGP_EV_NOTIFICATION:
-			return notified(f, &ev->err, now);
-		case BGP_EV_START:
-		case BGP_EV_TCP_UP:
-			return 0;
-		default:
-			return notify_code(f, BGP_ERR_FSM, BGP_FSM_ESTABLISHED, now);
-		}
+		if (ev->type != BGP_EV_KEEPALIVE && ev->type != BGP_EV_UPDATE &&
+		    ev->type != BGP_EV_REFRESH)
+			return other(f, ev, BGP_IDLE, BGP_FSM_ESTABLISHED, now);
+		hold_restart(f, now);
+		return 0;
 	}
 	return 0;
 }
