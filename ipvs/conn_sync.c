@@ -162,13 +162,32 @@ endpoint_of(const struct director_want *want, const struct sync_conn *c)
 	    ipvs_endpoint_cmp);
 }
 
+static bool
+is_same_conn(const struct sync_conn *a, const struct sync_conn *b)
+{
+	return a->client_port == b->client_port && a->vip_port == b->vip_port &&
+	    a->proto == b->proto && a->is_template == b->is_template &&
+	    ip_eq(&a->client, &b->client) && ip_eq(&a->vip, &b->vip);
+}
+
+/* Do the n that follow *c say more of the same connection? */
+static bool
+is_outdated(const struct sync_conn *c, size_t n)
+{
+	for (const struct sync_conn *later = c + 1; later <= c + n; later++)
+		if (is_same_conn(c, later))
+			return true;
+	return false;
+}
+
 size_t
 conn_sync_give(const struct director_want *want, struct sync_conn *conns, size_t n)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < n; i++)
-		if (endpoint_of(want, &conns[i]) != NULL)
+		if (endpoint_of(want, &conns[i]) != NULL &&
+		    !is_outdated(&conns[i], n - 1 - i))
 			conns[kept++] = conns[i];
 	return kept;
 }

@@ -64,7 +64,10 @@ size_t conn_sync_encode(const struct sync_conn *conns, size_t n,
 
 /*
  * Of n connections keep, in their order, those that another node can make use of:
- * of a service of want's, to an endpoint of its, where the policy is not Local.
+ * of a service of want's, to an endpoint of its, where the policy is not Local; and
+ * of several words about one only the last. Where a client uses its port again the
+ * kernel first tells of the earlier connection once more, which would take the place
+ * of the new one at the endpoint's node, whose second tier has that already.
  * Returns how many.
  */
 size_t conn_sync_give(const struct director_want *want, struct sync_conn *conns,

@@ -1,6 +1,7 @@
 /* Connections between directors: the kernel's messages, and what is kept of them. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ipvs/conn_sync.h"
@@ -210,6 +211,53 @@ START_TEST(choice)
 }
 END_TEST
 
+/* Of one client's ports; 1 is the port that is used again. */
+static const struct {
+	const char *why;
+	struct { uint16_t port; const char *endpoint; bool is_template; } told[4];
+	size_t	n;
+	const char *given;	/* the last byte of each one's endpoint */
+} words[] = {
+	{ "each is told of", { { 1, "10.244.1.2", false }, { 2, "10.244.1.2", false } },
+	    2, "2 2" },
+	{ "of a port used again the new connection, not the one before",
+	    { { 1, "10.244.1.2", false }, { 2, "10.244.1.2", false },
+	      { 1, "10.244.1.2", false }, { 1, "10.244.1.3", false } }, 4, "2 3" },
+	{ "though it is none for others to know",
+	    { { 1, "10.244.1.2", false }, { 1, "10.244.9.9", false } }, 2, "" },
+	{ "affinity is another matter",
+	    { { 0, "10.244.1.2", true }, { 0, "10.244.1.3", false } }, 2, "2 3" },
+};
+
+START_TEST(last_word_counts)
+{
+	const struct ipvs_endpoint eps[] = {
+		{ .ip = ip_of("10.244.1.2"), .port = 8080, .weight = 1 },
+		{ .ip = ip_of("10.244.1.3"), .port = 8080, .weight = 1 },
+	};
+	const struct ipvs_service service = { .vip = ip_of("10.0.0.50"),
+		.proto = IPPROTO_TCP, .port = 80, .endpoints = eps,
+		.nendpoints = nitems(eps) };
+	const struct director_want want = { .services = &service, .nservices = 1 };
+	struct sync_conn conns[nitems(words[0].told)];
+	char got[32] = "";
+	size_t n;
+
+	for (size_t i = 0; i < words[_i].n; i++)
+		conns[i] = (struct sync_conn){ .vip = service.vip, .vip_port = 80,
+			.proto = IPPROTO_TCP, .client = ip_of("192.0.2.1"),
+			.client_port = words[_i].told[i].port, .endpoint_port = 8080,
+			.endpoint = ip_of(words[_i].told[i].endpoint),
+			.is_template = words[_i].told[i].is_template };
+	n = conn_sync_give(&want, conns, words[_i].n);
+	for (size_t i = 0; i < n; i++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%u",
+		    i > 0 ? " " : "", conns[i].endpoint.b[3]);
+	ck_assert_msg(strcmp(got, words[_i].given) == 0, "%s: want \"%s\", got \"%s\"",
+	    words[_i].why, words[_i].given, got);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
@@ -217,6 +265,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, fields);
 	tcase_add_test(tc, round_trip);
 	tcase_add_loop_test(tc, choice, 0, nitems(choices));
+	tcase_add_loop_test(tc, last_word_counts, 0, nitems(words));
 }
 
 TEST_MAIN("conn_sync", fill)
