@@ -25,8 +25,8 @@ AGE_SEC = 4     # what is younger may not have been told of
 SCHEDULERS = ["mh", "sh", "wrr", "wlc", "lc", "fo"]
 KINDS = (["tunnel-mh-4", "tunnel-mh-6"] + [f"tunnel-{s}-4" for s in SCHEDULERS[1:]] +
          [f"masquerade-{s}-4" for s in SCHEDULERS] + ["delegate-proxy-4"] +
-         ["tunnel-mh-4-sync", "tunnel-wrr-4-sync", "tunnel-wlc-4-sync",
-          "masquerade-wrr-4-sync"])
+         [f"tunnel-{s}-4-sync" for s in ("mh", "wrr", "wlc", "lc")] +
+         ["masquerade-wrr-4-sync"])
 
 
 def measure_kind(services, kind, nconns):
@@ -38,6 +38,7 @@ def measure_kind(services, kind, nconns):
         svc.settle(60)
         svc = survival.use_profile(svc, mode, scheduler)
         for name, make, _bound in survival.EVENTS:
+            survival.start_afresh(svc)
             figures[name] = survival.survive(svc, make, nconns, AGE_SEC if sync else 0)
             print(f"    {kind}, {name}: {figures[name]}", flush=True)
         survival.drop_profile(svc)

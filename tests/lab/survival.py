@@ -57,6 +57,25 @@ def move_back(svc, owner):
     svc.settle(30)
 
 
+def drop_director(node):
+    """While its speaker is down."""
+    output(node.name, "ip", "link", "del", "herald0")
+    output(node.name, "ip", "netns", "del", node.director)
+
+
+def start_afresh(svc):
+    """All nodes as after a boot: by wlc and lc a choice depends on all that a node has
+    had, and remembers for a quarter of an hour."""
+    for node in svc.lab.nodes:
+        svc.lab.speakers[node.name].signal(signal.SIGTERM)
+    for node in svc.lab.nodes:
+        svc.lab.speakers[node.name].popen.wait()
+        drop_director(node)
+    for node in svc.lab.nodes:
+        svc.lab.speakers[node.name].start()
+    svc.settle(60)
+
+
 @event("planned move")
 def planned_move(svc):
     vip, owner = svc.settle(30)
@@ -140,8 +159,7 @@ def node_added(svc):
     move(svc, vip, joiner)
     lab.objects.remove(objects.node(joiner))
     svc.write_slice([m for m in before if m not in joiner.pods])
-    output(joiner.name, "ip", "link", "del", "herald0")
-    output(joiner.name, "ip", "netns", "del", joiner.director)
+    drop_director(joiner)
     for node in lab.nodes:
         if node is not joiner:
             until(f"{node.name} to be programmed", lambda n=node: svc.programmed(n, vip), 15,
