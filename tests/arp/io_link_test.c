@@ -128,6 +128,26 @@ START_TEST(interfaces_restrict)
 }
 END_TEST
 
+/* Two MACs on one port: what is asked of the one is answered with it. */
+START_TEST(macvlan)
+{
+	const char *out;
+	int rc;
+
+	must("set -e; P=%s; ip -n ${P}a link add mv0 link eth0 address 02:00:00:00:03:0a"
+	    " type macvlan mode bridge; ip -n ${P}a link set mv0 up", ns_prefix);
+	ck_assert_str_eq(heard_of(&a, "links", 2000), "links");
+	tell(&a, "set if=mv0 " VIP4);
+	heard_of(&a, "set", 2000);
+	usleep(50000);
+	tell(&a, "list");
+	ck_assert_str_eq(heard_of(&a, "list", 1000), "list " VIP4 "@mv0");
+	out = in("c", &rc, "arping -c 1 -w 3 -I eth0 " VIP4);
+	ck_assert_msg(rc == 0 && strcasestr(out, "[02:00:00:00:03:0a]") != NULL &&
+	    strstr(out, "Received 1 response") != NULL, "%s", out);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -138,6 +158,7 @@ main(void)
 	tc = lan_case(s, "lan");
 	tcase_add_test(tc, links_come_and_go);
 	tcase_add_test(tc, interfaces_restrict);
+	tcase_add_test(tc, macvlan);
 	/* Apart, so that CK_RUN_CASE=bond picks it in the lab's kernel. */
 	tcase_add_test(lan_case(s, "bond"), bond_and_vlan);
 	return lan_run(s);
