@@ -6,6 +6,7 @@
  */
 #include "arp/run_io.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -38,12 +39,10 @@ static const struct metric hangs = { "herald_l2_hangs_total",
 	"Times this process was stopped or starved so long that another node may have "
 	"taken over; it then is silent for a second.", METRIC_COUNTER };
 static const struct metric in_conflict = { "herald_l2_conflict",
-	"1 for each VIP and link where another station uses the address.",
+	"1 for each VIP and link where another station uses the address, and its MAC.",
 	METRIC_GAUGE };
 
-/* The VIP's labels; live until the end of the block. */
-#define VIP_LABELS(v, e) metrics_labels((char[128]){ 0 }, 128, "vip", \
-    IP_STR(&(v)->addr), "iface", (e)->ifname, NULL)
+enum { LABELS_LEN = 128 };
 
 static void
 count(struct arp_io *a, const struct io_vip *v, unsigned did)
@@ -68,16 +67,34 @@ publish_counts(struct arp_io *a)
 		}
 }
 
-static void
-set_conflict(struct arp_io *a, struct io_vip *v, struct io_engine *e, bool is_on)
+static const char *
+conflict_labels(const struct io_vip *v, const struct io_engine *e, char buf[LABELS_LEN])
 {
-	e->is_in_conflict = is_on;
+	const uint8_t *m = e->rival;
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2],
+	    m[3], m[4], m[5]);
+	return metrics_labels(buf, LABELS_LEN, "vip", IP_STR(&v->addr), "iface",
+	    e->ifname, "mac", mac, NULL);
+}
+
+/* mac: the rival's; NULL for none any more. */
+static void
+set_conflict(struct arp_io *a, struct io_vip *v, struct io_engine *e,
+    const uint8_t *mac)
+{
+	char labels[LABELS_LEN];
+
+	if (e->is_in_conflict)
+		metrics_drop(&in_conflict, conflict_labels(v, e, labels));
+	e->is_in_conflict = mac != NULL;
 	e->has_news = true;
 	a->has_conflict_news = true;
-	if (is_on)
-		metrics_set(&in_conflict, VIP_LABELS(v, e), 1);
-	else
-		metrics_drop(&in_conflict, VIP_LABELS(v, e));
+	if (mac == NULL)
+		return;
+	memcpy(e->rival, mac, ARP_MAC_LEN);
+	metrics_set(&in_conflict, conflict_labels(v, e, labels), 1);
 }
 
 /* Send the frames of a step and take note of what it did. */
@@ -92,12 +109,10 @@ carry_out(struct arp_io *a, struct io_vip *v, struct io_engine *e,
 		a->has_announced_news = true;
 		v->was_announced |= e->vip.is_announced;
 	}
-	if ((out->did & ARP_DID_CONFLICT) != 0) {
-		memcpy(e->rival, e->vip.rival.mac, ARP_MAC_LEN);
-		set_conflict(a, v, e, true);
-	}
+	if ((out->did & ARP_DID_CONFLICT) != 0)
+		set_conflict(a, v, e, e->vip.rival.mac);
 	if ((out->did & ARP_DID_SETTLE) != 0)
-		set_conflict(a, v, e, false);
+		set_conflict(a, v, e, NULL);
 }
 
 void
@@ -326,9 +341,11 @@ run_io_fini(struct arp_io *a)
 void
 run_io_forget_conflict(struct arp_io *a, struct io_vip *v, struct io_engine *e)
 {
+	char labels[LABELS_LEN];
+
 	if (!e->is_in_conflict)
 		return;
-	metrics_drop(&in_conflict, VIP_LABELS(v, e));
+	metrics_drop(&in_conflict, conflict_labels(v, e, labels));
 	if (a->handler.settled != NULL)
 		a->handler.settled(a->handler.arg, &v->addr, e->ifname);
 }

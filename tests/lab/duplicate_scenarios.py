@@ -72,7 +72,7 @@ def told_of_duplicate(lab, node, vip, nbefore):
     if len(said) <= nbefore or STRANGER_MAC not in said[-1]:
         return Not(f"the Events are {said}")
     metrics = speaker.metrics()
-    if metrics.get(f'herald_l2_conflict{{vip="{vip}",iface="eth0"}}') != 1:
+    if metrics.get(f'herald_l2_conflict{{vip="{vip}",iface="eth0",mac="{STRANGER_MAC}"}}') != 1:
         return Not("herald_l2_conflict is not 1")
     if not metrics.get('herald_vip_conflicts_total{rival="stranger"}'):
         return Not("herald_vip_conflicts_total counts none")
