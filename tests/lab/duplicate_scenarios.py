@@ -1,5 +1,4 @@
 """duplicate_scenarios.py - somebody else has a VIP: before it is claimed, and later."""
-import contextlib
 import datetime
 import json
 import re
@@ -194,28 +193,13 @@ def duplicate_later(svc):
             f"first word, {owner.name} keeps it")
 
 
-@contextlib.contextmanager
-def speakers_with(lab, *options):
-    """In the block they run with these, too."""
-    def restart(argv_of):
-        for p in lab.speakers.values():
-            p.kill()
-            p.argv = argv_of(p.argv)
-            p.start()
-    restart(lambda argv: [*argv, *options])
-    try:
-        yield
-    finally:
-        restart(lambda argv: argv[:-len(options)])
-
-
 @scenario(4, 6)
 def duplicate_withheld(svc):
     """With --l2-conflict withhold, a stranger takes a VIP that is announced: once a probe
     has made sure, the owner is silent, no other node takes over, and Event, metric and
     condition say why. When the stranger has gone, the VIP is announced and reached."""
     lab, stranger = svc.lab, Stranger()
-    with speakers_with(lab, "--l2-conflict", "withhold"):
+    with lab.speakers_with("--l2-conflict", "withhold"):
         vip, owner = svc.settle()
         before = len(events(lab, "DuplicateAddress", vip))
         wait_conflict(svc, svc.name, owner, None, ["eth0"])

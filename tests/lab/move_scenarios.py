@@ -142,6 +142,26 @@ def drained(svc):
     return traffic.expect_nothing_lost(owner)
 
 
+@scenario(4)
+def cordoned(svc):
+    """With --yield-on-cordon, the owner's Node is cordoned, and uncordoned."""
+    lab = svc.lab
+    with lab.speakers_with("--yield-on-cordon"):
+        vip, owner = svc.settle(30)
+        obj = objects.node(owner)
+        with Traffic(svc, vip) as traffic:
+            for is_cordoned, what in ((True, "away"), (False, "back")):
+                obj["spec"]["unschedulable"] = is_cordoned
+                with traffic.span(what):
+                    lab.objects.put(obj)
+                    until(f"{owner.name} to {'lose' if is_cordoned else 'own'} {vip}",
+                          lambda c=is_cordoned: (svc.owners(vip, 0.05) == {owner.name}) != c,
+                          5, node=owner)
+        told = traffic.expect_nothing_lost(owner)
+    svc.settle(30)
+    return told
+
+
 @contextlib.contextmanager
 def second_links(svc):
     """Each node has a second link to the LAN, up1, and the Services are announced on

@@ -3,7 +3,6 @@ import collections
 import datetime
 import re
 import select
-import signal
 import socket
 import threading
 import time
@@ -73,22 +72,11 @@ def owned(lab, asked):
     return collections.Counter(v.get("owner") for v in vips if v["programmed"])
 
 
-def restart_all(lab, more):
-    """End all speakers in good order; start them with these options."""
-    for speaker in lab.speakers.values():
-        speaker.signal(signal.SIGTERM)
-    for speaker in lab.speakers.values():
-        speaker.popen.wait()
-        speaker.argv = [a for a in speaker.argv if not a.startswith("--failback-delay")] + more
-        speaker.start()
-
-
 @scenario(4)
 def failback_never(svc):
     """With --failback-delay never, a VIP stays where it went when its owner died."""
     lab = svc.lab
-    restart_all(lab, ["--failback-delay=never"])
-    try:
+    with lab.speakers_with("--failback-delay", "never"):
         vip, first = svc.settle(30)
         told = []
         wait_told(svc, [first.name], 30)
@@ -107,8 +95,6 @@ def failback_never(svc):
         last = until("another owner", lambda: [*(svc.owners(vip, 0.05) - {heir})], 10)[0]
         bring_back(lab, now)
         svc.settle(30)
-    finally:
-        restart_all(lab, [])
     svc.settle(30)
     return f"{first.name} -> {heir}, stays there with {first.name} back; -> {last} when that died"
 
