@@ -68,6 +68,9 @@ struct bfd_peer *bfd_peer_by_discr(const struct bfd_io *b, uint32_t discr);
 /* What its session is, for people and for the caller. */
 enum bfd_peer_state bfd_peer_view(const struct bfd_peer *p);
 
+/* Send one packet that is due; false: none is. A lost one is what the protocol is for. */
+bool bfd_peer_send(struct bfd_peer *p, struct mono now);
+
 /* After any call of its engine: send, set the timer, queue a report. */
 void bfd_peer_settle(struct bfd_peer *p, struct mono now);
 

@@ -230,6 +230,19 @@ bfd_io_detect_us(const struct bfd_io *b, const struct ip *addr)
 	return v.detect_us;
 }
 
+/* Each hears it once before any hears it again: one of hundreds may have to act on it. */
+static void
+tell_all(struct bfd_io *b)
+{
+	struct mono now = clock_mono();
+	struct bfd_peer *p, *tmp;
+
+	HASH_ITER(hh_key, b->by_key, p, tmp)
+		bfd_peer_send(p, now);
+	HASH_ITER(hh_key, b->by_key, p, tmp)
+		bfd_peer_settle(p, now);
+}
+
 void
 bfd_io_set_path(struct bfd_io *b, enum bfd_io_path path)
 {
@@ -238,27 +251,23 @@ bfd_io_set_path(struct bfd_io *b, enum bfd_io_path path)
 		[BFD_IO_PATH_WAITING] = BFD_DIAG_REVERSE_CONCAT,
 		[BFD_IO_PATH_CUT_OFF] = BFD_DIAG_CONCAT_DOWN,
 	};
-	struct mono now = clock_mono();
 	struct bfd_peer *p, *tmp;
 
 	b->session.path_diag = diags[path];
-	HASH_ITER(hh_key, b->by_key, p, tmp) {
+	HASH_ITER(hh_key, b->by_key, p, tmp)
 		bfd_set_path(&p->bfd, diags[path]);
-		bfd_peer_settle(p, now);
-	}
+	tell_all(b);
 }
 
 void
 bfd_io_set_note(struct bfd_io *b, uint32_t note)
 {
-	struct mono now = clock_mono();
 	struct bfd_peer *p, *tmp;
 
 	b->session.note = note;
-	HASH_ITER(hh_key, b->by_key, p, tmp) {
+	HASH_ITER(hh_key, b->by_key, p, tmp)
 		bfd_set_note(&p->bfd, note);
-		bfd_peer_settle(p, now);
-	}
+	tell_all(b);
 }
 
 void

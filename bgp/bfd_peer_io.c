@@ -106,29 +106,27 @@ has_news(const struct bfd_peer *p)
 	    (p->io->conf.has_path && p->bfd.remote_note != p->reported_note);
 }
 
-/* Send all that is due. A lost packet is what the protocol is made for. */
-static void
-peer_flush(struct bfd_peer *p, struct mono now)
+bool
+bfd_peer_send(struct bfd_peer *p, struct mono now)
 {
 	struct bfd_io *b = p->io;
 	bool is_v4 = ip_is_v4(&p->conf.addr);
-	int fd = b->out[!is_v4].fd;
+	int fd = b->out[!is_v4].fd, e;
 	const struct ip *src = ip_is_set(&p->conf.source) ? &p->conf.source :
 	    is_v4 ? &b->conf.source4 : &b->conf.source6;
 	struct bfd_udp_dst dst = { p->conf.addr, p->conf.scope, b->conf.port };
 	uint8_t buf[BFD_PKT_MAX];
-	size_t len;
+	size_t len = bfd_tx(&p->bfd, now, buf);
 
-	while ((len = bfd_tx(&p->bfd, now, buf)) > 0) {
-		int e = fd < 0 ? -EAFNOSUPPORT :
-		    bfd_udp_send(fd, src, &dst, buf, len);
-
-		if (e != p->send_err && e < 0)
-			log_warn(LOG_OBJ("peer", IP_STR(&p->conf.addr), "source",
-			    ip_is_set(src) ? IP_STR(src) : NULL),
-			    "BFD cannot send: %s", strerror(-e));
-		p->send_err = e;
-	}
+	if (len == 0)
+		return false;
+	e = fd < 0 ? -EAFNOSUPPORT : bfd_udp_send(fd, src, &dst, buf, len);
+	if (e != p->send_err && e < 0)
+		log_warn(LOG_OBJ("peer", IP_STR(&p->conf.addr), "source",
+		    ip_is_set(src) ? IP_STR(src) : NULL),
+		    "BFD cannot send: %s", strerror(-e));
+	p->send_err = e;
+	return true;
 }
 
 /* After any call of the engine: send, set the timer, queue a report. */
@@ -138,7 +136,8 @@ bfd_peer_settle(struct bfd_peer *p, struct mono now)
 	struct bfd_io *b = p->io;
 	struct mono due;
 
-	peer_flush(p, now);
+	while (bfd_peer_send(p, now))
+		;
 	bfd_echo_io_flush(p, now);
 	bfd_echo_io_tell(p);
 	due = bfd_deadline(&p->bfd);
