@@ -109,12 +109,15 @@ endpoint(struct dec *d, const struct dec_at *at, uint8_t family)
 void
 dec_slice(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
+	struct dec_at meta = dec_field(root, "metadata");
+	struct dec_at labels = dec_field(&meta, "labels");
+	struct dec_at service = dec_field(&labels, LABEL_SERVICE);
 	struct dec_at type = dec_field(root, "addressType");
 	struct dec_at ports = dec_field(root, "ports");
 	struct dec_at endpoints = dec_field(root, "endpoints");
 	struct kube_endpoint_slice *s = &o->slice;
 
-	s->service = kube_map_get(&o->meta.labels, LABEL_SERVICE);
+	s->service = dec_str(d, &service);
 	if (s->service != NULL && s->service[0] == '\0')
 		s->service = NULL;
 	if (dec_peek(d, &type) == NULL)

@@ -77,8 +77,8 @@ struct kube_meta {
 	int64_t	generation;
 	int64_t	created_sec;		/* seconds since the epoch, 0 unknown */
 	bool	is_deleting;		/* metadata.deletionTimestamp is set */
-	struct kube_map labels;
-	struct kube_map annotations;
+	struct kube_map labels;		/* empty of EndpointSlices */
+	struct kube_map annotations;	/* likewise */
 };
 
 enum kube_proto { KUBE_TCP = 6, KUBE_UDP = 17, KUBE_SCTP = 132 }; /* IPPROTO_* */
