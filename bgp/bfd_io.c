@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bgp/bfd_impl.h"
@@ -283,18 +282,20 @@ bfd_io_admin_down(struct bfd_io *b)
 	}
 }
 
-/* A loaded node must not look dead. Memory is locked only as it is touched. */
+/* A loaded node must not look dead. */
 static void
 go_realtime(void)
 {
 	struct sched_param param = { .sched_priority = 1 };
+	int rc;
 
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) < 0)
 		log_info(LOG_NONE, "BFD runs without real-time priority: %s "
 		    "(grant CAP_SYS_NICE)", strerror(errno));
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+	rc = mem_lock();
+	if (rc < 0)
 		log_info(LOG_NONE, "BFD runs in memory that may be swapped: %s "
-		    "(grant CAP_IPC_LOCK)", strerror(errno));
+		    "(grant CAP_IPC_LOCK)", strerror(-rc));
 }
 
 static int

@@ -18,6 +18,9 @@
 #include "ipvs/nft_listing.h"
 #include "lib/mem.h"
 
+/* A listing of so many bytes has taken tens of times that. */
+enum { LONG_TEXT = 64 << 10 };
+
 struct nft_io {
 	struct nft_ctx *ctx;
 	enum nft_side side;
@@ -131,6 +134,8 @@ list(const char *command, unsigned output_flags)
 	text = mem_strdup(nft_run_cmd_from_buffer(ctx, command) == 0 ?
 	    nft_ctx_get_output_buffer(ctx) : "");
 	nft_ctx_free(ctx);
+	if (strlen(text) > LONG_TEXT)
+		mem_trim();
 	return text;
 }
 

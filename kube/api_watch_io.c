@@ -5,7 +5,6 @@
  * told to reflect.c. Each kind has at most one request under way.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,7 +172,7 @@ sweep(struct api_kind *k)
 	marks_fini(&gone);
 	marks_fini(m);
 	/* The pages' text and trees lay between the objects kept. */
-	malloc_trim(0);
+	mem_trim();
 }
 
 /* --- lists -------------------------------------------------------------- */

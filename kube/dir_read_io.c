@@ -15,7 +15,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 
-enum { STATUS_MAX = 1 << 20 };
+enum { STATUS_MAX = 1 << 20, LONG_TEXT = 256 << 10 };
 
 static bool
 has_suffix(const char *s, const char *suffix)
@@ -137,6 +137,9 @@ dir_read_manifest(struct dir_source *s, const char *name)
 	stamp_set(w, name, &st);
 	dir_load(&s->dir, name, text, len);
 	free(text);
+	/* Its trees lay between the objects kept. */
+	if (len > LONG_TEXT)
+		mem_trim();
 }
 
 void

@@ -1,11 +1,18 @@
+#include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/mem.h"
+
+static atomic_bool is_locked;
 
 static void *
 check(void *p)
@@ -61,4 +68,26 @@ void *
 mem_resize(void *items, size_t count, size_t size)
 {
 	return check(reallocarray(items, count, size));
+}
+
+int
+mem_lock(void)
+{
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		return -errno;
+	is_locked = true;
+	return 0;
+}
+
+void
+mem_trim(void)
+{
+	/* madvise(2): MADV_DONTNEED, which malloc_trim() uses, spares locked pages. */
+	bool was_locked = is_locked;
+
+	if (was_locked)
+		(void)munlockall();
+	(void)malloc_trim(0);
+	if (was_locked)
+		(void)mem_lock();
 }

@@ -16,6 +16,18 @@ char *mem_strdup(const char *s);		/* NULL for NULL */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * Keep what this process has and will have in memory, each page from when it is first
+ * touched. 0, or -errno: -EPERM or -ENOMEM without CAP_IPC_LOCK.
+ */
+int mem_lock(void);
+
+/*
+ * Give back to the kernel what was freed, wherever it lies in the heap: some ms, for
+ * when a lot was. In locked memory malloc_trim() alone gives back only the heap's end.
+ */
+void mem_trim(void);
+
+/*
  * Make room for one more item in a growing array: *cap items of `size` bytes
  * are held at items, `count` are used. Returns the (moved) array.
  */

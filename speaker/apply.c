@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -385,8 +384,10 @@ apply_take_over(struct apply *a, const struct plan *p, struct mono now)
 static void
 give_back(const struct director_changes *c)
 {
-	if (c->vips_added + c->services_added + c->endpoints_added > TRIM_CHANGES)
-		(void)malloc_trim(0);
+	if (c->vips_added + c->vips_removed + c->services_added + c->services_removed +
+	    c->services_changed + c->endpoints_added + c->endpoints_removed +
+	    c->endpoints_changed > TRIM_CHANGES)
+		mem_trim();
 }
 
 void

@@ -60,11 +60,14 @@ class Process:
             return "(no log)\n"
 
     def memory_mb(self):
-        """{"Rss", "Anonymous", "Pss"}: all that is resident; what is its own and no
-        file's; its own and its share of what it shares (libraries, program text)."""
-        with open(f"/proc/{self.popen.pid}/smaps_rollup") as f:
-            kb = dict(re.findall(r"^(\w+):\s+(\d+) kB", f.read(), re.M))
-        return {key: int(kb[key]) / 1024 for key in ("Rss", "Anonymous", "Pss")}
+        """{"Rss", "Anonymous", "Pss", "VmHWM"}: all that is resident; what is its own
+        and no file's; its own and its share of what it shares (libraries, program
+        text); the most that was ever resident."""
+        kb = {}
+        for file in ("smaps_rollup", "status"):
+            with open(f"/proc/{self.popen.pid}/{file}") as f:
+                kb |= re.findall(r"^(\w+):\s+(\d+) kB", f.read(), re.M)
+        return {key: int(kb[key]) / 1024 for key in ("Rss", "Anonymous", "Pss", "VmHWM")}
 
     def cpu_sec(self):
         """Time on a processor, of the main thread and the others."""
