@@ -53,6 +53,11 @@ struct explain_crowd {			/* a port whose endpoints crowd mh's table */
 	unsigned nslots;		/* of the table */
 };
 
+struct explain_far {			/* an endpoint, for others are nearer to the node */
+	const char *ip;
+	unsigned port;
+};
+
 struct explain_check {			/* one that fails */
 	const char *ip;
 	unsigned port;
@@ -72,6 +77,8 @@ struct explain_speaker {
 	size_t	nquorums;
 	struct explain_crowd *crowds;
 	size_t	ncrowds;
+	struct explain_far *passed_over;	/* of one port of the Service or more */
+	size_t	npassed_over;
 	struct explain_check *failing;	/* of endpoints that this node checks */
 	size_t	nfailing;
 	struct explain_obstacle *obstacles;

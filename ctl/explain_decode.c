@@ -139,6 +139,53 @@ read_crowds(const cJSON *array, const struct kube_object *svc, struct arena *a,
 	}
 }
 
+static bool
+has_far(const struct explain_speaker *s, const char *ip, unsigned port)
+{
+	for (size_t i = 0; i < s->npassed_over; i++) {
+		if (s->passed_over[i].port == port && strcmp(s->passed_over[i].ip, ip) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those of one "services" item that are passed over; several items may have them. */
+static void
+read_far(const cJSON *endpoints, struct arena *a, struct explain_speaker *s)
+{
+	struct explain_far *all = arena_array(a, s->npassed_over +
+	    (size_t)cJSON_GetArraySize(endpoints), sizeof(*all));
+	const cJSON *o;
+
+	for (size_t i = 0; i < s->npassed_over; i++)
+		all[i] = s->passed_over[i];
+	s->passed_over = all;
+	cJSON_ArrayForEach(o, endpoints) {
+		struct explain_far e = { .port = number(o, "port") };
+
+		if (!cJSON_IsTrue(field(o, "passed_over")))
+			continue;
+		e.ip = text(a, o, "ip");
+		if (e.ip != NULL && !has_far(s, e.ip, e.port))
+			s->passed_over[s->npassed_over++] = e;
+	}
+}
+
+/* A VIP may be shared: it is the name that tells. */
+static void
+read_services(const cJSON *array, const struct kube_object *svc, struct arena *a,
+    struct explain_speaker *s)
+{
+	const char *key = arena_printf(a, "%s/%s:", svc->meta.ns, svc->meta.name), *name;
+	const cJSON *o;
+
+	cJSON_ArrayForEach(o, array) {
+		name = cJSON_GetStringValue(field(o, "name"));
+		if (name != NULL && strncmp(name, key, strlen(key)) == 0)
+			read_far(field(o, "endpoints"), a, s);
+	}
+}
+
 static void
 read_failing(const cJSON *array, const struct kube_object *svc, struct arena *a,
     struct explain_speaker *s)
@@ -204,6 +251,7 @@ explain_decode(const char *json, const struct kube_object *svc, struct arena *a,
 	read_conflicts(field(top, "conflicts"), svc, a, &s);
 	read_quorums(field(top, "quorums"), svc, a, &s);
 	read_crowds(field(top, "crowds"), svc, a, &s);
+	read_services(field(top, "services"), svc, a, &s);
 	read_failing(field(top, "checks"), svc, a, &s);
 	read_obstacles(field(top, "obstacles"), field(top, "warnings"), svc, a, &s);
 	cJSON_Delete(top);

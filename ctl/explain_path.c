@@ -388,6 +388,24 @@ explain_crowd(struct explaining *x)
 		    c->nserving, c->nslots, each, each + 1);
 }
 
+/* Endpoints that nodes do without, as topologyHints of the ForwardingProfile has it. */
+static void
+explain_hints(struct explaining *x)
+{
+	struct explain_list far = { .n = 0 };
+
+	for (size_t i = 0; i < x->in->nspeakers; i++) {
+		const struct explain_speaker *s = &x->in->speakers[i];
+
+		for (size_t j = 0; j < s->npassed_over; j++)
+			explain_list_add(&far, "%s port %u by %s", s->passed_over[j].ip,
+			    s->passed_over[j].port, s->node);
+	}
+	if (far.n > 0)
+		explain_add(x, EXPLAIN_OK, "hints", "passed over, for others are nearer by "
+		    "the hints of its EndpointSlices: %s", far.text);
+}
+
 static void
 explain_duplicates(struct explaining *x)
 {
@@ -458,5 +476,6 @@ explain_path(struct explaining *x)
 	explain_bgp(x, has_owner);
 	explain_health(x);
 	explain_crowd(x);
+	explain_hints(x);
 	explain_duplicates(x);
 }

@@ -61,6 +61,13 @@ static const char *const world[] = {
 	"true,'announced':true}", ",'crowds':[{'service':'d/x:1/TCP','vip':'10.0.9.9'," \
 	"'serving':3000,'omitted':9,'slots':4093},{'service':'d/web:80/TCP','vip':" \
 	"'10.0.9.3','serving':" serving ",'omitted':" omitted ",'slots':4093}]")
+#define HINTED(also) STATUS("{'ip':'10.0.9.3','owner':'n2','programmed':true," \
+	"'announced':true}", ",'services':[{'name':'d/web2:80/TCP','vip':'10.0.9.3'," \
+	"'endpoints':[{'ip':'10.1.9.9','port':1,'weight':0,'passed_over':true}]}," \
+	"{'name':'d/web:80/TCP','vip':'10.0.9.3','endpoints':[{'ip':'10.1.0.1'," \
+	"'port':8080,'weight':1},{'ip':'10.1.0.2','port':8080,'weight':0," \
+	"'passed_over':true}" also "]},{'name':'d/web:80/TCP','vip':'10.0.9.4'," \
+	"'endpoints':[{'ip':'10.1.0.2','port':8080,'weight':0,'passed_over':true}]}]")
 #define FAILING ",{'service':'d/web','ip':'10.1.0.1','port':8080,'up':false," \
 	"'error':'HTTP 503'}"
 
@@ -258,6 +265,11 @@ static const struct {
 	{ "so many that it is uneven", { NULL }, NULL, { CROWDED("1500", "0") },
 	    "ok   spread      d/web:80/TCP: 1500 endpoints share the 4093 slots of the "
 	    "scheduler mh: some get 2/3 of what others get", "nothing stops traffic" },
+	{ "nearer ones serve, by node; other Services' are theirs", { NULL }, NULL,
+	    { HINTED(""), HINTED(",{'ip':'fd00::1','port':8080,'passed_over':true}") },
+	    "ok   hints       passed over, for others are nearer by the hints of its "
+	    "EndpointSlices: 10.1.0.2 port 8080 by n1, 10.1.0.2 port 8080 by n2, fd00::1 "
+	    "port 8080 by n2", "nothing stops traffic" },
 	{ "by BGP alone", { PEER, BGP_STATUS }, NULL,
 	    { SESSION("Established"), SESSION("Established"), SESSION("Established") },
 	    "ok   bgp         1 node announces it, over 1 session seen to be up",
