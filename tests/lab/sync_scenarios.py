@@ -10,7 +10,7 @@ import survival
 from ipvs import ipvs_table
 from kind_scenarios import TCP, UDP, chosen, clients_of, kind
 from measure import Connections, Failed, Not, family, until
-from netns import inside, output
+from netns import inside, output, sysctl
 from objects import TCP_PORT, profile
 from scenarios import scenario_adder
 
@@ -21,6 +21,7 @@ TOLD = 'herald_sync_connections_total{kind="told"}'
 TAKEN = 'herald_sync_connections_total{kind="taken"}'
 AGE_SEC = 4         # the kernel keeps what it has to tell for up to two seconds, and some
 NCONNS = 200
+NPORTS = 150
 KEPT = 0.9          # of connections: a client's port used again may meet an older one's end
 
 
@@ -61,6 +62,52 @@ def sync_keeps_connections(svc):
         raise Failed(f"{KEPT:.0%} of connections to live with sync", f"{shares} do")
     return (f"{', '.join(f'{name} {share:.1%}' for name, share in shares.items())}; "
             f"without sync {without['owner crash']:.0%}; {ntold:.0f} told, {ntaken:.0f} taken")
+
+
+@contextlib.contextmanager
+def few_ports(first):
+    """The client's ports come round, a second after it has ended a connection."""
+    with inside("client"), open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        before = f.read().strip()
+    sysctl("client", {"ipv4/ip_local_port_range": f"{first} {first + NPORTS + 9}",
+                      "ipv4/tcp_tw_reuse": 1})
+    try:
+        yield
+    finally:
+        sysctl("client", {"ipv4/ip_local_port_range": before, "ipv4/tcp_tw_reuse": 2})
+
+
+def used_again(svc, first):
+    """Of connections from ports that were used a moment before the share that lives
+    through a move. Half of those before had their endpoints on the next owner, which
+    remembers them; a third of the new ones has another, of endpoints that came since."""
+    members = list(svc.members)
+    _vip, owner = svc.settle(30)
+    with few_ports(first):
+        svc.write_slice([p for p in members if p not in owner.pods])
+        vip, _owner = svc.settle(30)
+        Connections("client", vip, TCP_PORT, NPORTS, limit_sec=8).close()
+        time.sleep(1.2)
+        svc.write_slice(members)
+        steps = survival.planned_move(svc)
+        conns = Connections("client", next(steps), TCP_PORT, NPORTS, limit_sec=8)
+        _nopen, due, alive = survival.survived(steps, conns, NPORTS, AGE_SEC)
+    return alive / due
+
+
+@scenario(4, 6)
+def sync_outdates_what_is_left(svc):
+    """What the next owner remembers of a port's last connection takes the packets of the
+    new one to where that was; unless it is told of the new one."""
+    without = used_again(svc, 24000)
+    with svc.lab.speakers_with("--sync-port", str(PORT)):
+        svc.settle(30)
+        share = used_again(svc, 24500)
+    svc.settle(30)
+    if share < 1 or without > 0.98:
+        raise Failed("connections from ports used again to live with sync alone",
+                     f"with {share:.1%}, without {without:.1%}")
+    return f"{NPORTS} ports used again: {share:.0%} live; without sync {without:.0%}"
 
 
 def affinity_kept(svc, mode):
