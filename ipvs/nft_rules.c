@@ -54,23 +54,36 @@ static const struct family families[] = {
 #define EACH_FAMILY(f) \
 	for (const struct family *f = families; f < families + 2; f++)
 
+/*
+ * The end of a base chain: on to the one of the packet's family. Every packet of the node
+ * passes our chains, its own Services' or not, and each rule it meets has a price.
+ */
+static void
+by_family(FILE *o, const char *chain)
+{
+	fprintf(o, "\t\tmeta nfproto ipv4 goto %s4\n\t\tgoto %s6\n\t}\n", chain,
+	    chain);
+}
+
 static void
 host_raw(FILE *o, const struct nft_rules *r)
 {
-	fputs("\tchain raw_in {\n"
-	    "\t\ttype filter hook prerouting priority raw\n", o);
 	EACH_FAMILY(f) {
-		fprintf(o, "\t\t%s daddr @vips%d %s saddr != @clients%d notrack\n",
-		    f->ip, f->digit, f->ip, f->digit);
-		fprintf(o, "\t\t%s saddr @vips%d %s daddr != @clients%d notrack\n",
-		    f->ip, f->digit, f->ip, f->digit);
+		fprintf(o, "\tchain raw_in%d {\n", f->digit);
+		fprintf(o, "\t\t%s daddr @vips%d %s saddr != @clients%d notrack"
+		    " return\n", f->ip, f->digit, f->ip, f->digit);
+		fprintf(o, "\t\t%s saddr @vips%d %s daddr != @clients%d notrack"
+		    " return\n", f->ip, f->digit, f->ip, f->digit);
 		fprintf(o, "\t\t%s %s daddr @endpoints%d %s @inner%d notrack\n",
 		    f->is_tunnel, f->ip, f->digit, f->inner, f->digit);
-		fprintf(o, "\t\tiifname \"%s\" %s notrack\n", r->host_if,
-		    f->is_tunnel);
+		fprintf(o, "\t\t%s iifname \"%s\" notrack\n", f->is_tunnel,
+		    r->host_if);
+		fputs("\t}\n", o);
 	}
-	fputs("\t}\n"
-	    "\tchain raw_out {\n"
+	fputs("\tchain raw_in {\n"
+	    "\t\ttype filter hook prerouting priority raw\n", o);
+	by_family(o, "raw_in");
+	fputs("\tchain raw_out {\n"
 	    "\t\ttype filter hook output priority raw\n", o);
 	EACH_FAMILY(f)
 		fprintf(o, "\t\t%s daddr @vips%d %s saddr != @clients%d notrack\n",
@@ -112,23 +125,26 @@ host_steer(FILE *o, const struct nft_rules *r)
 {
 	uint32_t bit = r->fwmark;
 
-	fputs("\tchain steer_in {\n"
-	    "\t\ttype filter hook prerouting priority mangle\n", o);
 	EACH_FAMILY(f) {
-		fprintf(o, "\t\tiifname != \"%s\" %s daddr @vips%d"
-		    " meta mark set meta mark or 0x%x\n", r->host_if, f->ip,
-		    f->digit, bit);
+		fprintf(o, "\tchain steer_in%d {\n", f->digit);
+		fprintf(o, "\t\t%s daddr @vips%d meta mark set meta mark or 0x%x"
+		    " return\n", f->ip, f->digit, bit);
 		fprintf(o, "\t\t%s %s saddr @nodes%d %s daddr @endpoints%d"
 		    " %s @inner%d %s daddr set %s\n", f->is_tunnel, f->ip, f->digit,
 		    f->ip, f->digit, f->inner, f->digit, f->ip, f->self);
-		fprintf(o, "\t\tiifname \"%s\" %s daddr @endpoints%d"
-		    " ct mark set ct mark or 0x%x\n", r->host_if, f->ip, f->digit,
-		    bit);
+		fprintf(o, "\t\tct direction reply ct mark and 0x%x == 0x%x"
+		    " meta mark set meta mark or 0x%x\n\t}\n", bit, bit, bit);
 	}
-	fprintf(o, "\t\tiifname != \"%s\" ct direction reply ct mark and 0x%x == 0x%x"
-	    " meta mark set meta mark or 0x%x\n", r->host_if, bit, bit, bit);
-	fputs("\t}\n"
-	    "\tchain steer_out {\n"
+	fputs("\tchain from_director {\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s daddr @endpoints%d ct mark set ct mark or 0x%x\n",
+		    f->ip, f->digit, bit);
+	fprintf(o, "\t}\n"
+	    "\tchain steer_in {\n"
+	    "\t\ttype filter hook prerouting priority mangle\n"
+	    "\t\tiifname \"%s\" goto from_director\n", r->host_if);
+	by_family(o, "steer_in");
+	fputs("\tchain steer_out {\n"
 	    "\t\ttype route hook output priority mangle\n", o);
 	EACH_FAMILY(f)
 		fprintf(o, "\t\t%s daddr @vips%d meta mark set meta mark or 0x%x\n",
@@ -175,20 +191,20 @@ host_source(FILE *o, const struct nft_rules *r)
 static void
 director_raw(FILE *o)
 {
-	fputs("\tchain raw_in {\n"
-	    "\t\ttype filter hook prerouting priority raw\n", o);
-	EACH_FAMILY(f)
-		fprintf(o, "\t\t%s notrack accept\n", f->is_tunnel);
 	EACH_FAMILY(f) {
+		fprintf(o, "\tchain raw_in%d {\n", f->digit);
+		fprintf(o, "\t\t%s notrack accept\n", f->is_tunnel);
 		fprintf(o, "\t\t%s daddr @vips%d %s saddr @clients%d accept\n", f->ip,
 		    f->digit, f->ip, f->digit);
 		fprintf(o, "\t\t%s daddr @tracked%d accept\n", f->ip, f->digit);
 		fprintf(o, "\t\t%s saddr @tracked%d accept\n", f->ip, f->digit);
 		fprintf(o, "\t\t%s daddr %s accept\n", f->ip, f->self);
+		fputs("\t\tnotrack\n\t}\n", o);
 	}
-	fputs("\t\tnotrack\n"
-	    "\t}\n"
-	    "\tchain raw_out {\n"
+	fputs("\tchain raw_in {\n"
+	    "\t\ttype filter hook prerouting priority raw\n", o);
+	by_family(o, "raw_in");
+	fputs("\tchain raw_out {\n"
 	    "\t\ttype filter hook output priority raw\n", o);
 	EACH_FAMILY(f)
 		fprintf(o, "\t\t%s notrack\n", f->is_tunnel);
@@ -203,8 +219,15 @@ director_raw(FILE *o)
 static void
 director_steer(FILE *o)
 {
-	fputs("\tchain steer_in {\n"
-	    "\t\ttype filter hook prerouting priority mangle\n", o);
+	fputs("\tchain restrict {\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s daddr . meta l4proto . th dport @restricted%d"
+		    " %s daddr . meta l4proto . th dport . %s saddr != @allowed%d"
+		    " drop\n", f->ip, f->digit, f->ip, f->ip, f->digit);
+	fputs("\t}\n"
+	    "\tchain steer_in {\n"
+	    "\t\ttype filter hook prerouting priority mangle\n"
+	    "\t\tiifname \"" DIRECTOR_IF "\" goto restrict\n", o);
 	EACH_FAMILY(f) {
 		fprintf(o, "\t\tiifname \"%s\" meta mark set"
 		    " %s daddr . meta l4proto . th dport map @marks%d\n",
@@ -212,11 +235,6 @@ director_steer(FILE *o)
 		fprintf(o, "\t\tiifname \"%s\" meta l4proto { 6, 17, 132 }"
 		    " meta mark 0 drop\n", f->tunnel_if);
 	}
-	EACH_FAMILY(f)
-		fprintf(o, "\t\tiifname \"" DIRECTOR_IF "\""
-		    " %s daddr . meta l4proto . th dport @restricted%d"
-		    " %s daddr . meta l4proto . th dport . %s saddr != @allowed%d"
-		    " drop\n", f->ip, f->digit, f->ip, f->ip, f->digit);
 	fputs("\t}\n", o);
 }
 
@@ -230,16 +248,17 @@ director_steer(FILE *o)
 static void
 director_refuse(FILE *o, const struct nft_rules *r)
 {
-	fputs("\tchain refuse {\n"
-	    "\t\ttype filter hook input priority filter\n", o);
 	EACH_FAMILY(f) {
+		fprintf(o, "\tchain refuse%d {\n", f->digit);
 		fprintf(o, "\t\ttcp flags & (syn | ack) == syn"
 		    " %s daddr . meta l4proto . th dport @empty%d"
 		    " reject with tcp reset\n", f->ip, f->digit);
 		fprintf(o, "\t\t%s daddr . meta l4proto . th dport @elsewhere%d"
-		    " drop\n", f->ip, f->digit);
+		    " drop\n\t}\n", f->ip, f->digit);
 	}
-	fputs("\t}\n", o);
+	fputs("\tchain refuse {\n"
+	    "\t\ttype filter hook input priority filter\n", o);
+	by_family(o, "refuse");
 	if (!r->drops_unknown)
 		return;
 	/* Behind IPVS, at 98 and 99, which keeps what it has a service for. */
@@ -313,13 +332,15 @@ director_forget(FILE *o)
 static void
 director_out(FILE *o, const struct nft_rules *r)
 {
-	fputs("\tchain clamp {\n"
-	    "\t\ttype filter hook postrouting priority mangle\n", o);
+	fputs("\tchain clamp_syn_ack {\n", o);
 	EACH_FAMILY(f)
-		fprintf(o, "\t\t%s saddr @vips%d tcp flags & (syn | ack) == (syn | ack)"
-		    " tcp option maxseg size set %u\n", f->ip, f->digit,
-		    r->mtu - f->headers);
+		fprintf(o, "\t\t%s saddr @vips%d tcp option maxseg size set %u\n",
+		    f->ip, f->digit, r->mtu - f->headers);
 	fputs("\t}\n"
+	    "\tchain clamp {\n"
+	    "\t\ttype filter hook postrouting priority mangle\n"
+	    "\t\ttcp flags & (syn | ack) == (syn | ack) goto clamp_syn_ack\n"
+	    "\t}\n"
 	    "\tchain source {\n"
 	    "\t\ttype nat hook postrouting priority srcnat\n", o);
 	EACH_FAMILY(f) {

@@ -12,7 +12,11 @@ the node that has the VIP or on another, and between them in turn
 
 Requests a second, each by a connection of its own, and MB a second by one connection.
 The machine's one processor does the work of all hosts, so a rate tells how much work
-there is in a way as a whole. Prints a table; of several rounds, medians.
+there is in a way as a whole. Herald's rules for the node, which all its packets meet, are
+there for Herald only; kube-proxy's are there for all, as on a node.
+
+ROUNDS (5) take turns. Prints medians, least and most, and what a request costs more than
+by routes alone: the price of the way.
 """
 import json
 import os
@@ -105,15 +109,25 @@ def set_up(lab, tool):
         ("Herald", w): VIP for w in WHERE}
 
 
+def without_herald(lab):
+    for ctl in lab.ctls:
+        with inside(ctl.node.name):
+            subprocess.run(["nft", "delete", "table", "inet", ctl.node.director], check=False,
+                           stderr=subprocess.DEVNULL)
+        ctl.ask("recheck")      # the next want finds its rules gone, and puts them back
+
+
 def measure(lab, tool, ways, rounds):
     """{"way where": {"requests": [...], "bytes": [...]}}"""
     figures = {f"{way} {where}": {"requests": [], "bytes": []} for way, where in ways}
     for _ in range(rounds):
         for where, (pod, i) in WHERE.items():
-            node = lab.nodes[i]
-            port = PORTS["Herald"]
-            lab.want(Svc([(node, node.pods[pod], port)], VIP, port=port))
             for way, port in PORTS.items():
+                if way == "Herald":
+                    node = lab.nodes[i]
+                    lab.want(Svc([(node, node.pods[pod], port)], VIP, port=port))
+                else:
+                    without_herald(lab)
                 for what in ("requests", "bytes"):
                     rate = run("client", tool, what, ways[way, where], str(port),
                                str(SECONDS))
@@ -121,18 +135,34 @@ def measure(lab, tool, ways, rounds):
     return figures
 
 
-def table(figures):
+def spread(rates):
+    return f"{statistics.median(rates):.0f} ({min(rates):.0f} - {max(rates):.0f})"
+
+
+def rows(figures):
+    yield ("", *PORTS, "Herald by IPVS", "by iptables")
     for what, unit in (("requests", "requests a second"), ("bytes", "MB a second")):
         for where in WHERE:
-            mid = {way: statistics.median(figures[f"{way} {where}"][what])
-                   for way in PORTS}
-            rates = ", ".join(f"{way} {rate:.0f}" for way, rate in mid.items())
-            print(f"{unit}, endpoint on {'its own' if where == 'own' else 'another'} node: "
-                  f"{rates}; Herald is {mid['Herald'] / mid['IPVS']:.2f} of IPVS and "
-                  f"{mid['Herald'] / mid['iptables']:.2f} of iptables")
+            rates = {way: figures[f"{way} {where}"][what] for way in PORTS}
+            mid = {way: statistics.median(r) for way, r in rates.items()}
+            at = f"endpoint on {'its own' if where == 'own' else 'another'} node"
+            yield (f"{unit}, {at}", *map(spread, rates.values()),
+                   f"{mid['Herald'] / mid['IPVS']:.2f}",
+                   f"{mid['Herald'] / mid['iptables']:.2f}")
+            if what == "requests":
+                yield ("  more than routes alone, us each", "0", *(
+                    f"{1e6 / mid[way] - 1e6 / mid['nothing']:.0f}"
+                    for way in list(PORTS)[1:]), "", "")
 
 
-def main(build, result, rounds="1"):
+def table(figures):
+    lines = list(rows(figures))
+    wide = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(f"{cell:<{w}}" for cell, w in zip(line, wide)).rstrip())
+
+
+def main(build, result, rounds="5"):
     lab_main.load_modules(proxy_scenarios.MODULES)
     lab = director.Lab(f"{build}/directorctl")
     tool = f"{build}/tests/bench/load_tool"

@@ -369,6 +369,12 @@ static const struct {
 	    " @th,160,64 @syns4 counter @th,264,8 set 0x01\n", true },
 	{ "and over IPv6", NFT_DIRECTOR, "ip6 nexthdr 41 @th,48,8 6 @th,424,8 0x01"
 	    " @th,424,8 set 0x29\n", true },
+	{ "a packet meets the rules of its family alone", NFT_HOST,
+	    "meta nfproto ipv4 goto steer_in4\n\t\tgoto steer_in6\n", true },
+	{ "and so in the director", NFT_DIRECTOR,
+	    "meta nfproto ipv4 goto raw_in4\n\t\tgoto raw_in6\n", true },
+	{ "only a SYN-ACK is looked at for its MSS", NFT_DIRECTOR,
+	    "tcp flags & (syn | ack) == (syn | ack) goto clamp_syn_ack\n", true },
 	{ "a port that no service has is refused by the kernel's own ways", NFT_DIRECTOR,
 	    "chain unknown", false },
 	{ "the table is replaced as one", NFT_DIRECTOR,

@@ -37,7 +37,7 @@ def meddling(svc):
     for where, command, is_back in (
             (n, ("nft", "delete", "table", "inet", d), has(n, table, "steer_in")),
             (n, ("nft", "flush", "chain", "inet", d, "steer_in"),
-             has(n, table, "meta mark set")),
+             has(n, table, "goto steer_in4")),
             (d, ("nft", "flush", "ruleset"), has(d, table, "clamp")),
             (d, ("ipvsadm", "-C"), is_whole),
             (d, ("ipvsadm", "-d", "-t", f"{at}:{TCP_PORT}", "-r", f"{to}:8080"), is_whole),
