@@ -102,6 +102,7 @@ def set_up(lab, tool):
                         for vip in vips])
     ip_batch("client", [f"route add {ip}/32 via {lab.nodes[WHERE[where][1]].ip}"
                         for where, ip in ips.items()])
+    lab.want()
     lab.owner(node)
     return {("nothing", w): ips[w] for w in WHERE} | {
         ("IPVS", w): IPVS_VIP[w] for w in WHERE} | {
