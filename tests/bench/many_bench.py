@@ -3,12 +3,14 @@
 
 In the lab's virtual machine, on a node of its own and from a directory of manifests: how
 long from its start until all is in IPVS, beside `ipvsadm -R` of what it made; its memory
-then; and what one endpoint more or less of one Service costs it. Every endpoint has an
+then; what one endpoint more or less of one Service costs it, and how long until it is in
+IPVS, at moments that are any of the looks at the table. Every endpoint has an
 address of its own, and is on a node without a speaker: of all ways to reach it that takes
 the most room. Writes {services: figures} to RESULT as JSON.
 """
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -18,11 +20,13 @@ import lab as lab_main
 import objects
 import topology
 from cluster import HTTP_PORT, LOGS, Process
-from ipvs import ipvs_table
+from ipvs import ipvs_table, ipvs_watch
 from measure import Failed, Not, until
 from netns import create, inside, ip_batch, output
 
 NENDPOINTS, NCHANGES = 4, 10
+NTIMED = 30
+LOOK_SEC = 0.5                  # the speaker's LOOK_MS
 
 
 def name_of(i):
@@ -94,6 +98,22 @@ def endpoint_changes(speaker, folder, director):
     return cpu
 
 
+def endpoint_delays(folder, director):
+    """Seconds from an endpoint's news until it is in IPVS, sorted."""
+    destinations = ipvs_watch(director, vip_of(0), objects.TCP_PORT)
+    delays, chance = [], random.Random(1)
+    for i in range(NTIMED):
+        time.sleep(LOOK_SEC * (1 + chance.random()))
+        n = NENDPOINTS + (i + 1) % 2
+        since = folder.put(slice_of(0, n))
+        while sum(d.weight > 0 for d in destinations()) != n:
+            if time.monotonic() - since > 5:
+                raise Failed("the endpoint in IPVS within 5 s", "it is not")
+            time.sleep(0.0005)
+        delays.append(time.monotonic() - since)
+    return sorted(delays)
+
+
 def restore(text, netns):
     create(netns)
     with inside(netns):
@@ -125,9 +145,11 @@ def measure(bin_dir, nservices):
     memory = speaker.memory_mb()
     print(f"    {nservices}: after {took:.2f} s; {memory}", flush=True)
     cpu = endpoint_changes(speaker, folder, director)
+    delays = endpoint_delays(folder, director)
     speaker.kill()
     plain = restore(output(director, "ipvsadm", "-Sn"), f"plain{nservices}")
-    return {"speaker": took, "ipvsadm": plain, "memory": memory, "endpoint_cpu": cpu}
+    return {"speaker": took, "ipvsadm": plain, "memory": memory, "endpoint_cpu": cpu,
+            "endpoint_delays": delays}
 
 
 def main(bin_dir, result, *sizes):

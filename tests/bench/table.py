@@ -14,7 +14,8 @@ def spread(secs):
 
 
 def memory(m):
-    return f"{m['Anonymous']:.1f} MB its own, {m['Pss']:.1f} PSS, {m['Rss']:.1f} RSS"
+    return f"{m['Anonymous']:.1f} MB its own, {m['Pss']:.1f} PSS, {m['Rss']:.1f} RSS" + (
+        f", {m['VmHWM']:.1f} at its peak" if "VmHWM" in m else "")
 
 
 def many_rows(many):
@@ -28,6 +29,8 @@ def many_rows(many):
                "RSS under 40 MB" if n == "10000" else "")
         yield ("  one endpoint more or less, processor time of the speaker",
                spread(row["endpoint_cpu"]), "5 ms of work")
+        yield ("  from its file to IPVS, at any moment of a look", spread(
+            row["endpoint_delays"]), "")
 
 
 def lab_rows(lab):

@@ -76,6 +76,33 @@ def _destination(dest):
                        struct.unpack("=i", dest[DEST_WEIGHT])[0])
 
 
+def _open(netns):
+    """A socket, and the family's number."""
+    with inside(netns):
+        s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    name = _attr(CTRL_ATTR_FAMILY_NAME, b"IPVS\0")
+    answer = _ask(s, GENL_ID_CTRL, CTRL_GETFAMILY, name, flags=0)
+    return s, struct.unpack("=H", answer[0][CTRL_ATTR_FAMILY_ID])[0]
+
+
+def _destinations(s, family, svc):
+    return [_destination(_attrs(a[ATTR_DEST])) for a in _ask(
+        s, family, GET_DEST, _attr(ATTR_SERVICE | 0x8000, svc))]
+
+
+def ipvs_watch(netns, ip, port):
+    """A function that says what destinations a TCP service of IPv4 has now.
+
+    It asks for no other service's, so that it may be called every millisecond.
+    """
+    s, family = _open(netns)
+    svc = (_attr(SVC_AF, struct.pack("=H", socket.AF_INET)) +
+           _attr(SVC_PROTOCOL, struct.pack("=H", socket.IPPROTO_TCP)) +
+           _attr(SVC_ADDR, socket.inet_aton(ip) + bytes(12)) +
+           _attr(SVC_PORT, struct.pack("!H", port)))
+    return lambda: _destinations(s, family, svc)
+
+
 def ipvs_table(netns, only=None):
     """{("TCP", ip, port) or ("FWM", mark): [Destination, ...]} of a namespace.
 
@@ -84,18 +111,13 @@ def ipvs_table(netns, only=None):
     """
     if not exists(netns):
         return {}
-    with inside(netns):
-        s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    s, family = _open(netns)
     with s:
-        name = _attr(CTRL_ATTR_FAMILY_NAME, b"IPVS\0")
-        answer = _ask(s, GENL_ID_CTRL, CTRL_GETFAMILY, name, flags=0)
-        family = struct.unpack("=H", answer[0][CTRL_ATTR_FAMILY_ID])[0]
         table = {}
         for answer in _ask(s, family, GET_SERVICE):
             svc = _attrs(answer[ATTR_SERVICE])
             if only is not None and _key(svc) != only:
                 continue
             asked = b"".join(_attr(k, v) for k, v in svc.items() if k <= SVC_FWMARK)
-            table[_key(svc)] = [_destination(_attrs(a[ATTR_DEST])) for a in _ask(
-                s, family, GET_DEST, _attr(ATTR_SERVICE | 0x8000, asked))]
+            table[_key(svc)] = _destinations(s, family, asked)
         return table
