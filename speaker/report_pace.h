@@ -22,7 +22,9 @@ enum {
 	REPORT_BELIEVE_SEC = 5,
 	REPORT_RETRY_SEC = 5,		/* after a failure; twice that after two ... */
 	REPORT_RETRY_MAX_SEC = 300,
-	REPORT_DENIED_SEC = 60,		/* after a refusal, of the kind; likewise */
+	/* After a refusal, of the kind; likewise. An API server that has just started
+	   refuses all, until it has read its roles. */
+	REPORT_DENIED_SEC = 5,
 	REPORT_DENIED_MAX_SEC = 600,
 };
 
