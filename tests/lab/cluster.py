@@ -212,6 +212,13 @@ class Lab:
 
     # --- when it is not so
 
+    def revive(self):
+        """What a scenario that failed left dead or stopped goes on."""
+        for p in (self.controller, *self.speakers.values()):
+            p.signal(signal.SIGCONT)
+            if not p.is_running():
+                p.start()
+
     def save_logs(self):
         for name in os.listdir(LOGS):
             shutil.copy(f"{LOGS}/{name}", RESULTS)

@@ -139,6 +139,7 @@ def attempt(lab, name, fn, svc):
         traceback.print_exc(file=sys.stdout)
         failure = Failed("the scenario to run through", repr(e))
     report(lab, name, failure)
+    lab.revive()
     return failure
 
 
