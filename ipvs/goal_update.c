@@ -60,17 +60,6 @@ has_any(const struct ipvs_service *s, const struct ip_list *l)
 	return list_has(l, &s->vip);
 }
 
-static int
-cmp_service(const void *va, const void *vb)
-{
-	const struct ipvs_service *a = va, *b = vb;
-	int c = ip_cmp(&a->vip, &b->vip);
-
-	if (c == 0)
-		c = (int)a->proto - (int)b->proto;
-	return c != 0 ? c : (int)a->port - (int)b->port;
-}
-
 static bool
 is_updated(const struct director_update *updates, size_t n,
     const struct ipvs_service *s)
@@ -78,7 +67,7 @@ is_updated(const struct director_update *updates, size_t n,
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (cmp_service(updates[i].is, s) == 0)
+		if (ipvs_service_cmp(updates[i].is, s) == 0)
 			return true;
 	return false;
 }
@@ -87,7 +76,7 @@ static size_t
 index_of(const struct director_want *want, const struct ipvs_service *s)
 {
 	const struct ipvs_service *at = bsearch(s, want->services, want->nservices,
-	    sizeof(*s), cmp_service);
+	    sizeof(*s), ipvs_service_cmp);
 
 	assert(at != NULL);
 	return (size_t)(at - want->services);

@@ -8,17 +8,6 @@
 /* What updates leave behind goes with the next whole plan: one is made then. */
 enum { ARENA_MAX_BYTES = 1 << 20 };
 
-static int
-port_cmp(const void *va, const void *vb)
-{
-	const struct ipvs_service *a = va, *b = vb;
-	int c = ip_cmp(&a->vip, &b->vip);
-
-	if (c == 0)
-		c = (int)a->proto - (int)b->proto;
-	return c != 0 ? c : (int)a->port - (int)b->port;
-}
-
 /* The plan's service for that port; NULL where it is delegated, or another's. */
 static struct ipvs_service *
 find_service(struct plan_ctx *ctx, const struct plan *p, const struct ip *vip,
@@ -29,7 +18,7 @@ find_service(struct plan_ctx *ctx, const struct plan *p, const struct ip *vip,
 	struct ipvs_service *s;
 
 	s = p->want.nservices == 0 ? NULL : bsearch(&key, p->want.services,
-	    p->want.nservices, sizeof(key), port_cmp);
+	    p->want.nservices, sizeof(key), ipvs_service_cmp);
 	return s != NULL && strcmp(s->name, plan_port_name(&ctx->scratch, svc, port)) == 0 ?
 	    s : NULL;
 }
