@@ -45,17 +45,24 @@ def dial_at_once(vip, ports, timeout):
     return conns
 
 
-@both
-def ports_used_again_do_not_go_round(lab, vip):
-    """What two nodes remember of a port's last connection points at one another."""
+def open_unended(lab, vip, ports):
+    """A connection from each of 40 ports to n1-a, of which n2, by which they were made,
+    will never see the end: the one endpoint, and what dial_at_once() gives."""
     sysctl("client", {"ipv4/tcp_tw_reuse": 1})
-    ports = range(21000, 21040)
-    old = lab.endpoints(vip, pods="a", nodes=lab.nodes[:1])
-    lab.want(Svc(old, vip))
+    only = lab.endpoints(vip, pods="a", nodes=lab.nodes[:1])
+    lab.want(Svc(only, vip))
     lab.owner(lab.nodes[1])
     conns = dial_at_once(vip, ports, 3)
     expect({c[1] for c in conns.values()} == {"n1-a"} and len(conns) == 40, f"{conns}")
-    lab.owner(lab.nodes[0])             # so the second node never sees their end
+    lab.owner(lab.nodes[0])
+    return only, conns
+
+
+@both
+def ports_used_again_do_not_go_round(lab, vip):
+    """What two nodes remember of a port's last connection points at one another."""
+    ports = range(21000, 21040)
+    old, conns = open_unended(lab, vip, ports)
     lab.want(Svc(old + lab.endpoints(vip, pods="a", nodes=lab.nodes[1:2]), vip))
     for s, _ in conns.values():
         s.close()
@@ -69,14 +76,8 @@ def ports_used_again_do_not_go_round(lab, vip):
 @both
 def ports_used_again_may_take_a_detour(lab, vip):
     """What the chosen node remembers leads on to an endpoint that serves: so be it."""
-    sysctl("client", {"ipv4/tcp_tw_reuse": 1})
     ports = range(23000, 23040)
-    old = lab.endpoints(vip, pods="a", nodes=lab.nodes[:1])
-    lab.want(Svc(old, vip))
-    lab.owner(lab.nodes[1])
-    conns = dial_at_once(vip, ports, 3)
-    expect(len(conns) == 40, f"{len(conns)} of 40")
-    lab.owner(lab.nodes[0])             # so the second node never sees their end
+    old, conns = open_unended(lab, vip, ports)
     for s, _ in conns.values():
         s.close()
     lab.want(Svc(old + lab.endpoints(vip, pods="a", nodes=lab.nodes[1:2]), vip))
