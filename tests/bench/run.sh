@@ -14,7 +14,8 @@
 #	director	programming tables, beside ipvsadm -R and keepalived
 #	throughput	the way through the director, beside plain IPVS and iptables
 #	failover	a failing owner, beside keepalived
-#	survival	open connections, by mode, scheduler and what happens
+#	survival	open connections, by mode, scheduler and what happens; some of
+#			the rows with KINDS="tunnel-mh-4 tunnel-wrr-4-sync ..."
 #	controller	against a real API server (built at first use, 10 minutes)
 #	bgp bgp_vm bfd	BGP and BFD, beside other daemons
 #
@@ -145,7 +146,9 @@ failover() {
 }
 
 survival() {
-	in_vm survival_bench 6000 -- "$PWD/$build" /run/lab/results/survival.json
+	# shellcheck disable=SC2086	# a list of words
+	in_vm survival_bench 12000 -- "$PWD/$build" /run/lab/results/survival.json 500 \
+		${KINDS:-}
 }
 
 controller() {

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """survival_bench.py BIN RESULT [CONNECTIONS [KIND...]]: the share of open connections
 that live, mode x scheduler x event, in the lab's virtual machine; see run.sh and
-tests/lab/survival.py. KIND: one of "tunnel-mh-4", "tunnel-wrr-4-sync",
-"delegate-proxy-4", ...; all without.
-Ends with 1 where tunnel and mh lose more than they may.
+tests/lab/survival.py. KIND: of KINDS, or made as they are; all of them without.
+Ends with 1 where tunnel and mh lose more than they may; what has been measured when
+something fails is printed all the same.
 """
 import contextlib
 import json
@@ -24,9 +24,11 @@ SYNC = ("--sync-port", "7849")
 AGE_SEC = 4     # what is younger may not have been told of
 SCHEDULERS = ["mh", "sh", "wrr", "wlc", "lc", "fo"]
 KINDS = (["tunnel-mh-4", "tunnel-mh-6"] + [f"tunnel-{s}-4" for s in SCHEDULERS[1:]] +
-         [f"masquerade-{s}-4" for s in SCHEDULERS] + ["delegate-proxy-4"] +
-         [f"tunnel-{s}-4-sync" for s in ("mh", "wrr", "wlc", "lc")] +
-         ["masquerade-wrr-4-sync"])
+         ["tunnel-mh-4-sync", "tunnel-mh-6-sync"] +
+         [f"tunnel-{s}-4-sync" for s in SCHEDULERS[1:]] +
+         ["masquerade-mh-4", "masquerade-mh-6"] +
+         [f"masquerade-{s}-4" for s in SCHEDULERS[1:]] +
+         ["masquerade-mh-4-sync", "delegate-proxy-4"])
 
 
 def measure_kind(services, kind, nconns):
@@ -45,35 +47,20 @@ def measure_kind(services, kind, nconns):
     return figures
 
 
-def measure(services, kinds, nconns):
-    """{event: {kind: (open, due, alive)}}"""
-    figures = {name: {} for name, _make, _bound in survival.EVENTS}
-    for kind in kinds:
-        since = time.monotonic()
-        for name, figure in measure_kind(services, kind, nconns).items():
-            figures[name][kind] = figure
-        print(f"    {kind}: {time.monotonic() - since:.0f} s", flush=True)
-    return figures
+def cell(_nopen, due, alive):
+    """Per cent of those whose pod lives on."""
+    return f"{100 * alive / due:.1f}".removesuffix(".0") if due else "-"
 
 
-def cell(nopen, due, alive):
-    """Of all; and of those whose pod lives on, where some do not."""
-    text = f"{alive / nopen:.1%}"
-    if due == nopen:
-        return text
-    return f"{text} ({alive / due:.1%})" if due else f"{text} (-)"
-
-
-def table(figures, kinds):
-    """One row for each kind, one column for each event; then what mh may lose."""
-    yield "alive of all (of those whose pod lives on)", *figures
-    for kind in kinds:
+def table(figures):
+    """SURVIVAL.md's: one row for each kind, one column for each event."""
+    yield "mode, scheduler", *(name for name, _make, _bound in survival.EVENTS)
+    yield ("---",) * (1 + len(survival.EVENTS))
+    for kind, row in figures.items():
         mode, scheduler, family, *sync = kind.split("-")
         name = mode if mode == "delegate" else f"{mode}, {scheduler}"
-        yield (name + (" (IPv6)" if family == "6" else "") + (", sync" if sync else ""),
-               *(cell(*figures[event][kind]) for event in figures))
-    yield ("least for tunnel, mh, of those whose pod lives on",
-           *(f"{1 - bound:.1%}" for _name, _make, bound in survival.EVENTS))
+        yield (name + ", IPv6" * (family == "6") + ", sync" * len(sync),
+               *(cell(*figure) for figure in row.values()))
 
 
 def main():
@@ -84,10 +71,14 @@ def main():
     lab_main.load_modules()
     lab = Lab(bin_dir, objects.Folder(lab_main.SOURCE))
     lab.start()
+    figures = {}    # {kind: {event: (open, due, alive)}}
     try:
         for family in sorted({int(kind.split("-")[2]) for kind in kinds}):
             scenarios.first_light(lab.services[family])
-        figures = measure(lab.services, kinds, nconns)
+        for kind in kinds:
+            since = time.monotonic()
+            figures[kind] = measure_kind(lab.services, kind, nconns)
+            print(f"    {kind}: {time.monotonic() - since:.0f} s", flush=True)
     except Failed as e:
         print(f"survival: {e}")
         if e.node:
@@ -96,15 +87,14 @@ def main():
     finally:
         lab.stop()
         lab.save_logs()
-    with open(result, "w") as f:
-        json.dump(figures, f)
-    rows = list(table(figures, kinds))
-    wide = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-    print(f"\n{nconns} open connections:")
-    for r in rows:
-        print("  ".join(f"{v:<{w}}" for v, w in zip(r, wide)).rstrip())
-    over = [f"{kind}, {name}" for name, _make, bound in survival.EVENTS for kind in kinds
-            if kind.startswith("tunnel-mh") for _n, due, alive in [figures[name][kind]]
+        with open(result, "w") as f:
+            json.dump(figures, f)
+        print(f"\n{nconns} open connections, per cent of those whose pod lives on:")
+        for row in table(figures):
+            print("|", " | ".join(row), "|", flush=True)
+    over = [f"{kind}, {name}: {alive} of {due} live, expected {1 - bound:.1%}"
+            for kind, row in figures.items() if kind.startswith("tunnel-mh")
+            for name, _make, bound in survival.EVENTS for _n, due, alive in [row[name]]
             if alive < least(due, 1 - bound)]
     for what in over:
         print(f"tunnel and mh lose more than they may: {what}")

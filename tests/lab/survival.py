@@ -25,7 +25,9 @@ SCENARIOS = []  # as in scenarios.py
 EVENTS = []     # (name, generator, probability of death for each due, with tunnel and mh)
 SPARE, VICTIM = "n2-c", "n2-b"
 WORD = b"still there?"
-UNUSED = itertools.count()
+# The client's other addresses, one for each event of the whole bench.
+UNUSED = {"IPv4": (f"10.0.0.{i}" for i in (*range(110, 250), *range(10, 50), *range(70, 100))),
+          "IPv6": (f"fd00:a::2:{i:x}" for i in itertools.count())}
 
 
 def event(name, bound=0.0):
@@ -253,8 +255,8 @@ def drop_profile(svc):
 def unused_address(vip):
     """The client comes from an address that nobody has seen: a port that comes round
     may meet what a node remembers of its last connection, which is not what is asked."""
-    is_v6, i = ":" in vip, next(UNUSED)
-    addr = f"fd00:a::2:{i:x}" if is_v6 else f"10.0.0.{110 + i % 140}"
+    is_v6 = ":" in vip
+    addr = next(UNUSED["IPv6" if is_v6 else "IPv4"])
     bits = 128 if is_v6 else 32
     flags = " nodad preferred_lft 0" if is_v6 else ""
     route = f"route {{}} {vip}/{bits} dev eth0"
