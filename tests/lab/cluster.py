@@ -141,12 +141,12 @@ class Lab:
         for speaker in self.speakers.values():
             speaker.start()
 
-    def heraldctl(self, verb, node):
+    def heraldctl(self, verb, what):
         """Exit status and output of a command of a person in front of the router."""
         with inside("router"):
             done = subprocess.run(
                 [f"{self.bin_dir}/heraldctl", verb, "--source", self.objects.source("admin"),
-                 "--port", str(HTTP_PORT), node],
+                 "--port", str(HTTP_PORT), what],
                 text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.returncode, done.stdout
 

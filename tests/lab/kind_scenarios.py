@@ -365,6 +365,11 @@ def zone_hints(svc):
                 got = set(k.reached(vip, 80, pods[zone], n.name))
                 if got != pods[zone]:
                     raise Failed(f"{n.name} to reach {sorted(pods[zone])}", f"{sorted(got)}", n)
+            _rc, said = svc.lab.heraldctl("explain", f"svc/default/{k.name}")
+            named = [zones[int(at[1:]) - 1] == zone for n, zone in zip(nodes, zones)
+                     for ip, at in k.pods("ab") if f"{ip} port {TCP[3]} by {n.name}" in said]
+            if any(named) or len(named) != 6:       # of eight; it lists so many
+                raise Failed("heraldctl explain to name endpoints of the other zone", said)
             del obj["endpoints"][0]["hints"]
             svc.lab.objects.put(obj)
             every = pods["east"] | pods["west"]
