@@ -235,7 +235,7 @@ target_new(struct checker *c, const struct check_want *w)
 
 	t->id = w->id;
 	t->checker = c;
-	t->at = (struct probe_target){ w->conf, w->ip, w->port };
+	t->at = (struct probe_target){ .conf = w->conf, .ip = w->ip, .port = w->port };
 	health_init(&t->health, &w->conf->health, clock_mono(), draw(c));
 	ev_init(&t->timer, on_timer);
 	t->timer.data = t;

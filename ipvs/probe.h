@@ -15,6 +15,7 @@
 
 enum probe_kind {
 	PROBE_TCP,			/* a connection comes about */
+	PROBE_TCP_HALF_OPEN,		/* a SYN is answered with a SYN-ACK */
 	PROBE_HTTP,			/* GET: the status, and perhaps the body */
 	PROBE_GRPC,			/* grpc.health.v1.Health/Check says SERVING */
 	PROBE_UDP,			/* a datagram is answered */

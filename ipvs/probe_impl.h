@@ -21,13 +21,14 @@ struct prober {
 	size_t	nidle;
 	int	socks[2][PROBE_NSOCK_MAX];	/* IPv4 first */
 	size_t	nsocks[2];
+	struct probe_syns *syns;	/* probe_syn_io.c's; NULL: none was asked for */
 };
 
 /* The first member of each kind's own struct. */
 struct probe {
 	struct prober *prober;
 	const struct probe_kind_ops *ops;
-	const struct probe_target *target;
+	struct probe_target *target;
 	probe_done_fn *done;
 	void	*arg;
 };
@@ -40,12 +41,14 @@ struct probe_kind_ops {
 	void	(*stop)(struct probe *pr);
 };
 
-extern const struct probe_kind_ops probe_tcp, probe_udp, probe_http;
+extern const struct probe_kind_ops probe_tcp, probe_half_open, probe_udp,
+    probe_http;
 
 /* probe_http_io.c's share of a prober; -1 where libcurl fails. */
 int probe_http_init(struct prober *p);
 void probe_http_fini(struct prober *p);
 void probe_tcp_fini(struct prober *p);
+void probe_syn_fini(struct prober *p);
 
 /* Tell how it went, and free it: nothing may follow in the callers. */
 void probe_good(struct probe *pr);

@@ -15,6 +15,8 @@ ops_of(enum probe_kind kind)
 	switch (kind) {
 	case PROBE_TCP:
 		return &probe_tcp;
+	case PROBE_TCP_HALF_OPEN:
+		return &probe_half_open;
 	case PROBE_UDP:
 	case PROBE_DNS:
 		return &probe_udp;
@@ -26,8 +28,7 @@ ops_of(enum probe_kind kind)
 }
 
 struct probe *
-probe_start(struct prober *p, const struct probe_target *t, probe_done_fn *done,
-    void *arg)
+probe_start(struct prober *p, struct probe_target *t, probe_done_fn *done, void *arg)
 {
 	const struct probe_kind_ops *ops = ops_of(t->conf->kind);
 	struct probe *pr;
@@ -145,5 +146,6 @@ prober_free(struct prober *p)
 		return;
 	probe_http_fini(p);
 	probe_tcp_fini(p);
+	probe_syn_fini(p);
 	free(p);
 }

@@ -3,6 +3,7 @@
  *
  *	probe_io.c	which of the files below
  *	probe_tcp_io.c	TCP: that a connection comes about
+ *	probe_syn_io.c	the same, by the first two packets of one
  *	probe_udp_io.c	UDP and DNS: that a datagram is answered, and how
  *	probe_http_io.c	HTTP, HTTPS and gRPC by libcurl: the status, the body
  *
@@ -39,11 +40,13 @@ struct probe_target {
 	const struct probe_conf *conf;	/* both stay until the probe has ended */
 	struct ip ip;
 	uint16_t port;
+	struct ip from;		/* the probes' own, to begin with unset: the address that
+				   the last half-open one came from, where it was good */
 };
 
 /* NULL where the probe has ended already: then done() has been called. */
-struct probe *probe_start(struct prober *p, const struct probe_target *t,
-    probe_done_fn *done, void *arg);
+struct probe *probe_start(struct prober *p, struct probe_target *t, probe_done_fn *done,
+    void *arg);
 
 /* done() will not be called. Not for a probe that has ended. */
 void probe_cancel(struct probe *pr);

@@ -26,6 +26,7 @@ enum {
 
 static const struct dec_word check_types[] = {
 	{ "tcp", KUBE_CHECK_TCP },
+	{ "tcp-half-open", KUBE_CHECK_TCP_HALF_OPEN },
 	{ "http", KUBE_CHECK_HTTP },
 	{ "https", KUBE_CHECK_HTTPS },
 	{ "grpc", KUBE_CHECK_GRPC },
@@ -420,8 +421,8 @@ dec_health_check(struct dec *d, const struct dec_at *at, struct kube_health_chec
 		return;
 	check_no_command(d, at, &type);
 	if (type.node == NULL)
-		dec_fail(d, &type, "is missing; write tcp, http, https, grpc, udp or "
-		    "dns");
+		dec_fail(d, &type, "is missing; write tcp, tcp-half-open, http, "
+		    "https, grpc, udp or dns");
 	c->type = (enum kube_check_type)dec_word(d, &type, check_types,
 	    KUBE_CHECK_NONE);
 	c->port = (uint16_t)dec_int(d, &port, 1, UINT16_MAX, 0);

@@ -112,6 +112,7 @@ kube_check_type_name(enum kube_check_type t)
 {
 	static const char *const names[] = {
 		[KUBE_CHECK_NONE] = "none", [KUBE_CHECK_TCP] = "tcp",
+		[KUBE_CHECK_TCP_HALF_OPEN] = "tcp-half-open",
 		[KUBE_CHECK_HTTP] = "http", [KUBE_CHECK_HTTPS] = "https",
 		[KUBE_CHECK_GRPC] = "grpc", [KUBE_CHECK_UDP] = "udp",
 		[KUBE_CHECK_DNS] = "dns",

@@ -373,8 +373,8 @@ struct kube_bfd_profile {		/* MetalLB's v1beta1 BFDProfile */
 
 enum kube_check_type {			/* what a health check speaks */
 	KUBE_CHECK_NONE,		/* readiness alone counts */
-	KUBE_CHECK_TCP, KUBE_CHECK_HTTP, KUBE_CHECK_HTTPS, KUBE_CHECK_GRPC,
-	KUBE_CHECK_UDP, KUBE_CHECK_DNS,
+	KUBE_CHECK_TCP, KUBE_CHECK_TCP_HALF_OPEN, KUBE_CHECK_HTTP, KUBE_CHECK_HTTPS,
+	KUBE_CHECK_GRPC, KUBE_CHECK_UDP, KUBE_CHECK_DNS,
 };
 
 /* Bytes, not text: what a UDP check sends and expects. */

@@ -22,6 +22,8 @@ static enum probe_kind
 kind_of(enum kube_check_type type)
 {
 	switch (type) {
+	case KUBE_CHECK_TCP_HALF_OPEN:
+		return PROBE_TCP_HALF_OPEN;
 	case KUBE_CHECK_HTTP:
 	case KUBE_CHECK_HTTPS:
 		return PROBE_HTTP;

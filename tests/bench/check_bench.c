@@ -3,6 +3,7 @@
  *
  *	check_bench serve		accept and close
  *	check_bench herald N		the real checker, each address once a second
+ *	check_bench half-open N		likewise, without connections
  *	check_bench plain N		N a second by socket, connect, epoll, getsockopt
  *					and close: what a simple checker does
  *	check_bench least N		by one socket: connect, and disconnect with a reset
@@ -126,9 +127,9 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents)
 }
 
 static void
-check(unsigned n)
+check(unsigned n, enum probe_kind kind)
 {
-	struct probe_conf conf = { .kind = PROBE_TCP, .health = { .interval_ms = 1000,
+	struct probe_conf conf = { .kind = kind, .health = { .interval_ms = 1000,
 		.timeout_ms = 500, .rise = 2, .fall = 3, .starts_down = true } };
 	struct check_want *wants = mem_zalloc(n * sizeof(*wants));
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
@@ -168,7 +169,9 @@ main(int argc, char **argv)
 	if (strcmp(what, "serve") == 0)
 		serve();
 	else if (strcmp(what, "herald") == 0)
-		check(n);
+		check(n, PROBE_TCP);
+	else if (strcmp(what, "half-open") == 0)
+		check(n, PROBE_TCP_HALF_OPEN);
 	else if (strcmp(what, "plain") == 0)
 		loop(connect_plain, n);
 	else if (strcmp(what, "least") == 0)

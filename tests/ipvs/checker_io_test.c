@@ -1,11 +1,15 @@
 /*
  * The checker with real sockets on loopback: endpoints that answer, one that
  * refuses, one that accepts nothing any more; changes of what is checked while
- * probes are under way.
+ * probes are under way. In a network namespace of each test's own, as half-open checks
+ * take a raw socket.
  */
 #include <ev.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,20 +20,27 @@
 static struct ev_loop *loop;
 static struct checker *checker;
 
-/* A listener on 127.0.0.1; its port goes to *ret_port. */
+/* A listener; its port goes to *ret_port. */
 static int
-listen_on(uint16_t *ret_port)
+listen_at(const struct ip *ip, uint16_t *ret_port)
 {
-	struct ip ip = ip_from_v4(0x7f000001);
 	struct sockaddr_storage ss;
-	socklen_t len = ip_to_sockaddr(&ip, 0, &ss);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = ip_to_sockaddr(ip, 0, &ss);
+	int fd = socket(ip_af(ip), SOCK_STREAM, 0);
 
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, len), 0);
 	ck_assert_int_eq(listen(fd, 4096), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
 	*ret_port = ntohs(((struct sockaddr_in *)&ss)->sin_port);
 	return fd;
+}
+
+static int
+listen_on(uint16_t *ret_port)
+{
+	struct ip ip = ip_from_v4(0x7f000001);
+
+	return listen_at(&ip, ret_port);
 }
 
 static void
@@ -79,11 +90,26 @@ await(uint64_t id, bool is_up)
 	return v;
 }
 
+/* Runs in the child that Check forks for each test. */
+static void
+enter_namespace(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	ck_assert_msg(unshare(CLONE_NEWNET) == 0 ||
+	    unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0, "no namespace of its own");
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+	close(fd);
+}
+
 static void
 setup(void)
 {
 	char err[256];
 
+	enter_namespace();
 	loop = ev_loop_new(EVFLAG_AUTO);
 	checker = checker_new(loop, NULL, on_changed, loop, err);
 	ck_assert_ptr_nonnull(checker);
@@ -99,15 +125,28 @@ teardown(void)
 static const struct probe_conf tcp = { .kind = PROBE_TCP,
 	.health = { .interval_ms = 20, .timeout_ms = 10, .rise = 2, .fall = 3 } };
 
+static const struct probe_conf half_open = { .kind = PROBE_TCP_HALF_OPEN,
+	.health = { .interval_ms = 20, .timeout_ms = 10, .rise = 2, .fall = 3 } };
+
+static const struct {
+	const char *ip;
+	const struct probe_conf *conf;
+} kinds[] = {
+	{ "127.0.0.1", &tcp }, { "127.0.0.1", &half_open },
+	{ "::1", &tcp }, { "::1", &half_open },
+};
+
 START_TEST(up_and_down)
 {
-	struct ip ip = ip_from_v4(0x7f000001);
-	struct check_want wants[2] = { { .id = 3, .ip = ip, .conf = &tcp },
-		{ .id = 7, .ip = ip, .port = 1, .conf = &tcp } };
+	struct check_want wants[2] = { { .id = 3, .conf = kinds[_i].conf },
+		{ .id = 7, .port = 1, .conf = kinds[_i].conf } };
 	const struct check_view *v;
 	uint16_t port;
-	int fd = listen_on(&port);
+	int fd;
 
+	ck_assert_int_eq(ip_parse(kinds[_i].ip, &wants[0].ip), 0);
+	wants[1].ip = wants[0].ip;
+	fd = listen_at(&wants[0].ip, &port);
 	wants[0].port = port;
 	checker_set(checker, wants, 2);
 	v = await(7, false);
@@ -125,7 +164,7 @@ START_TEST(silent)
 {
 	/* Nobody accepts: once the queue is full, SYNs are dropped. */
 	struct ip ip = ip_from_v4(0x7f000001);
-	struct check_want want = { .id = 1, .ip = ip, .conf = &tcp };
+	struct check_want want = { .id = 1, .ip = ip, .conf = kinds[_i].conf };
 	struct sockaddr_storage ss;
 	int fd = listen_on(&want.port), full[3];
 	socklen_t len = ip_to_sockaddr(&ip, want.port, &ss);
@@ -146,9 +185,9 @@ END_TEST
 START_TEST(what_is_checked_changes)
 {
 	struct ip ip = ip_from_v4(0x7f000001);
-	struct probe_conf other = tcp, http = { .kind = PROBE_HTTP, .path = "/",
+	struct probe_conf other = half_open, http = { .kind = PROBE_HTTP, .path = "/",
 		.health = tcp.health };
-	struct check_want wants[3] = { { 1, ip, 1, &tcp }, { 2, ip, 1, &tcp },
+	struct check_want wants[3] = { { 1, ip, 1, &tcp }, { 2, ip, 1, &half_open },
 		{ 3, ip, 1, &http } };
 	size_t n;
 	uint16_t port;
@@ -180,6 +219,44 @@ START_TEST(what_is_checked_changes)
 }
 END_TEST
 
+/* More than go into one system call, on both families, good ones and bad. */
+START_TEST(many)
+{
+	enum { N = 300 };
+	struct probe_conf slow = half_open;
+	struct check_want wants[N];
+	struct ip ip6;
+	uint16_t port, port6;
+	int fd = listen_on(&port), fd6;
+
+	ck_assert_int_eq(ip_parse("::1", &ip6), 0);
+	fd6 = listen_at(&ip6, &port6);
+	slow.health = (struct health_conf){ .interval_ms = 200, .timeout_ms = 200,
+		.rise = 1, .fall = 1, .starts_down = true };
+	for (unsigned i = 0; i < N; i++) {
+		bool is_v6 = i % 3 == 0, is_open = i % 10 != 9;
+
+		wants[i] = (struct check_want){ .id = i, .conf = &slow,
+			.ip = is_v6 ? ip6 : ip_from_v4(0x7f000001),
+			.port = !is_open ? 1 : is_v6 ? port6 : port };
+		/* What is up and refuses has to go down, the others to come up. */
+		if (!is_open)
+			wants[i].conf = &half_open;
+	}
+	checker_set(checker, wants, N);
+	for (unsigned i = 0; i < N; i++) {
+		bool is_open = i % 10 != 9;
+		const struct check_view *v = await(i, is_open);
+
+		ck_assert_uint_eq(v->ntransitions, 1);
+		ck_assert_str_eq(v->why, is_open ? "" :
+		    "connection refused: nothing listens there");
+	}
+	close(fd);
+	close(fd6);
+}
+END_TEST
+
 START_TEST(no_namespace)
 {
 	char err[256];
@@ -193,8 +270,9 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, up_and_down);
-	tcase_add_test(tc, silent);
+	tcase_add_loop_test(tc, up_and_down, 0, nitems(kinds));
+	tcase_add_loop_test(tc, silent, 0, 2);
+	tcase_add_test(tc, many);
 	tcase_add_test(tc, what_is_checked_changes);
 	tcase_add_test(tc, no_namespace);
 }

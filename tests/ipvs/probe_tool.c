@@ -19,7 +19,8 @@ kind_of(const char *s, struct probe_conf *c)
 		enum probe_kind kind;
 		bool is_tls;
 	} kinds[] = {
-		{ "tcp", PROBE_TCP, false }, { "http", PROBE_HTTP, false },
+		{ "tcp", PROBE_TCP, false },
+		{ "tcp-half-open", PROBE_TCP_HALF_OPEN, false }, { "http", PROBE_HTTP, false },
 		{ "https", PROBE_HTTP, true }, { "grpc", PROBE_GRPC, false },
 		{ "grpcs", PROBE_GRPC, true }, { "udp", PROBE_UDP, false },
 		{ "dns", PROBE_DNS, false },

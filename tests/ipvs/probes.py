@@ -17,6 +17,8 @@ import time
 import grpc
 
 TOOL = sys.argv[1]
+REFUSED = "bad: connection refused: nothing listens there"
+NO_RAW = "unknown: a raw socket takes CAP_NET_RAW, which this lacks"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -137,6 +139,24 @@ def free_port(kind=socket.SOCK_STREAM):
         return s.getsockname()[1]
 
 
+def serve_nobody():
+    """Listens, and never accepts."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.bind(("127.0.0.1", 0))
+    s.listen(0)
+    return s.getsockname()[1], s
+
+
+def serve_full():
+    """Likewise, and there is no room for another connection."""
+    port, s = serve_nobody()
+    waiting = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(3)]
+    for w in waiting:
+        w.setblocking(False)
+        w.connect_ex(("127.0.0.1", port))
+    return port, [s, *waiting]
+
+
 def serve_dns():
     port = free_port(socket.SOCK_DGRAM)
     process = subprocess.Popen([
@@ -157,6 +177,29 @@ def probe(kind, address, port, *options):
     return (done.stdout + done.stderr).strip()
 
 
+def half_open_rows(web, web6, closed):
+    half, v4 = "tcp-half-open", "127.0.0.1"
+    if os.geteuid() != 0:
+        yield f"{half}: not for anyone", NO_RAW, half, v4, web
+        return
+    yield f"{half}: a listener", "good", half, v4, web
+    yield f"{half}: a listener, IPv6", "good", half, "::1", web6
+    yield f"{half}: nobody", REFUSED, half, v4, closed
+    yield f"{half}: nobody, IPv6", REFUSED, half, "::1", closed
+    port, full = serve_full()
+    yield f"{half}: one whose queue of connections is full", "silent", half, v4, port
+    yield "tcp: likewise", "silent", "tcp", v4, port
+    for s in full:
+        s.close()
+    port, quiet = serve_nobody()
+    yield f"{half}: one that never accepts", "good", half, v4, port
+    quiet.settimeout(0.2)
+    try:
+        raise AssertionError(f"{half}: a connection came of it: {quiet.accept()}")
+    except TimeoutError:
+        pass
+
+
 def rows(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{folder}/server.pem", f"{folder}/server.key")
@@ -166,6 +209,7 @@ def rows(folder):
     v4 = "127.0.0.1"
     yield "tcp: a listener", "good", "tcp", v4, web
     yield "tcp: a listener, IPv6", "good", "tcp", "::1", web6
+    yield from half_open_rows(web, web6, closed)
     yield "tcp: nobody", "bad: connection refused", "tcp", v4, closed
     yield "http: 200", "good", "http", v4, web
     yield "http: IPv6", "good", "http", "::1", web6

@@ -82,6 +82,10 @@ START_TEST(defaults)
 	ck_assert(!o->profile.has_drain && o->profile.slow_start_sec == 0);
 	kube_object_free(o);
 
+	o = decode(CHECK("'type':'tcp-half-open'"));
+	ck_assert_int_eq(o->profile.check.type, KUBE_CHECK_TCP_HALF_OPEN);
+	kube_object_free(o);
+
 	o = decode(CHECK("'type':'http'"));
 	const struct kube_health_check *c = &o->profile.check;
 	ck_assert(c->interval_ms == 1000 && c->timeout_ms == 500);
@@ -144,11 +148,15 @@ static const struct {
 	    "'topologyHints':true"), "spec.mode: \"delegate\": leaves forwarding to others" },
 	{ "no type", CHECK("'port':80"), "spec.healthCheck.type: is missing; write tcp" },
 	{ "a type that is none", CHECK("'type':'icmp'"),
-	    "spec.healthCheck.type: \"icmp\": is not known here; write tcp, http" },
+	    "spec.healthCheck.type: \"icmp\": is not known here; write tcp, tcp-half-open"
+	    ", http" },
 	{ "a command by type", CHECK("'type':'exec'"),
 	    "spec.healthCheck.type: \"exec\": Herald runs no commands: have the" },
 	{ "a command by field", CHECK("'type':'tcp','command':['/bin/true']"),
 	    "spec.healthCheck.command: an array: Herald runs no commands" },
+	{ "a field of another type", CHECK("'type':'tcp-half-open','http':{}"),
+	    "spec.healthCheck.http: an object: says nothing to a check of type "
+	    "tcp-half-open; remove it" },
 	{ "a check that is no object", PROFILE("'healthCheck':'tcp'"),
 	    "spec.healthCheck: \"tcp\": an object belongs here" },
 	{ "port 0", CHECK("'type':'tcp','port':0"),

@@ -137,6 +137,8 @@ RULES = [
     ("spec.healthCheck", "longer than intervalMilliseconds", check(timeoutMilliseconds=1001),
      check(timeoutMilliseconds=1000)),
     ("spec.healthCheck", "http says nothing", check(http={}), check("https", http={})),
+    ("spec.healthCheck", "http says nothing", check("tcp-half-open", http={}),
+     check("tcp-half-open", port=80)),
     ("spec.healthCheck", "tls says nothing", check("http", tls={}), check("grpc", tls={})),
     ("spec.healthCheck", "grpc says nothing", check("http", grpc={}), check("grpc", grpc={})),
     ("spec.healthCheck", "needs udp.send", check("udp"), check("udp", udp={"send": "a"})),

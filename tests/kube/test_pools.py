@@ -99,6 +99,7 @@ class Pools:
     def test_profiles(self):
         """A ForwardingProfile: accepted, refused with what no schema sees, doubted."""
         path = f"{BASE}/forwardingprofiles"
+        self.c.http("POST", path + "?dryRun=All", checked("f-h", type="tcp-half-open"))
         good = {"type": "http", "http": {"path": "/z", "statuses": ["200-299"]}}
         self.c.http("POST", path, checked("f-a", **good))
         with self.d.controller():
