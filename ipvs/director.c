@@ -22,6 +22,7 @@
 #include "ipvs/netns_io.h"
 #include "ipvs/nft_rules.h"
 #include "ipvs/syncd_io.h"
+#include "ipvs/walk_nl.h"
 #include "lib/mem.h"
 
 static int
@@ -130,6 +131,7 @@ director_close(struct director *d)
 	if (d == NULL)
 		return;
 	ipvs_nl_close(d->ipvs);
+	ipvs_walk_close(d->walk);
 	for (size_t i = 0; i < nitems(d->side); i++) {
 		nft_io_close(d->side[i].nft);
 		watch_close(d->side[i].watch);

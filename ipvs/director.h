@@ -204,8 +204,7 @@ bool director_has_host_news(const struct director *d);
  * Forget what the kernel was found or left to hold, so that the next sync looks
  * at everything and puts right (counted as repairs) what others have changed.
  * Cheap to call, dear to follow: for once a minute or so. With more than
- * DIRECTOR_LOOK_SERVICES services it leaves IPVS and nftables to director_look(), which
- * misses nothing there but services that others have added.
+ * DIRECTOR_LOOK_SERVICES services it leaves IPVS and nftables to director_look().
  */
 void director_recheck(struct director *d);
 
@@ -247,7 +246,8 @@ struct director_stat {
 };
 typedef void director_stat_fn(void *arg, const struct director_stat *row);
 
-/* How many services of either tier a look reads, and how many of these at a time. */
+/* How many services of either tier a look reads, and how many of these at a time; and
+   among how many it looks for such as others have added. */
 enum { DIRECTOR_LOOK_SERVICES = 512, DIRECTOR_LOOK_PIECE = 32 };
 
 /*
@@ -255,7 +255,8 @@ enum { DIRECTOR_LOOK_SERVICES = 512, DIRECTOR_LOOK_PIECE = 32 };
  * not grow with the table: links, routes, rules and nftables by what the kernel
  * tells of them. For a few times a second. Returns true where the next sync
  * has something to repair; that sync counts it. IPVS tells nothing: the next
- * DIRECTOR_LOOK_SERVICES services of it are due to be read now.
+ * DIRECTOR_LOOK_SERVICES services of it are due to be read now, and as many to be seen
+ * whether they are ours at all.
  */
 bool director_look(struct director *d);
 

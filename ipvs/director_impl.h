@@ -51,6 +51,9 @@ struct director {
 	size_t	nstale, stale_cap;
 	size_t	look_at;		/* of have.table: where the next look begins */
 	size_t	look_due;		/* how many services are due to be read */
+	struct ipvs_walk *walk;		/* over all there are; NULL: open at a look */
+	size_t	walk_due;		/* how many are due to be met on it */
+	size_t	nforeign;		/* of stale: services that others have added */
 	struct ip *failed;		/* VIPs that are not complete, unsorted */
 	size_t	nfailed, failed_cap;
 };
@@ -97,6 +100,9 @@ void director_close_ipvs(struct director *d);
 
 /* Know what is in the kernel's table. On failure *ret_err says why. */
 int director_table_examine(struct director_run *s, struct director_error *ret_err);
+
+/* The next sync is to take out this service, which somebody else has added. */
+void director_mark_foreign(struct director *d, const struct ipvs_key *key);
 
 /* Do the operations, count them, report those that failed. */
 void director_table_run(struct director_run *s, const struct ipvs_op *ops, size_t n);

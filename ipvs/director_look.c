@@ -5,6 +5,7 @@
 #include "ipvs/director_impl.h"
 #include "ipvs/netns_io.h"
 #include "ipvs/syncd_io.h"
+#include "ipvs/walk_nl.h"
 #include "lib/arena.h"
 #include "lib/mem.h"
 
@@ -43,15 +44,14 @@ look_at_service(struct director *d, struct look *l, struct arena *a)
 	return r < 0 || !ipvs_vs_is_equal(l->ours, &found);
 }
 
-bool
-director_look_piece(struct director *d, director_stat_fn *fn, void *arg)
+static bool
+look_at_ours(struct director *d, director_stat_fn *fn, void *arg)
 {
 	struct look l = { .fn = fn, .arg = arg };
 	struct arena scratch = { 0 };
 	bool is_other = false;
 
-	for (size_t i = 0; i < DIRECTOR_LOOK_PIECE && !is_other &&
-	    director_is_look_due(d); i++) {
+	for (size_t i = 0; i < DIRECTOR_LOOK_PIECE && !is_other && d->look_due > 0; i++) {
 		if (d->look_at >= d->have.table.n)
 			d->look_at = 0;
 		l.ours = &d->have.table.vs[d->look_at++];
@@ -64,12 +64,59 @@ director_look_piece(struct director *d, director_stat_fn *fn, void *arg)
 	return is_other;
 }
 
+/*
+ * One that is not ours is for the next sync to take out. But the kernel may have told of
+ * it before a sync of ours took it out: is it there now?
+ */
+static void
+on_walk(void *arg, const struct ipvs_vs *vs)
+{
+	struct director *d = arg;
+	struct arena scratch = { 0 };
+	struct ipvs_vs now;
+	int r;
+
+	if (d->ipvs == NULL || ipvs_table_find(&d->have.table, &vs->key) != NULL)
+		return;
+	r = ipvs_nl_read_one(d->ipvs, &vs->key, &scratch, &now, NULL, NULL);
+	arena_fini(&scratch);
+	if (r == 0)
+		director_mark_foreign(d, &vs->key);
+	else if (r != -ESRCH)
+		director_close_ipvs(d);
+}
+
+static bool
+look_for_others(struct director *d)
+{
+	bool is_done;
+	int n = ipvs_walk_on(d->walk, on_walk, d, &is_done);
+
+	if (n < 0) {		/* opened again by the next look */
+		ipvs_walk_close(d->walk);
+		d->walk = NULL;
+	}
+	if (n < 0 || is_done || (size_t)n >= d->walk_due)
+		d->walk_due = 0;
+	else
+		d->walk_due -= (size_t)n;
+	return d->nstale > 0 || d->ipvs == NULL;
+}
+
+bool
+director_look_piece(struct director *d, director_stat_fn *fn, void *arg)
+{
+	if (d->look_due > d->have.table.n)
+		d->look_due = d->have.table.n;
+	return d->look_due > 0 ? look_at_ours(d, fn, arg) : look_for_others(d);
+}
+
 /* After a failure the next sync reads what it must anyway. */
 bool
 director_is_look_due(const struct director *d)
 {
-	return d->look_due > 0 && d->have.table.n > 0 && d->is_table_known &&
-	    d->nstale == 0 && d->ipvs != NULL;
+	return ((d->look_due > 0 && d->have.table.n > 0) || d->walk_due > 0) &&
+	    d->is_table_known && d->nstale == 0 && d->ipvs != NULL;
 }
 
 /* To be called within the namespace of that side. */
@@ -178,9 +225,11 @@ director_look(struct director *d)
 	if (netns_enter(d->net.ns, &v) == 0) {
 		has_news |= look_at_nft(&d->side[NFT_DIRECTOR]);
 		has_news |= look_at_sync(d);
+		if (d->walk == NULL)
+			(void)ipvs_walk_open(&d->walk);
 		netns_leave(&v);
 	}
-	d->look_due = d->have.table.n < DIRECTOR_LOOK_SERVICES ? d->have.table.n :
-	    DIRECTOR_LOOK_SERVICES;
+	d->look_due = DIRECTOR_LOOK_SERVICES;
+	d->walk_due = d->walk != NULL ? DIRECTOR_LOOK_SERVICES : 0;
 	return has_news;
 }

@@ -125,6 +125,13 @@ mark_stale(struct director *d, const struct ipvs_key *key)
 	d->stale[d->nstale++] = *key;
 }
 
+void
+director_mark_foreign(struct director *d, const struct ipvs_key *key)
+{
+	mark_stale(d, key);
+	d->nforeign++;
+}
+
 static void
 count_results(struct director_run *s, const struct ipvs_op *ops, size_t n,
     const int *errors)
@@ -189,7 +196,10 @@ director_close_ipvs(struct director *d)
 	d->ipvs = NULL;
 }
 
-/* Read the services whose changes failed; the rest is as we left it. */
+/*
+ * Read the services whose changes failed, and those that others have added; the rest is
+ * as we left it.
+ */
 static int
 reread_stale(struct director *d)
 {
@@ -241,6 +251,9 @@ director_table_examine(struct director_run *s, struct director_error *ret_err)
 	r = director_open_ipvs(d, ret_err);
 	if (r < 0)
 		return r;
+	if (d->is_table_known)
+		s->changes->repairs += (unsigned)d->nforeign;
+	d->nforeign = 0;
 	if (d->is_table_known && d->nstale > 0 && reread_stale(d) < 0)
 		d->is_table_known = d->is_table_complete = false;
 	if (!d->is_table_known)

@@ -24,6 +24,7 @@ class Ctl:
 
     def __init__(self, program, node, nodes, **how):
         self.node, self.nodes = node, nodes
+        self.longest_ms = 0.0
         with inside(node.name):
             self.process = subprocess.Popen([program], stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, text=True, **how)
@@ -45,14 +46,16 @@ class Ctl:
         return "\n".join(iter(lambda: self.process.stdout.readline().strip(), "."))
 
     def look(self):
-        """(has something changed?, {(service, family, tier, endpoint): counters})"""
+        """(has something changed?, {(service, family, tier, endpoint): counters});
+        self.longest_ms: of its pieces."""
         self._write(["look"])
         rows = {}
-        while not (line := self.process.stdout.readline().strip()).startswith("changed="):
-            words = dict(word.split("=", 1) for word in line.split())
+        while not (line := self.process.stdout.readline().split())[0].startswith("changed="):
+            words = dict(word.split("=", 1) for word in line)
             key = [words.pop(k) for k in ("svc", "family", "tier", "endpoint")]
             rows[tuple(key)] = {k: int(v) for k, v in words.items()}
-        return line == "changed=1", rows
+        self.longest_ms = float(line[1].removeprefix("longest_ms="))
+        return line[0] == "changed=1", rows
 
     def want(self, services, vips=(VIP, VIP6), is_synced=True):
         lines = ["clear"]

@@ -41,6 +41,8 @@ def meddling_is_repaired_and_counted(lab):
             (d, "ipvsadm", "-C"),
             (d, "ipvsadm", "-d", "-t", f"{VIP}:{TCP}", "-r", "10.244.1.2:8080"),
             (d, "ipvsadm", "-A", "-t", "10.9.9.9:80", "-s", "rr"),
+            (d, "ipvsadm", "-A", "-u", "[fd00:9::9]:80", "-s", "rr"),
+            (d, "ipvsadm", "-A", "-f", "99", "-s", "rr"),
             (d, "ip", "route", "del", "local", VIP, "table", "local"),
             (d, "ip", "route", "del", topology.pod_ip6(node, node.pods["n1-b"])),
             (d, "ip", "-6", "rule", "del", "pref", "77"),
@@ -54,7 +56,7 @@ def meddling_is_repaired_and_counted(lab):
         while ctl.look()[0]:        # what we did ourselves
             ctl.sync()
         said = output(where, *command)
-        if command[0] == "sysctl" or "-A" in command:   # found by reading all
+        if command[0] == "sysctl":      # found by reading all
             ctl.ask("recheck")
         else:
             expect(ctl.look()[0], f"{command}: seen at a look: {said}")
@@ -67,6 +69,45 @@ def meddling_is_repaired_and_counted(lab):
         ctl.ask("recheck")
         changes = ctl.sync()
         expect(changes["repairs"] == "0", f"{command}: a second look: {changes}")
+
+
+def others_services_are_found_among_many(lab):
+    """With more services than a look reads, those that others add are met on the way
+    round, and taken out without reading the others."""
+    node, nservices, errors = lab.nodes[0], 1100, tempfile.TemporaryFile("w+")
+    ctl = faulty_ctl(lab, errors)
+    ctl.want([Svc(lab.endpoints(nodes=lab.nodes[1:2], pods="a"), port=1000 + i, sched="wrr")
+              for i in range(nservices)])
+    ours = ipvs_table(node.director)
+    added = (("-t", "10.9.9.9:80"), ("-u", "[fd00:9::9]:80"), ("-f", "99"))
+    for what in added:
+        output(node.director, "ipvsadm", "-A", *what, "-s", "rr")
+    expect(len(ipvs_table(node.director)) > len(ours) == nservices, "there they are")
+    looks, nremoved, longest_ms = 0, 0, 0.0
+    while nremoved < len(added):
+        ctl.ask("fault 0")
+        while not ctl.look()[0]:
+            looks += 1
+        looks += 1
+        longest_ms = max(longest_ms, ctl.longest_ms)
+        nread = int(ctl.ask("fault 0"))
+        changes = ctl.sync()
+        nsent = int(ctl.ask("fault 0"))
+        n = int(changes["repairs"])
+        expect(changes["services"] == f"+0-{n}~0" and changes["endpoints"] == "+0-0~0" and
+               n > 0, f"those of others alone are taken out: {changes}")
+        expect(nsent < 60, f"{nsent} messages, to take out {n} of {nservices}")
+        nremoved += n
+    # Twice round at most, 512 at a look, for what is behind where it is; and three
+    # looks that end with what they have found.
+    expect(looks <= 2 * 3 + len(added), f"{looks} looks")
+    expect(ipvs_table(node.director) == ours, "ours are as they were")
+    expect(not ctl.look()[0], "and nothing is left to repair")
+    ctl.ask("destroy")
+    ctl.process.stdin.close()
+    ctl.process.wait()
+    print(f"      {looks} looks, {nread} messages for the last, {nsent} to take it out; "
+          f"a piece of a look took {longest_ms:.1f} ms at most")
 
 
 def programmed(node):
@@ -293,6 +334,7 @@ def destroying_leaves_nothing(lab):
 
 TESTS = [
     reopening_changes_nothing, meddling_is_repaired_and_counted,
+    others_services_are_found_among_many,
     netlink_failures_are_reported_and_mended, updates_leave_what_a_sync_leaves,
     what_is_in_the_way_is_said, a_mark_in_use_is_avoided, destroying_leaves_nothing,
 ]

@@ -19,7 +19,8 @@
  *			only endpoints have changed
  *	clear		forget the want
  *	recheck		director_recheck()
- *	look		director_look(): lines of counters, then "changed=0" or 1
+ *	look		director_look(): lines of counters, then "changed=0" or 1 and
+ *			"longest_ms=" of the pieces
  *	advise		lines of director_advise(), then "."
  *	fault N		with nlfault.so: the Nth netlink message from now on fails;
  *			answers how many there were since the last time
@@ -237,15 +238,30 @@ print_stat(void *arg, const struct director_stat *row)
 	    c->active, c->inactive);
 }
 
-/* The whole of a look at once. */
+static double
+cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* The whole of a look at once. Our reader may keep us waiting: time is of a processor. */
 static void
 look(struct director *dir)
 {
 	bool is_changed = director_look(dir);
+	double longest_ms = 0;
 
-	while (director_is_look_due(dir))
+	while (director_is_look_due(dir)) {
+		double ms = cpu_ms();
+
 		is_changed |= director_look_piece(dir, print_stat, NULL);
-	printf("changed=%d\n", is_changed);
+		ms = cpu_ms() - ms;
+		longest_ms = ms > longest_ms ? ms : longest_ms;
+	}
+	printf("changed=%d longest_ms=%.2f\n", is_changed, longest_ms);
 }
 
 static void
