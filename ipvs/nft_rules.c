@@ -27,6 +27,12 @@
 #include "ipvs/tier2.h"
 #include "lib/hash.h"
 
+/*
+ * SYNs of half a second that are remembered. The kernel makes room for all of them
+ * beforehand, and goes through it every second.
+ */
+enum { SYNS_MAX = 4095 };
+
 /* Rules of one family; the words that differ between the two. */
 struct family {
 	int	digit;
@@ -69,16 +75,16 @@ static void
 host_raw(FILE *o, const struct nft_rules *r)
 {
 	EACH_FAMILY(f) {
+		fprintf(o, "\tchain raw_tunnel%d {\n", f->digit);
+		fprintf(o, "\t\t%s daddr @endpoints%d %s @inner%d notrack\n", f->ip,
+		    f->digit, f->inner, f->digit);
+		fprintf(o, "\t\tiifname \"%s\" notrack\n\t}\n", r->host_if);
 		fprintf(o, "\tchain raw_in%d {\n", f->digit);
 		fprintf(o, "\t\t%s daddr @vips%d %s saddr != @clients%d notrack"
 		    " return\n", f->ip, f->digit, f->ip, f->digit);
 		fprintf(o, "\t\t%s saddr @vips%d %s daddr != @clients%d notrack"
 		    " return\n", f->ip, f->digit, f->ip, f->digit);
-		fprintf(o, "\t\t%s %s daddr @endpoints%d %s @inner%d notrack\n",
-		    f->is_tunnel, f->ip, f->digit, f->inner, f->digit);
-		fprintf(o, "\t\t%s iifname \"%s\" notrack\n", f->is_tunnel,
-		    r->host_if);
-		fputs("\t}\n", o);
+		fprintf(o, "\t\t%s goto raw_tunnel%d\n\t}\n", f->is_tunnel, f->digit);
 	}
 	fputs("\tchain raw_in {\n"
 	    "\t\ttype filter hook prerouting priority raw\n", o);
@@ -192,13 +198,18 @@ static void
 director_raw(FILE *o)
 {
 	EACH_FAMILY(f) {
-		fprintf(o, "\tchain raw_in%d {\n", f->digit);
-		fprintf(o, "\t\t%s notrack accept\n", f->is_tunnel);
-		fprintf(o, "\t\t%s daddr @vips%d %s saddr @clients%d accept\n", f->ip,
-		    f->digit, f->ip, f->digit);
+		fprintf(o, "\tchain raw_vip%d {\n", f->digit);
+		fprintf(o, "\t\t%s saddr @clients%d accept\n", f->ip, f->digit);
 		fprintf(o, "\t\t%s daddr @tracked%d accept\n", f->ip, f->digit);
+		fputs("\t\tnotrack\n\t}\n", o);
+		fprintf(o, "\tchain raw_self%d {\n\t\t%s notrack\n\t}\n", f->digit,
+		    f->is_tunnel);
+		fprintf(o, "\tchain raw_in%d {\n", f->digit);
+		fprintf(o, "\t\t%s daddr @vips%d goto raw_vip%d\n", f->ip, f->digit,
+		    f->digit);
+		fprintf(o, "\t\t%s daddr %s goto raw_self%d\n", f->ip, f->self,
+		    f->digit);
 		fprintf(o, "\t\t%s saddr @tracked%d accept\n", f->ip, f->digit);
-		fprintf(o, "\t\t%s daddr %s accept\n", f->ip, f->self);
 		fputs("\t\tnotrack\n\t}\n", o);
 	}
 	fputs("\tchain raw_in {\n"
@@ -224,17 +235,18 @@ director_steer(FILE *o)
 		fprintf(o, "\t\t%s daddr . meta l4proto . th dport @restricted%d"
 		    " %s daddr . meta l4proto . th dport . %s saddr != @allowed%d"
 		    " drop\n", f->ip, f->digit, f->ip, f->ip, f->digit);
-	fputs("\t}\n"
-	    "\tchain steer_in {\n"
+	fputs("\t}\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\tchain tier2_in%d {\n"
+		    "\t\tmeta mark set %s daddr . meta l4proto . th dport map @marks%d\n"
+		    "\t\tmeta l4proto { 6, 17, 132 } meta mark 0 drop\n\t}\n", f->digit,
+		    f->ip, f->digit);
+	fputs("\tchain steer_in {\n"
 	    "\t\ttype filter hook prerouting priority mangle\n"
-	    "\t\tiifname \"" DIRECTOR_IF "\" goto restrict\n", o);
-	EACH_FAMILY(f) {
-		fprintf(o, "\t\tiifname \"%s\" meta mark set"
-		    " %s daddr . meta l4proto . th dport map @marks%d\n",
-		    f->tunnel_if, f->ip, f->digit);
-		fprintf(o, "\t\tiifname \"%s\" meta l4proto { 6, 17, 132 }"
-		    " meta mark 0 drop\n", f->tunnel_if);
-	}
+	    "\t\tiiftype ether goto restrict\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\tiifname \"%s\" goto tier2_in%d\n", f->tunnel_if,
+		    f->digit);
 	fputs("\t}\n", o);
 }
 
@@ -271,24 +283,16 @@ director_refuse(FILE *o, const struct nft_rules *r)
 }
 
 /*
+ * Of what leaves only that of the second tier is looked at: it has a mark, and nothing
+ * else has.
+ *
  * A datagram that its client sent in fragments comes out of the tunnel whole, larger
  * than any link. What the client had to be told of the path's MTU the first tier has
  * told it (RFC 2473, 7.1), so what is too large here is cut anew: by mark it gets a
  * route with the smallest MTU of IPv6, since other than over IPv4 nobody beyond us
- * will cut it further. Only what came by tunnel has a mark when it leaves IPVS. What
- * is so long of TCP is segments that the kernel carries as one.
- */
-static void
-director_cut(FILE *o, const struct nft_rules *r)
-{
-	fprintf(o, "\tchain cut {\n"
-	    "\t\ttype route hook output priority mangle\n"
-	    "\t\tmeta nfproto ipv6 meta l4proto != 6 meta mark != 0"
-	    " meta length > %u meta mark set 0x%x\n"
-	    "\t}\n", r->mtu, TIER2_MARK_CUT);
-}
-
-/*
+ * will cut it further. What is so long of TCP is segments that the kernel carries as
+ * one.
+ *
  * IPVS finds an open connection before it looks at marks, so one that this node
  * tunnelled while the VIP was its own still goes to the endpoint chosen then, now
  * that it comes by tunnel itself. In mid-stream that is as it should be. A SYN, though,
@@ -303,15 +307,17 @@ director_cut(FILE *o, const struct nft_rules *r)
  * drop it. Its checksum, no longer right, keeps it from endpoints.
  */
 static void
-director_forget(FILE *o)
+director_tier2_out(FILE *o, const struct nft_rules *r)
 {
 	EACH_FAMILY(f)
-		fprintf(o, "\tset syns%d {\n\t\ttypeof %s\n\t\tsize 65535\n"
+		fprintf(o, "\tset syns%d {\n\t\ttypeof %s\n\t\tsize %d\n"
 		    "\t\tflags dynamic,timeout\n\t\ttimeout 500ms\n\t}\n", f->digit,
-		    f->inner_syn);
-	fputs("\tchain forget {\n"
-	    "\t\ttype filter hook output priority mangle\n"
-	    "\t\tmeta mark 0 accept\n", o);
+		    f->inner_syn, SYNS_MAX);
+	fprintf(o, "\tchain tier2_out {\n"
+	    "\t\ttype route hook output priority mangle\n"
+	    "\t\tmeta mark 0 accept\n"
+	    "\t\tmeta nfproto ipv6 meta l4proto != 6 meta length > %u"
+	    " meta mark set 0x%x\n", r->mtu, TIER2_MARK_CUT);
 	EACH_FAMILY(f) {
 		fprintf(o, "\t\t%s %s 0x29 drop\n", f->inner_tcp, f->inner_flags);
 		fprintf(o, "\t\t%s %s 0x01 %s set 0x29\n", f->inner_tcp,
@@ -366,8 +372,7 @@ write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
 		director_raw(o);
 		director_steer(o);
 		director_refuse(o, r);
-		director_cut(o, r);
-		director_forget(o);
+		director_tier2_out(o, r);
 		director_out(o, r);
 	}
 	fputs("}\n", o);

@@ -362,13 +362,17 @@ static const struct {
 	    true },
 	{ "and over IPv6: 1400 - 100", NFT_DIRECTOR, "maxseg size set 1300", true },
 	{ "what came whole out of a tunnel is cut: larger than the node's links",
-	    NFT_DIRECTOR, "meta nfproto ipv6 meta l4proto != 6 meta mark != 0 meta length"
-	    " > 1400 meta mark set 0xffffffff", true },
+	    NFT_DIRECTOR, "meta mark 0 accept\n\t\tmeta nfproto ipv6 meta l4proto != 6"
+	    " meta length > 1400 meta mark set 0xffffffff", true },
 	{ "a SYN that comes round ends what it met", NFT_DIRECTOR,
 	    "ip protocol 4 @th,0,8 0x45 @th,72,8 6 @th,264,8 & 0x17 == 0x02"
 	    " @th,160,64 @syns4 counter @th,264,8 set 0x01\n", true },
 	{ "and over IPv6", NFT_DIRECTOR, "ip6 nexthdr 41 @th,48,8 6 @th,424,8 0x01"
 	    " @th,424,8 set 0x29\n", true },
+	{ "the kernel goes through all the room for SYNs each second: not 65535",
+	    NFT_DIRECTOR, "typeof @th,160,64\n\t\tsize 4095\n", true },
+	{ "tunnels' outer packets are not tracked, ICMP to the director is", NFT_DIRECTOR,
+	    "chain raw_self4 {\n\t\tip protocol 4 notrack\n\t}\n", true },
 	{ "a packet meets the rules of its family alone", NFT_HOST,
 	    "meta nfproto ipv4 goto steer_in4\n\t\tgoto steer_in6\n", true },
 	{ "and so in the director", NFT_DIRECTOR,
