@@ -1,9 +1,10 @@
 /*
  * ipvs_nl.c - see ipvs_nl.h.
  *
- * Commands are gathered into one buffer and sent together; the kernel answers
- * each with an acknowledgement that carries its sequence number, by which it
- * finds its operation. Reading is one dump of the services and one dump of the
+ * Commands are gathered into one buffer and sent together. The kernel does them in
+ * their order and answers those that fail, by their sequence number; an
+ * acknowledgement is asked for the last alone, and says that all were done: what
+ * had no answer by then has succeeded. Reading is one dump of the services and one dump of the
  * real servers for each of them. Messages are made and taken apart in
  * attr_nl.c.
  */
@@ -23,11 +24,13 @@
 #include "lib/mem.h"
 
 enum {
-	/* Acknowledgements wait in the receive buffer while the kernel works on
-	   a batch, each accounted with some 800 bytes. */
+	/* Should all fail, their answers wait in the receive buffer while the
+	   kernel works on a batch, each accounted with some 800 bytes. */
 	BATCH_OPS = 1024,
 	BATCH_BYTES = 128 * 1024,
 	SOCKET_BYTES = 4 * 1024 * 1024,
+	ANSWER_BYTES = 32 * 1024,	/* the most that the kernel puts in one */
+	NO_ANSWER = 1,			/* of an operation, yet */
 };
 
 struct ipvs_nl {
@@ -35,9 +38,9 @@ struct ipvs_nl {
 	int	family;
 	uint32_t seq;
 	struct nl_cb *cb;
-	/* The batch whose acknowledgements are awaited. */
+	/* The batch whose answers are awaited. */
 	uint32_t first_seq;
-	size_t	nwaiting, nacked;
+	size_t	nwaiting;
 	int	*errors;
 };
 
@@ -57,10 +60,8 @@ on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 	uint32_t i = e->msg.nlmsg_seq - nl->first_seq;
 
 	(void)from;
-	if (i < nl->nwaiting) {
+	if (i < nl->nwaiting)
 		nl->errors[i] = e->error;
-		nl->nacked++;
-	}
 	return NL_SKIP;
 }
 
@@ -70,10 +71,8 @@ on_ack(struct nl_msg *msg, void *arg)
 	struct ipvs_nl *nl = arg;
 	uint32_t i = nlmsg_hdr(msg)->nlmsg_seq - nl->first_seq;
 
-	if (i < nl->nwaiting) {
+	if (i < nl->nwaiting)
 		nl->errors[i] = 0;
-		nl->nacked++;
-	}
 	return NL_OK;
 }
 
@@ -95,6 +94,8 @@ sock_open(struct ipvs_nl *nl, struct director_error *ret_err)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	/* Else libnl asks for the length of each answer beforehand. */
+	(void)nl_socket_set_msg_buf_size(nl->sock, ANSWER_BYTES);
 	nl->family = genl_ctrl_resolve(nl->sock, IPVS_GENL_NAME);
 	if (nl->family < 0)
 		return director_fail(ret_err, -ENOENT, "this kernel has no IPVS (%s): "
@@ -152,7 +153,7 @@ op_encode(struct ipvs_nl *nl, const struct ipvs_op *op, uint32_t seq, uint8_t *b
 	if (msg == NULL)
 		return 0;
 	if (genlmsg_put(msg, NL_AUTO_PORT, seq, nl->family, 0,
-	    NLM_F_REQUEST | NLM_F_ACK, cmds[op->type], IPVS_GENL_VERSION) != NULL &&
+	    NLM_F_REQUEST, cmds[op->type], IPVS_GENL_VERSION) != NULL &&
 	    attr_put_op(msg, op) == 0) {
 		len = NLMSG_ALIGN(nlmsg_hdr(msg)->nlmsg_len);
 		nlmsg_hdr(msg)->nlmsg_pid = nl_socket_get_local_port(nl->sock);
@@ -165,20 +166,24 @@ op_encode(struct ipvs_nl *nl, const struct ipvs_op *op, uint32_t seq, uint8_t *b
 	return len;
 }
 
-/* Send one batch and take in all its acknowledgements. */
-static int
+/* Send one batch and take in its answers, the last one's at the end. */
+static void
 batch_run(struct ipvs_nl *nl, const uint8_t *buf, size_t len, size_t n, int *errors)
 {
+	size_t i;
 	int r;
 
+	for (i = 0; i < n; i++)
+		errors[i] = NO_ANSWER;
 	nl->errors = errors;
 	nl->nwaiting = n;
-	nl->nacked = 0;
 	r = nl_sendto(nl->sock, (void *)(uintptr_t)buf, len);
-	while (r >= 0 && nl->nacked < n)
+	while (r >= 0 && errors[n - 1] == NO_ANSWER)
 		r = nl_recvmsgs(nl->sock, nl->cb);
 	nl->nwaiting = 0;
-	return r < 0 ? -EIO : 0;
+	for (i = 0; i < n; i++)
+		if (errors[i] == NO_ANSWER)
+			errors[i] = r < 0 ? -EIO : 0;
 }
 
 int
@@ -186,7 +191,7 @@ ipvs_nl_apply(struct ipvs_nl *nl, const struct ipvs_op *ops, size_t n,
     int *ret_errors)
 {
 	uint8_t *buf = mem_zalloc(BATCH_BYTES);
-	size_t i = 0, first, len, more;
+	size_t i = 0, first, len, more, last = 0;
 	int error = 0;
 
 	while (i < n) {
@@ -197,14 +202,16 @@ ipvs_nl_apply(struct ipvs_nl *nl, const struct ipvs_op *ops, size_t n,
 			    BATCH_BYTES - len);
 			if (more == 0)
 				break;
-			ret_errors[i] = -EIO;	/* until acknowledged */
 			nl->seq++;
+			last = len;
 			len += more;
 		}
-		if (i == first)			/* cannot be: one always fits */
+		if (i == first) {		/* cannot be: one always fits */
 			ret_errors[i++] = -EMSGSIZE;
-		else
-			(void)batch_run(nl, buf, len, i - first, ret_errors + first);
+			continue;
+		}
+		((struct nlmsghdr *)(void *)(buf + last))->nlmsg_flags |= NLM_F_ACK;
+		batch_run(nl, buf, len, i - first, ret_errors + first);
 	}
 	free(buf);
 	for (i = 0; i < n && error == 0; i++)
