@@ -18,7 +18,8 @@
 
 enum {
 	MAX_WRITES = 64,	/* status patches under way at once */
-	PASS_SHARE = 10,	/* a pass may take one part in so many of the time */
+	PASS_SHARE = 10,	/* a pass may take one part in so many of the time, */
+	QUEUE_SHARE = 50,	/* where what it decides must wait in a queue anyway */
 	DRAIN_SEC = 3,		/* at the end, for the writes under way */
 	SETTLE_MS = 1000,	/* unelected: for those of the process before us */
 };
@@ -51,7 +52,8 @@ struct controller {
 	ev_timer timer;
 	bool	is_dirty;		/* a pass is due */
 	bool	is_config_dirty;	/* pools or nodes changed */
-	struct mono next_pass;		/* not before */
+	struct mono passed;		/* when the last pass ended ... */
+	int64_t	pass_ns;		/* ... and how long it took */
 	struct mono due;		/* a pass is due then even if nothing changes */
 };
 
@@ -72,11 +74,23 @@ is_working(const struct controller *c)
 	    leader_term(c->leader) == c->term;
 }
 
+/*
+ * No pass before. While many writes wait, each echo of theirs from the server makes a
+ * pass due, during which none is sent: they would wait for passes that decide nothing.
+ */
+static struct mono
+next_pass(const struct controller *c)
+{
+	int share = c->ledger->head != NULL ? QUEUE_SHARE : PASS_SHARE;
+
+	return mono_add_ns(c->passed, c->pass_ns * (share - 1));
+}
+
 /* Have the loop wake up when there is something to do. */
 static void
 rearm(struct controller *c)
 {
-	struct mono at = c->is_dirty ? c->next_pass : c->due;
+	struct mono at = c->is_dirty ? next_pass(c) : c->due;
 
 	at = mono_min(at, report_deadline(c->report));
 	ev_timer_stop(c->loop, &c->timer);
@@ -282,7 +296,7 @@ update_config(struct controller *c)
 static void
 pass(struct controller *c)
 {
-	struct mono start = clock_mono(), end;
+	struct mono start = clock_mono();
 	struct reconcile_in in = { .store = c->store, .config = &c->config,
 	    .ledger = c->ledger, .lb_class = c->lb_class, .now = start };
 	struct reconcile r;
@@ -296,12 +310,12 @@ pass(struct controller *c)
 	report_usage(c->report, &c->config, &r);
 	reconcile_fini(&r);
 
-	end = clock_mono();
+	c->passed = clock_mono();
+	c->pass_ns = mono_sub_ns(c->passed, start);
 	c->is_dirty = false;
-	c->next_pass = mono_add_ns(end, mono_sub_ns(end, start) * (PASS_SHARE - 1));
 	c->due = ledger_deadline(c->ledger);
 	metrics_add(&m_passes, NULL, 1);
-	metrics_add(&m_pass_sec, NULL, (double)mono_sub_ns(end, start) / 1e9);
+	metrics_add(&m_pass_sec, NULL, (double)c->pass_ns / 1e9);
 }
 
 static void
@@ -321,7 +335,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	}
 	if (mono_reached(now, c->due))
 		c->is_dirty = true;
-	if (c->is_dirty && mono_reached(now, c->next_pass))
+	if (c->is_dirty && mono_reached(now, next_pass(c)))
 		pass(c);
 	report_write(c->report, &c->config, now);
 	pump(c);

@@ -3,8 +3,9 @@
  *
  * Every input only marks the state dirty; one pass of reconcile.c runs per
  * turn of the event loop, and where there are many Services no more often
- * than leaves it a tenth of the time. Decisions go through the ledger to the
- * source, a bounded number of writes at once.
+ * than leaves it a tenth of the time, a fiftieth while writes are waiting.
+ * Decisions go through the ledger to the source, a bounded number of writes at
+ * once.
  *
  * Of several controllers one leads. The others follow the objects, so that
  * their cache is warm, and decide nothing. Why no address is given twice when
