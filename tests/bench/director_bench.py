@@ -4,8 +4,9 @@
 In the lab's virtual machine: one node's director is given tables of several sizes
 through directorctl; `ipvsadm -R` and keepalived the same tables, each in a namespace of
 its own. Of keepalived it is the time from its start, reading its configuration included,
-to the last row; and from the first row, for Herald's is of programming alone. It has
-nothing to check. One that takes longer than LIMIT_SEC is ended. Prints a line for each
+to the last row; of Herald until the VIPs' routes and nftables' sets are there, too, for
+which the others have no use. So of both also that from the first row to the last.
+keepalived has nothing to check. One that takes longer than LIMIT_SEC is ended. Prints a line for each
 TABLE (1000x4mh, ...; all) and writes {name: figures} to RESULT as JSON.
 """
 import json
@@ -13,16 +14,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab"))
 import lab as lab_main
-from ipvs import ipvs_table
+from ipvs import ipvs_table, ipvs_watch
 from netns import create, inside, ip_batch, output
 
 TABLES = ((1000, 4, "mh"), (1000, 4, "wrr"), (1000, 100, "mh"), (1000, 100, "wrr"),
           (10000, 4, "mh"), (10000, 4, "wrr"))
 LIMIT_SEC, QUIET_SEC = 300, 1   # of the guest's time
+LOOK_SEC = 0.02
 
 
 def memory_mb(pid):
@@ -56,12 +59,37 @@ class Ctl:
         return answer
 
 
+class RowsWatch(threading.Thread):
+    """How long it takes from the first service's first row to the last one's last."""
+
+    def __init__(self, netns, first, last, nrows):
+        super().__init__(daemon=True)
+        self.first, self.last = (ipvs_watch(netns, ip, 80) for ip in (first, last))
+        self.nrows, self.ms = nrows, None
+
+    @staticmethod
+    def wait(rows, n):
+        while True:
+            try:
+                if len(rows()) >= n:
+                    return time.monotonic()
+            except OSError:
+                pass            # no such service yet
+            time.sleep(LOOK_SEC)
+
+    def run(self):
+        since = self.wait(self.first, 1)
+        self.ms = (self.wait(self.last, self.nrows) - since) * 1000
+
+
+def vips(nservices):
+    return [f"10.9.{1 + i // 250}.{1 + i % 250}" for i in range(nservices)]
+
+
 def service_lines(nservices, nendpoints, sched, extra=None):
     """The want; extra: the service that has one endpoint more."""
-    lines = ["node 10.0.0.1"]
-    vips = [f"10.9.{1 + i // 250}.{1 + i % 250}" for i in range(nservices)]
-    lines += [f"vip {v}" for v in vips]
-    for i, vip in enumerate(vips):
+    lines = ["node 10.0.0.1", *(f"vip {v}" for v in vips(nservices))]
+    for i, vip in enumerate(vips(nservices)):
         lines.append(f"svc d/s{i}:80/TCP {vip} tcp 80 {sched} 0 cluster")
         n = nendpoints + (i == extra)
         lines += [f"ep 10.8.{k}.{1 + i % 250} 80 1 tunnel" for k in range(n)]
@@ -108,7 +136,7 @@ def first_and_last_row(process, netns, table):
     since = last = time.monotonic()
     first, used = None, 0
     while time.monotonic() - since < LIMIT_SEC:
-        time.sleep(0.02)
+        time.sleep(LOOK_SEC)
         now, sec = time.monotonic(), run_sec(process.pid)
         if sec is None:
             raise RuntimeError("keepalived has ended")
@@ -152,14 +180,15 @@ def keepalived(name, table, sched):
 
 def line(name, f):
     ours, theirs = f["herald_ms"], f["keepalived_ms"]
-    text = (f"{name}: Herald {ours:.0f} ms; ipvsadm -R {f['ipvsadm_ms']:.0f} ms, of which "
+    text = (f"{name}: Herald {ours:.0f} ms, {f['herald_rows_ms']:.0f} of it from its first row "
+            f"to its last; ipvsadm -R {f['ipvsadm_ms']:.0f} ms, of which "
             f"Herald takes {ours / f['ipvsadm_ms']:.2f}; keepalived ")
     if theirs is None:
         text += f"over {LIMIT_SEC} s"
     else:
         rows = f["keepalived_rows_ms"]
         text += (f"{theirs:.0f} ms, {rows:.0f} of it from its first row on, of which Herald "
-                 f"takes {ours / theirs:.2f} and {ours / rows:.2f}")
+                 f"takes {ours / theirs:.2f} and {f['herald_rows_ms'] / rows:.2f}")
     return (f"{text}; the same again {f['same_ms']:.1f} ms, one endpoint more "
             f"{f['one_endpoint_ms']:.1f} ms")
 
@@ -169,7 +198,10 @@ def measure(program, nservices, nendpoints, sched):
     ctl = Ctl(program, name)
     ctl.sync()                                  # an empty one, to be there
     ctl.write(service_lines(nservices, nendpoints, sched))
+    watch = RowsWatch(f"herald-{name}", vips(nservices)[0], vips(nservices)[-1], nendpoints)
+    watch.start()
     first = ctl.sync()
+    watch.join(1)
     table = ipvs_table(f"herald-{name}")
     rows = sum(map(len, table.values()))
     if len(table) != nservices or rows != nservices * nendpoints:
@@ -189,7 +221,8 @@ def measure(program, nservices, nendpoints, sched):
     theirs, rows_ms = keepalived(f"k{name}", table, sched)
     for netns in (f"p{name}", f"k{name}"):
         subprocess.run(["ip", "netns", "del", netns], check=False)
-    figures = {"herald_ms": float(first["ms"]), "ipvsadm_ms": plain, "keepalived_ms": theirs,
+    figures = {"herald_ms": float(first["ms"]), "herald_rows_ms": watch.ms,
+               "ipvsadm_ms": plain, "keepalived_ms": theirs,
                "keepalived_rows_ms": rows_ms, "same_ms": float(same["ms"]),
                "one_endpoint_ms": float(one["ms"]), "memory_mb": memory}
     print(line(f"{nservices} x {nendpoints} {sched}", figures), flush=True)

@@ -49,7 +49,7 @@ from neighbour import ETH_P_IP, LD_BYTE, LD_HALF, LD_WORD, Watch, recv_stamped, 
 from netns import create, inside, ip_batch, output, set_link, sysctl
 from objects import UDP_PORT
 
-RUNS = {"link cut": 30, "SIGKILL": 10, "SIGSTOP": 10}
+RUNS = {"link cut": 10, "SIGKILL": 10, "SIGSTOP": 10}
 INTERVALS_MS = (100, 10)
 VRRP_VIP, VRRP_GROUP, IPPROTO_VRRP = "10.0.0.40", "224.0.0.18", 112
 NFLOWS, SPACING_SEC = 24, 0.001

@@ -19,6 +19,7 @@ from measure import Failed, Prober, until
 from objects import TCP_PORT, UDP_PORT
 
 NMOVES, NCHANGES = 5, 10
+QUIET_SEC = 1           # before a move, for comparison
 
 
 def say(text):
@@ -59,28 +60,31 @@ def endpoint_changes(svc):
     return {"first": first, "last": last}
 
 
-def gap_sec(prober, since):
-    """The longest time without an answer among answers after `since`."""
-    times = sorted(t for t in prober.answered.values() if t >= since)
+def gap_sec(prober, since, until_sec):
+    """The longest time without an answer in that time."""
+    times = sorted(t for t in prober.answered.values() if since <= t <= until_sec)
     return max(b - a for a, b in zip(times, times[1:]))
 
 
 def planned_moves(svc):
-    gaps, lost, sent = [], 0, 0
+    gaps, quiet, lost, sent = [], [], 0, 0
     for _ in range(NMOVES):
         vip, owner = svc.settle(20)
         speaker = svc.lab.speakers[owner.name]
         with Prober("client", vip, UDP_PORT, 24) as prober:
             until("probes to be answered", lambda: len(prober.answered) > 20, 5)
+            before = time.monotonic()
+            time.sleep(QUIET_SEC)
             since = time.monotonic()
             speaker.signal(signal.SIGTERM)
             until("the speaker to end", lambda: not speaker.is_running(), 10, node=owner)
-        gaps.append(gap_sec(prober, since))
+        quiet.append(gap_sec(prober, before, since))
+        gaps.append(gap_sec(prober, since, time.monotonic()))
         lost += len(prober.lost(since))
         sent += len(prober.sent)
         speaker.start()
         svc.settle(20)
-    return {"gap": gaps, "lost": lost, "sent": sent}
+    return {"gap": gaps, "quiet": quiet, "lost": lost, "sent": sent}
 
 
 def main():

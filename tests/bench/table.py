@@ -39,6 +39,7 @@ def lab_rows(lab):
     yield ("endpoint in the source -> in IPVS, first node", spread(end["first"]), "10 ms")
     yield ("  and on the last of three", spread(end["last"]), "")
     yield ("planned move: longest time without an answer", spread(lab["planned"]["gap"]), "")
+    yield "  and in the second before it", spread(lab["planned"]["quiet"]), ""
     yield ("  packets lost", f"{lab['planned']['lost']} of {lab['planned']['sent']}", "0")
 
 
