@@ -6,6 +6,7 @@ To be run as root in a network namespace of its own (unshare -n), or in the lab'
 machine with an N that it can carry. On loopback, one after another, several rounds of:
 
     herald      the real checker, N addresses once a second
+    half-open   likewise, by checks that make no connection
     HAProxy     likewise; half of them twice a second where too few files may be open
     keepalived  likewise, its TCP_CHECK; only where there is IPVS
     plain       a bare loop of socket, connect, epoll, getsockopt and close
@@ -14,7 +15,8 @@ machine with an N that it can carry. On loopback, one after another, several rou
 
 Processor time of the one that checks, user and system. On loopback it pays for both
 ends of each handshake, as a node does that checks its own endpoints. A contender is
-measured once it makes nearly all its connections; those are counted by the kernel.
+measured once it makes nearly all its connections; those are counted by the kernel, of
+half-open ones the resets.
 Prints a table: medians, least and most of the rounds.
 """
 import ipaddress
@@ -37,6 +39,7 @@ PORT = 17800
 FIRST = int(ipaddress.ip_address("127.16.0.0"))
 SECONDS, START_SEC = 6, 60
 TICKS = os.sysconf("SC_CLK_TCK")
+HERALD = ("herald", "half-open")
 
 
 def addresses(n):
@@ -75,7 +78,7 @@ def commands(tool, folder, n):
     for name, text in (("ha.cfg", haproxy_config(n)), ("ka.conf", keepalived_config(n))):
         with open(f"{folder}/{name}", "w") as f:
             f.write(text)
-    todo = {"herald": [tool, "herald", str(n)],
+    todo = {**{what: [tool, what, str(n)] for what in HERALD},
             "HAProxy": ["haproxy", "-db", "-f", f"{folder}/ha.cfg"]}
     if os.path.exists("/proc/net/ip_vs"):
         todo["keepalived"] = ["keepalived", "-n", "-l", "-C", "-f", f"{folder}/ka.conf",
@@ -99,20 +102,20 @@ def cpu_sec(pid):
     return both
 
 
-def nopened():
+def nopened(name):
     with open("/proc/self/net/snmp") as f:
         names, values = (line.split() for line in f if line.startswith("Tcp:"))
-    return int(values[names.index("ActiveOpens")])
+    return int(values[names.index("OutRsts" if name == "half-open" else "ActiveOpens")])
 
 
 def wait_until_at_pace(name, process, n):
     """Nearly all its connections within a second, and some for its caches to settle."""
     for _ in range(START_SEC):
-        before = nopened()
+        before = nopened(name)
         time.sleep(1)
         if process.poll() is not None:
             raise RuntimeError(f"{name} has ended")
-        if nopened() - before >= 0.9 * n:
+        if nopened(name) - before >= 0.9 * n:
             time.sleep(2)
             return
     print(f"    {name} does not make {n} connections a second within {START_SEC} s")
@@ -124,18 +127,18 @@ def end(process, name, n):
     for p in pids if name == "keepalived" else pids[:1]:
         os.kill(p, signal.SIGKILL if name == "keepalived" else signal.SIGTERM)
     told = process.communicate()[0]
-    if name == "herald" and told.strip() != str(n):
+    if name in HERALD and told.strip() != str(n):
         raise RuntimeError(f"of {n} addresses {told.strip()} are up")
 
 
 def measure(name, command, n, log):
-    process = subprocess.Popen(command, stdout=subprocess.PIPE if name == "herald" else log,
+    process = subprocess.Popen(command, stdout=subprocess.PIPE if name in HERALD else log,
                                stderr=log, text=True)
     wait_until_at_pace(name, process, n)
-    cpu, made, since = cpu_sec(process.pid), nopened(), time.monotonic()
+    cpu, made, since = cpu_sec(process.pid), nopened(name), time.monotonic()
     time.sleep(SECONDS)
     cpu = [b - a for a, b in zip(cpu, cpu_sec(process.pid))]
-    made, sec = nopened() - made, time.monotonic() - since
+    made, sec = nopened(name) - made, time.monotonic() - since
     end(process, name, n)
     if made == 0:
         raise RuntimeError(f"{name} makes no connections")
@@ -153,7 +156,7 @@ def spread(values, fmt):
 
 def table(runs, n):
     least = statistics.median(r["us"] for r in runs["least"])
-    yield ("", "connections a second", "us of a core for each", "of it in user mode",
+    yield ("", "checks a second", "us of a core for each", "of it in user mode",
            f"for {n:,} a second", "by the least")
     for name, rounds in runs.items():
         us = [r["us"] for r in rounds]

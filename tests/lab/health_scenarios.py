@@ -3,6 +3,7 @@
 A pod dies silently here: its link is cut and no object says so.
 """
 import json
+import socket
 import statistics
 import time
 
@@ -19,6 +20,7 @@ SOURCE = "/run/lab/source"
 SCENARIOS = []      # (name, function, 4 or 6), as in scenarios.py
 INTERVAL_MS, TIMEOUT_MS, FALL, RISE = 200, 50, 3, 2
 LIMIT_MS = INTERVAL_MS * FALL + 50
+QUIET_PORT = 8446
 
 
 def scenario(fn):
@@ -114,32 +116,129 @@ def ms(seconds):
     return f"{seconds * 1000:.0f} ms"
 
 
+def die_and_come_back(svc, c):
+    """Five pods one after another, each without a word."""
+    out, back = [], []
+    for pod in ("n1-a", "n2-a", "n3-a", "n1-b", "n2-b"):
+        took = c.until_weight(pod, 0, set_pod(pod, False))
+        tables = {n.name: c.weights(n) for n in svc.lab.nodes}
+        if len({str(t) for t in tables.values()}) != 1:
+            raise Failed("the same table on every node", f"there are {tables}")
+        conns = Connections("client", c.vip, TCP_PORT, 30)
+        conns.close()
+        if len(conns.socks) != 30 or pod in conns.by_pod():
+            raise Failed(f"30 new connections, none to {pod}",
+                         f"{conns.by_pod()} {conns.errors}", c.owner)
+        up = c.until_weight(pod, 1, set_pod(pod, True))
+        out.append(max(took.values()))
+        back.append(max(up.values()))
+    # One of them may meet with a processor that the emulator has not got to run.
+    if (statistics.median(out) * 1000 > LIMIT_MS
+            or max(out) * 1000 > LIMIT_MS + INTERVAL_MS):
+        raise Failed(f"out of all tables within {INTERVAL_MS} x {FALL} + 50 ms, and one "
+                     f"interval more at most", f"it took {[ms(t) for t in out]}")
+    return (f"out of all three tables after {ms(min(out))} to {ms(max(out))}, median "
+            f"{ms(statistics.median(out))} of {len(out)} (checks each {INTERVAL_MS} ms, "
+            f"fall {FALL}); back after {ms(min(back))} to {ms(max(back))}")
+
+
 @scenario
 def silent_death(svc):
     """An endpoint dies without a word: out of every node's table, and back."""
     with Checked(svc) as c:
-        out, back = [], []
-        for pod in ("n1-a", "n2-a", "n3-a", "n1-b", "n2-b"):
-            took = c.until_weight(pod, 0, set_pod(pod, False))
-            tables = {n.name: c.weights(n) for n in svc.lab.nodes}
-            if len({str(t) for t in tables.values()}) != 1:
-                raise Failed("the same table on every node", f"there are {tables}")
-            conns = Connections("client", c.vip, TCP_PORT, 30)
-            conns.close()
-            if len(conns.socks) != 30 or pod in conns.by_pod():
-                raise Failed(f"30 new connections, none to {pod}",
-                             f"{conns.by_pod()} {conns.errors}", c.owner)
-            up = c.until_weight(pod, 1, set_pod(pod, True))
-            out.append(max(took.values()))
-            back.append(max(up.values()))
-        # One of them may meet with a processor that the emulator has not got to run.
-        if (statistics.median(out) * 1000 > LIMIT_MS
-                or max(out) * 1000 > LIMIT_MS + INTERVAL_MS):
-            raise Failed(f"out of all tables within {INTERVAL_MS} x {FALL} + 50 ms, and one "
-                         f"interval more at most", f"it took {[ms(t) for t in out]}")
-        return (f"out of all three tables after {ms(min(out))} to {ms(max(out))}, median "
-                f"{ms(statistics.median(out))} of {len(out)} (checks each {INTERVAL_MS} ms, "
-                f"fall {FALL}); back after {ms(min(back))} to {ms(max(back))}")
+        return die_and_come_back(svc, c)
+
+
+class Quiet:
+    """Listeners in pods that nobody accepts from: what became a connection waits."""
+
+    def __init__(self, pods):
+        self.socks = {}
+        for pod in pods:
+            self.listen(pod)
+
+    def listen(self, pod):
+        with inside(pod):
+            s = socket.create_server(("::", QUIET_PORT), family=socket.AF_INET6,
+                                     dualstack_ipv6=True)
+        s.setblocking(False)
+        self.socks[pod] = s
+        return time.monotonic()
+
+    def refuse(self, pod):
+        self.socks.pop(pod).close()
+        return time.monotonic()
+
+    def close(self):
+        for pod in list(self.socks):
+            self.refuse(pod)
+
+    def connected(self):
+        """Who asked for a connection and has one."""
+        found = []
+        for pod, s in self.socks.items():
+            try:
+                found.append((pod, s.accept()[1][0]))
+            except BlockingIOError:
+                pass
+        return found
+
+    def half_open(self):
+        """How many connections these pods believe to be coming about."""
+        n = 0
+        for pod in self.socks:
+            with inside(pod):
+                for name in ("tcp", "tcp6"):
+                    with open(f"/proc/thread-self/net/{name}") as f:
+                        rows = [line.split() for line in f][1:]
+                    n += sum(r[3] == "03" and r[1].endswith(f":{QUIET_PORT:04X}")
+                             for r in rows)
+        return n
+
+
+def invalid_drops(svc):
+    return sum(topology.hostile_counts(n)["invalid_drop"] for n in svc.lab.nodes)
+
+
+def expect_no_trace(svc, c, quiet):
+    """For 4 s nobody but the checkers notices the checks."""
+    before = invalid_drops(svc)
+    time.sleep(4)
+    checks = [row for n in svc.lab.nodes for row in c.checks(n).values()]
+    wrong = [row for row in checks if "error" in row or not row["up"]]
+    if wrong:
+        raise Failed("no check to fail", str(wrong))
+    if quiet.connected():
+        raise Failed("no connection to come about", str(quiet.connected()))
+    if quiet.half_open() > 1:       # one may be under way
+        raise Failed("the pods to forget each SYN", f"{quiet.half_open()} are open")
+    if invalid_drops(svc) != before:
+        raise Failed("no packet of theirs that a firewall takes for invalid",
+                     f"{invalid_drops(svc) - before} were dropped")
+
+
+@scenario
+def half_open(svc):
+    """Checks that make no connection, past connection tracking and a firewall for what is
+    invalid: without a trace; who refuses or falls silent leaves the tables."""
+    quiet = Quiet(svc.members)
+    check = {**profile()["spec"]["healthCheck"], "type": "tcp-half-open",
+             "port": QUIET_PORT}
+    patient = {**check, "timeoutMilliseconds": INTERVAL_MS}
+    try:
+        with Checked(svc, healthCheck=patient) as c:
+            expect_no_trace(svc, c, quiet)
+        with Checked(svc, healthCheck=check) as c:
+            pod = "n3-b"
+            took = c.until_weight(pod, 0, quiet.refuse(pod))
+            why = c.checks(svc.lab.by_name["n3"])[svc.pod_ip(pod)]["error"]
+            if why != "connection refused: nothing listens there":
+                raise Failed("the reason in /status", why)
+            c.until_weight(pod, 1, quiet.listen(pod))
+            return (f"no trace in 4 s; who refuses is out after {ms(max(took.values()))}; who "
+                    f"falls silent: {die_and_come_back(svc, c)}")
+    finally:
+        quiet.close()
 
 
 @scenario
