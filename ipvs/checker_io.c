@@ -10,13 +10,11 @@
 
 #include "ipvs/checker_io.h"
 #include "ipvs/netns_io.h"
+#include "ipvs/wheel.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include "lib/thread.h"
-
-/* Timers this close together wake the thread once. */
-#define COLLECT_SEC 0.002
 
 /* What is to be checked, handed from the caller to the thread. */
 struct order {
@@ -27,13 +25,13 @@ struct order {
 };
 
 struct target {
+	struct wheel_entry step;	/* the next, health_tick()'s; has to be first */
 	uint64_t id;
 	struct checker *checker;
 	struct probe_target at;
 	struct health health;
 	struct probe *probe;		/* under way, or NULL */
 	size_t	view;			/* its place in views */
-	ev_timer timer;
 };
 
 struct checker {
@@ -56,6 +54,9 @@ struct checker {
 	ev_async wake;			/* from the caller */
 	ev_check woken;
 	struct mono loop_now;		/* when the loop last woke */
+	struct wheel steps;
+	ev_timer timer;			/* for the first of them ... */
+	ev_prepare before_sleep;	/* ... set by this */
 	uint64_t random;		/* the last drawn; see draw() */
 	int	ns;			/* to enter; -1: none */
 	/* Both's. */
@@ -147,13 +148,7 @@ publish(struct target *t, bool is_news, const char *why)
 static void
 schedule(struct target *t)
 {
-	struct checker *c = t->checker;
-
-	ev_timer_stop(c->loop, &t->timer);
-	/* libev, too, counts from when it woke; from now would be too soon. */
-	ev_timer_set(&t->timer, mono_delay_sec(c->loop_now,
-	    health_deadline(&t->health)), 0.);
-	ev_timer_start(c->loop, &t->timer);
+	wheel_put(&t->checker->steps, &t->step, health_deadline(&t->health));
 }
 
 /* For jitter, which is no secret: two getrandom(2) were a tenth of a probe. */
@@ -188,17 +183,14 @@ on_probe_done(void *arg, enum health_answer answer, const char *why)
 }
 
 static void
-on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+step(struct target *t)
 {
-	struct target *t = w->data;
 	const struct health_conf *conf = &t->at.conf->health;
 	bool was_sure = t->health.is_sure;
 	unsigned todo = health_tick(&t->health, conf, clock_mono(),
 	    draw(t->checker));
 	char why[PROBE_WHY_MAX];
 
-	(void)loop;
-	(void)revents;
 	if (todo & HEALTH_DO_CANCEL) {
 		if (t->probe != NULL)
 			probe_cancel(t->probe);
@@ -217,6 +209,33 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	schedule(t);
 }
 
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct checker *c = w->data;
+	struct wheel_entry *e;
+
+	(void)loop;
+	(void)revents;
+	while ((e = wheel_next(&c->steps, c->loop_now)) != NULL)
+		step((struct target *)e);
+}
+
+static void
+on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct checker *c = w->data;
+	struct mono next = wheel_deadline(&c->steps);
+
+	(void)revents;
+	ev_timer_stop(loop, &c->timer);
+	if (next.ns == MONO_NEVER.ns)
+		return;
+	/* libev, too, counts from when it woke; from now would be too soon. */
+	ev_timer_set(&c->timer, mono_delay_sec(c->loop_now, next), 0.);
+	ev_timer_start(loop, &c->timer);
+}
+
 /* --- the thread: what is to be probed -------------------------------------- */
 
 static void
@@ -225,7 +244,7 @@ target_stop(struct target *t)
 	if (t->probe != NULL)
 		probe_cancel(t->probe);
 	t->probe = NULL;
-	ev_timer_stop(t->checker->loop, &t->timer);
+	wheel_drop(&t->checker->steps, &t->step);
 }
 
 static struct target *
@@ -237,8 +256,6 @@ target_new(struct checker *c, const struct check_want *w)
 	t->checker = c;
 	t->at = (struct probe_target){ .conf = w->conf, .ip = w->ip, .port = w->port };
 	health_init(&t->health, &w->conf->health, clock_mono(), draw(c));
-	ev_init(&t->timer, on_timer);
-	t->timer.data = t;
 	schedule(t);
 	return t;
 }
@@ -450,7 +467,13 @@ checker_new(struct ev_loop *loop, const char *netns, void (*changed)(void *arg),
 	ev_async_init(&c->wake, on_wake);
 	ev_check_init(&c->woken, on_woken);
 	ev_set_priority(&c->woken, EV_MAXPRI);
+	wheel_init(&c->steps, clock_mono());
+	ev_init(&c->timer, on_timer);
+	ev_prepare_init(&c->before_sleep, on_before_sleep);
+	/* After the probes', which may end some. */
+	ev_set_priority(&c->before_sleep, EV_MINPRI);
 	c->news.data = c->wake.data = c->woken.data = c;
+	c->timer.data = c->before_sleep.data = c;
 	c->views = mem_zalloc(sizeof(c->views[0]));
 	raise_descriptors();
 	c->loop = ev_loop_new(EVFLAG_AUTO);
@@ -462,9 +485,9 @@ checker_new(struct ev_loop *loop, const char *netns, void (*changed)(void *arg),
 		    "the limit on open files (ulimit -n)");
 		goto fail;
 	}
-	ev_set_timeout_collect_interval(c->loop, COLLECT_SEC);
 	ev_async_start(c->loop, &c->wake);
 	ev_check_start(c->loop, &c->woken);
+	ev_prepare_start(c->loop, &c->before_sleep);
 	ev_async_start(loop, &c->news);
 	if (thread_start(&c->thread, run, c) == 0)
 		return c;
