@@ -48,7 +48,8 @@ open_watch(struct director *d, enum nft_side side, struct director_error *ret_er
 static int
 open_side(struct director *d, enum nft_side side, struct director_error *ret_err)
 {
-	int r = nft_io_open(side, d->name, &d->side[side].nft, ret_err);
+	int r = nft_io_open(side, d->name, &d->have.nft, &d->side[side].nft,
+	    ret_err);
 
 	return r < 0 ? r : open_watch(d, side, ret_err);
 }
@@ -165,8 +166,9 @@ director_recheck(struct director *d)
 int
 director_destroy(const struct director_conf *conf, struct director_error *ret_err)
 {
+	struct nft_state unused = { 0 };
 	struct nft_io *n;
-	int r = nft_io_open(NFT_HOST, conf->name, &n, ret_err);
+	int r = nft_io_open(NFT_HOST, conf->name, &unused, &n, ret_err);
 
 	if (r < 0)
 		return r;
@@ -306,7 +308,7 @@ director_sync_endpoints(struct director_run *s, const struct goal *g)
 	size_t i;
 
 	for (i = 0; i < set->n; i++)
-		list[i] = set->elem[i].addr;
+		list[i] = *nft_set_addr(set, i);
 	(void)net_list_add(net, NET_ENDPOINTS, list, set->n, on_list_fail, s);
 	s->changes->repairs += net->list[NET_ENDPOINTS].nlost;
 	(void)net_list_remove(net, NET_ENDPOINTS, list, set->n, on_list_fail, s);
@@ -368,8 +370,9 @@ director_sync(struct director *d, const struct director_want *want, struct mono 
 		director_read_addrs(d);
 		build_goal(&s, now);
 		sync_parts(&s);
-		goal_fini(&d->have);
-		d->have = s.goal;
+		ipvs_table_fini(&d->have.table);
+		d->have.table = s.goal.table;
+		nft_state_fini(&s.goal.nft);	/* have.nft is nft_io's */
 	}
 	*ret_changes = changes;
 	return s.has_failed ? -EAGAIN : 0;

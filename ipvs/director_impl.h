@@ -41,7 +41,8 @@ struct director {
 					   the services of stale */
 	bool	is_table_complete;	/* the last sync had no failure: what differs
 					   from have.table is others' work */
-	struct goal have;		/* what the last sync brought about */
+	struct goal have;		/* what the last sync brought about; of nft,
+					   what the kernel has: see nft_io_open() */
 	struct ip *addrs;		/* the host's own, sorted */
 	size_t	naddrs, addrs_cap;
 	bool	is_addrs_known;		/* addrs is what the host has */

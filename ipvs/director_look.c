@@ -171,7 +171,7 @@ look_at_addrs(struct director *d)
 	director_read_addrs(d);
 	for (f = 0; f < 2; f++)
 		for (i = 0; i < all[f].n; i++) {
-			const struct ip *vip = &all[f].elem[i].addr;
+			const struct ip *vip = nft_set_addr(&all[f], i);
 			bool is_held = d->naddrs > 0 && bsearch(vip, d->addrs,
 			    d->naddrs, sizeof(*vip), addr_cmp) != NULL;
 

@@ -38,10 +38,12 @@ addrs_let_go(const struct nft_state *was, const struct nft_state *is)
 		const struct nft_set *old = &was->set[slot];
 
 		for (j = 0; j < old->n; j++) {
-			if (nft_set_has(&is->set[slot], &old->elem[j]))
+			struct nft_elem e = nft_set_at(old, j);
+
+			if (nft_set_has(&is->set[slot], &e))
 				continue;
 			l.ips = mem_grow(l.ips, l.n, &l.cap, sizeof(l.ips[0]));
-			l.ips[l.n++] = old->elem[j].addr;
+			l.ips[l.n++] = e.addr;
 		}
 	}
 	if (l.n > 1)

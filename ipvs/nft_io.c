@@ -31,7 +31,7 @@ struct nft_io {
 				   for what differs */
 	uint64_t version;	/* of the rules in the kernel, 0 none */
 	uint32_t ncommits;
-	struct nft_state have;	/* of this side */
+	struct nft_state *have;	/* the caller's; this side of it is ours */
 };
 
 /* In the calling thread's network namespace; NULL where there is no memory. */
@@ -52,8 +52,8 @@ ctx_new(unsigned output_flags)
 }
 
 int
-nft_io_open(enum nft_side side, const char *table, struct nft_io **ret,
-    struct director_error *ret_err)
+nft_io_open(enum nft_side side, const char *table, struct nft_state *have,
+    struct nft_io **ret, struct director_error *ret_err)
 {
 	struct nft_ctx *ctx = ctx_new(0);
 	struct nft_io *n;
@@ -64,6 +64,7 @@ nft_io_open(enum nft_side side, const char *table, struct nft_io **ret,
 	n->ctx = ctx;
 	n->side = side;
 	n->table = mem_strdup(table);
+	n->have = have;
 	*ret = n;
 	return 0;
 }
@@ -74,7 +75,6 @@ nft_io_close(struct nft_io *n)
 	if (n == NULL)
 		return;
 	nft_ctx_free(n->ctx);
-	nft_state_fini(&n->have);
 	free(n->table);
 	free(n);
 }
@@ -170,24 +170,20 @@ static bool
 examine(struct nft_io *n)
 {
 	struct nft_listing l = { 0 };
-	struct nft_state had = n->have;
 	uint64_t version = n->version;
 	bool is_other;
 
-	n->have = (struct nft_state){ 0 };
 	n->version = 0;
 	n->is_known = true;
 	if (listing_get(n, true, &l)) {
-		if (l.seal != 0 && l.seal == l.digest) {
+		if (l.seal != 0 && l.seal == l.digest)
 			n->version = l.version;
-			n->have = l.state;
-		} else {
+		else
 			nft_state_fini(&l.state);
-		}
 	}
 	is_other = n->version != version ||
-	    !nft_state_is_equal(&n->have, &had, n->side);
-	nft_state_fini(&had);
+	    !nft_state_is_equal(&l.state, n->have, n->side);
+	nft_state_take(n->have, n->side, &l.state);
 	return is_other;
 }
 
@@ -274,10 +270,10 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 		n->is_altered |= examine(n);
 	ret->has_repaired = n->is_altered && n->is_complete;
 	n->is_altered = false;
-	nft_state_union(want, step == NFT_ADD_ONLY ? &n->have : &nothing, n->side,
+	nft_state_union(want, step == NFT_ADD_ONLY ? n->have : &nothing, n->side,
 	    &target);
 	if (n->version == version) {
-		error = update(n, &target, &n->have, &nelems, ret_err);
+		error = update(n, &target, n->have, &nelems, ret_err);
 	} else {
 		error = load(n, r, version, &target, ret_err);
 	}
@@ -287,8 +283,7 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 		nft_state_fini(&target);
 		return error;
 	}
-	nft_state_fini(&n->have);
-	n->have = target;
+	nft_state_take(n->have, n->side, &target);
 	n->is_complete = true;
 	return 0;
 }
@@ -307,8 +302,6 @@ nft_io_patch(struct nft_io *n, const struct nft_state *was,
 
 	if (r < 0)
 		n->is_known = false;
-	else
-		nft_state_patch(&n->have, n->side, was, is);
 	return r;
 }
 

@@ -17,8 +17,12 @@
 
 struct nft_io;
 
-int nft_io_open(enum nft_side side, const char *table, struct nft_io **ret,
-    struct director_error *ret_err);
+/*
+ * have is the caller's and outlives this: of that side what the table is known to hold.
+ * All but nft_io_patch() keep it true.
+ */
+int nft_io_open(enum nft_side side, const char *table, struct nft_state *have,
+    struct nft_io **ret, struct director_error *ret_err);
 void nft_io_close(struct nft_io *n);
 
 /*
@@ -61,7 +65,8 @@ bool nft_io_is_settled(const struct nft_io *n);
 
 /*
  * Where it is: put these elements in the place of those, which the table has.
- * *ret_n: how many that were. On failure the kernel has what it had before.
+ * *ret_n: how many that were. On failure the kernel has what it had before. It is for
+ * the caller to do the same to `have`, by nft_state_patch().
  */
 int nft_io_patch(struct nft_io *n, const struct nft_state *was,
     const struct nft_state *is, size_t *ret_n, struct director_error *ret_err);

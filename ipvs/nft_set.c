@@ -53,9 +53,59 @@ nft_elem_cmp(const struct nft_elem *a, const struct nft_elem *b)
 }
 
 static int
-elem_qsort_cmp(const void *a, const void *b)
+elem_item_cmp(const void *a, const void *b)
 {
 	return nft_elem_cmp(a, b);
+}
+
+static int
+addr_item_cmp(const void *a, const void *b)
+{
+	return ip_cmp(a, b);
+}
+
+static bool
+has_addrs_only(const struct nft_set *set)
+{
+	return set->size == sizeof(struct ip);
+}
+
+/* Of two items of the set; a whole element may stand for one. */
+static int
+item_cmp(const struct nft_set *set, const void *a, const void *b)
+{
+	return has_addrs_only(set) ? ip_cmp(a, b) : nft_elem_cmp(a, b);
+}
+
+static void *
+item_at(const struct nft_set *set, size_t i)
+{
+	return (unsigned char *)set->items + i * set->size;
+}
+
+const struct ip *
+nft_set_addr(const struct nft_set *set, size_t i)
+{
+	return item_at(set, i);
+}
+
+struct nft_elem
+nft_set_at(const struct nft_set *set, size_t i)
+{
+	struct nft_elem e = { 0 };
+
+	_Static_assert(offsetof(struct nft_elem, addr) == 0, "an item begins with it");
+	memcpy(&e, item_at(set, i), set->size);
+	return e;
+}
+
+/* Make room for one more, of that form. */
+static void
+set_grow(struct nft_set *set, enum nft_form form)
+{
+	set->size = form == NFT_ADDR || form == NFT_INNER ? sizeof(struct ip) :
+	    sizeof(struct nft_elem);
+	set->items = mem_grow(set->items, set->n, &set->cap, set->size);
 }
 
 void
@@ -63,8 +113,8 @@ nft_state_add(struct nft_state *s, enum nft_set_id id, const struct nft_elem *e)
 {
 	struct nft_set *set = &s->set[id * 2 + (ip_is_v4(&e->addr) ? 0 : 1)];
 
-	set->elem = mem_grow(set->elem, set->n, &set->cap, sizeof(set->elem[0]));
-	set->elem[set->n++] = *e;
+	set_grow(set, nft_set_defs[id].form);
+	memcpy(item_at(set, set->n++), e, set->size);
 }
 
 /* True where b says nothing that a, which sorts before it, does not say. */
@@ -89,10 +139,15 @@ set_sort(struct nft_set *set)
 {
 	size_t i, n = 0;
 
-	sort_items(set->elem, set->n, sizeof(set->elem[0]), elem_qsort_cmp);
-	for (i = 0; i < set->n; i++)
-		if (n == 0 || !elem_covers(&set->elem[n - 1], &set->elem[i]))
-			set->elem[n++] = set->elem[i];
+	sort_items(set->items, set->n, set->size,
+	    has_addrs_only(set) ? addr_item_cmp : elem_item_cmp);
+	for (i = 0; i < set->n; i++) {
+		if (n > 0 && (has_addrs_only(set) ?
+		    ip_eq(item_at(set, n - 1), item_at(set, i)) :
+		    elem_covers(item_at(set, n - 1), item_at(set, i))))
+			continue;
+		memmove(item_at(set, n++), item_at(set, i), set->size);
+	}
 	set->n = n;
 }
 
@@ -111,15 +166,15 @@ nft_state_fini(struct nft_state *s)
 	size_t i;
 
 	for (i = 0; i < NFT_NSLOTS; i++)
-		free(s->set[i].elem);
+		free(s->set[i].items);
 	*s = (struct nft_state){ 0 };
 }
 
 bool
 nft_set_has(const struct nft_set *set, const struct nft_elem *e)
 {
-	return set->n > 0 && bsearch(e, set->elem, set->n, sizeof(*e),
-	    elem_qsort_cmp) != NULL;
+	return set->n > 0 && bsearch(e, set->items, set->n, set->size,
+	    has_addrs_only(set) ? addr_item_cmp : elem_item_cmp) != NULL;
 }
 
 bool
@@ -136,7 +191,7 @@ nft_state_is_equal(const struct nft_state *a, const struct nft_state *b,
 		if (x->n != y->n)
 			return false;
 		for (i = 0; i < x->n; i++)
-			if (nft_elem_cmp(&x->elem[i], &y->elem[i]) != 0)
+			if (item_cmp(x, item_at(x, i), item_at(y, i)) != 0)
 				return false;
 	}
 	return true;
@@ -146,18 +201,23 @@ static void
 set_union(const struct nft_set *want, const struct nft_set *have, enum nft_set_id id,
     struct nft_state *ret)
 {
+	struct nft_elem w, h;
 	size_t i, j = 0;
 	int c;
 
-	for (i = 0; i < want->n; i++)
-		nft_state_add(ret, id, &want->elem[i]);
+	for (i = 0; i < want->n; i++) {
+		w = nft_set_at(want, i);
+		nft_state_add(ret, id, &w);
+	}
 	for (i = 0; i < have->n; i++) {
-		c = -1;
-		while (j < want->n &&
-		    (c = elem_key_cmp(&want->elem[j], &have->elem[i])) < 0)
-			j++;
+		h = nft_set_at(have, i);
+		for (c = -1; j < want->n; j++) {
+			w = nft_set_at(want, j);
+			if ((c = elem_key_cmp(&w, &h)) >= 0)
+				break;
+		}
 		if (j == want->n || c != 0)
-			nft_state_add(ret, id, &have->elem[i]);
+			nft_state_add(ret, id, &h);
 	}
 }
 
@@ -174,6 +234,20 @@ nft_state_union(const struct nft_state *want, const struct nft_state *have,
 	nft_state_sort(ret);
 }
 
+void
+nft_state_take(struct nft_state *to, enum nft_side side, struct nft_state *from)
+{
+	size_t slot;
+
+	for (slot = 0; slot < NFT_NSLOTS; slot++) {
+		if (nft_set_defs[slot / 2].side != side)
+			continue;
+		free(to->set[slot].items);
+		to->set[slot] = from->set[slot];
+		from->set[slot] = (struct nft_set){ 0 };
+	}
+}
+
 /* The first element that does not sort before e. */
 static size_t
 set_find(const struct nft_set *set, const struct nft_elem *e)
@@ -183,7 +257,7 @@ set_find(const struct nft_set *set, const struct nft_elem *e)
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (nft_elem_cmp(&set->elem[mid], e) < 0)
+		if (item_cmp(set, item_at(set, mid), e) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -196,37 +270,41 @@ set_remove(struct nft_set *set, const struct nft_elem *e)
 {
 	size_t at = set_find(set, e);
 
-	if (at == set->n || nft_elem_cmp(&set->elem[at], e) != 0)
+	if (at == set->n || item_cmp(set, item_at(set, at), e) != 0)
 		return;
 	set->n--;
-	memmove(&set->elem[at], &set->elem[at + 1],
-	    (set->n - at) * sizeof(set->elem[0]));
+	memmove(item_at(set, at), item_at(set, at + 1), (set->n - at) * set->size);
 }
 
 static void
-set_insert(struct nft_set *set, const struct nft_elem *e)
+set_insert(struct nft_set *set, enum nft_form form, const struct nft_elem *e)
 {
 	size_t at = set_find(set, e);
 
-	if (at < set->n && nft_elem_cmp(&set->elem[at], e) == 0)
+	if (at < set->n && item_cmp(set, item_at(set, at), e) == 0)
 		return;
-	set->elem = mem_grow(set->elem, set->n, &set->cap, sizeof(set->elem[0]));
-	memmove(&set->elem[at + 1], &set->elem[at],
-	    (set->n - at) * sizeof(set->elem[0]));
-	set->elem[at] = *e;
+	set_grow(set, form);
+	memmove(item_at(set, at + 1), item_at(set, at), (set->n - at) * set->size);
+	memcpy(item_at(set, at), e, set->size);
 	set->n++;
 }
 
 static void
-set_patch(struct nft_set *s, const struct nft_set *was, const struct nft_set *is)
+set_patch(struct nft_set *s, enum nft_form form, const struct nft_set *was,
+    const struct nft_set *is)
 {
+	struct nft_elem e;
 	size_t i;
 
-	for (i = 0; i < was->n; i++)
-		if (!nft_set_has(is, &was->elem[i]))
-			set_remove(s, &was->elem[i]);
-	for (i = 0; i < is->n; i++)
-		set_insert(s, &is->elem[i]);
+	for (i = 0; i < was->n; i++) {
+		e = nft_set_at(was, i);
+		if (!nft_set_has(is, &e))
+			set_remove(s, &e);
+	}
+	for (i = 0; i < is->n; i++) {
+		e = nft_set_at(is, i);
+		set_insert(s, form, &e);
+	}
 }
 
 void
@@ -237,7 +315,8 @@ nft_state_patch(struct nft_state *s, enum nft_side side, const struct nft_state 
 
 	for (slot = 0; slot < NFT_NSLOTS; slot++)
 		if (nft_set_defs[slot / 2].side == side)
-			set_patch(&s->set[slot], &was->set[slot], &is->set[slot]);
+			set_patch(&s->set[slot], nft_set_defs[slot / 2].form,
+			    &was->set[slot], &is->set[slot]);
 }
 
 static void
@@ -273,12 +352,13 @@ write_minus(FILE *out, const char *verb, const char *table, size_t slot,
 {
 	const struct nft_set_def *def = &nft_set_defs[slot / 2];
 	bool is_add = verb[0] == 'a';
+	struct nft_elem e;
 	size_t i, j = 0, n = 0;
 	int c;
 
 	for (i = 0; i < a->n; i++) {
 		c = -1;
-		while (j < b->n && (c = nft_elem_cmp(&a->elem[i], &b->elem[j])) > 0)
+		while (j < b->n && (c = item_cmp(a, item_at(a, i), item_at(b, j))) > 0)
 			j++;
 		if (j < b->n && c == 0)
 			continue;
@@ -286,7 +366,8 @@ write_minus(FILE *out, const char *verb, const char *table, size_t slot,
 			fprintf(out, "%s element inet %s %s%d {", verb, table,
 			    def->name, slot % 2 == 0 ? 4 : 6);
 		fputs(n == 1 ? " " : ", ", out);
-		write_elem(out, def->form, &a->elem[i], is_add);
+		e = nft_set_at(a, i);
+		write_elem(out, def->form, &e, is_add);
 	}
 	if (n > 0)
 		fputs(" }\n", out);

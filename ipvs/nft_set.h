@@ -64,8 +64,13 @@ struct nft_elem {
 	uint8_t	proto;		/* likewise */
 };
 
+/*
+ * Most sets have addresses only, tens of thousands of them: each of these elements is
+ * kept as its first member alone.
+ */
 struct nft_set {
-	struct nft_elem *elem;	/* sorted by nft_elem_cmp(), once each */
+	void	*items;		/* sorted by nft_elem_cmp(), once each */
+	size_t	size;		/* of one: of a struct nft_elem, or of its addr */
 	size_t	n;
 	size_t	cap;
 };
@@ -88,6 +93,10 @@ void nft_state_add(struct nft_state *s, enum nft_set_id id,
 void nft_state_sort(struct nft_state *s);
 void nft_state_fini(struct nft_state *s);
 
+/* Element i, and its address in the set: good until that changes. */
+struct nft_elem nft_set_at(const struct nft_set *set, size_t i);
+const struct ip *nft_set_addr(const struct nft_set *set, size_t i);
+
 /* Is that element in the set, which is sorted? */
 bool nft_set_has(const struct nft_set *set, const struct nft_elem *e);
 
@@ -102,6 +111,9 @@ bool nft_state_is_equal(const struct nft_state *a, const struct nft_state *b,
  */
 void nft_state_union(const struct nft_state *want, const struct nft_state *have,
     enum nft_side side, struct nft_state *ret);
+
+/* Free one side of `to` and give it that of from, which has none of it then. */
+void nft_state_take(struct nft_state *to, enum nft_side side, struct nft_state *from);
 
 /*
  * In one side of s, which is sorted, put the elements of `is` in the place of those

@@ -92,9 +92,12 @@ assert_steps(const struct goal *before, const struct goal *was, const struct goa
 	nft_state_patch(&kernel, side, &was->nft, &both);
 	for (size_t slot = 0; slot < NFT_NSLOTS; slot++)
 		for (size_t i = 0; nft_set_defs[slot / 2].side == side &&
-		    i < before->nft.set[slot].n; i++)
-			ck_assert_msg(nft_set_has(&kernel.set[slot],
-			    &before->nft.set[slot].elem[i]), "gone before its time");
+		    i < before->nft.set[slot].n; i++) {
+			struct nft_elem e = nft_set_at(&before->nft.set[slot], i);
+
+			ck_assert_msg(nft_set_has(&kernel.set[slot], &e),
+			    "gone before its time");
+		}
 	nft_state_patch(&kernel, side, &both, &is->nft);
 	ck_assert(nft_state_is_equal(&kernel, &after->nft, side));
 	nft_state_fini(&kernel);

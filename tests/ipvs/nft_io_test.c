@@ -108,14 +108,24 @@ state(unsigned n)
 	return s;
 }
 
+static struct nft_state have;		/* what n is to know of the table */
+
 static struct nft_io *
 reopen(struct nft_io *n, enum nft_side side)
 {
 	struct director_error err;
 
 	nft_io_close(n);
-	ck_assert_int_eq(nft_io_open(side, "herald", &n, &err), 0);
+	nft_state_fini(&have);
+	ck_assert_int_eq(nft_io_open(side, "herald", &have, &n, &err), 0);
 	return n;
+}
+
+static void
+close_and_forget(struct nft_io *n)
+{
+	nft_io_close(n);
+	nft_state_fini(&have);
 }
 
 static struct nft_result
@@ -138,12 +148,13 @@ START_TEST(loaded_once_then_adopted)
 
 	n = reopen(NULL, side);
 	ck_assert(sync_to(n, &want, NFT_EXACT).has_committed);
+	ck_assert_msg(nft_state_is_equal(&have, &want, side), "and is known");
 	ck_assert_msg(!sync_to(n, &want, NFT_EXACT).has_committed, "nothing new");
 	nft_io_recheck(n);
 	ck_assert_msg(!sync_to(n, &want, NFT_EXACT).has_committed, "read back");
 	n = reopen(n, side);
 	ck_assert_msg(!sync_to(n, &want, NFT_EXACT).has_committed, "adopted");
-	nft_io_close(n);
+	close_and_forget(n);
 	nft_state_fini(&want);
 }
 END_TEST
@@ -162,7 +173,7 @@ START_TEST(grows_then_shrinks)
 	n = reopen(n, side);
 	ck_assert_msg(!sync_to(n, &few, NFT_EXACT).has_committed,
 	    "the kernel has what we think it has");
-	nft_io_close(n);
+	close_and_forget(n);
 	nft_state_fini(&few);
 	nft_state_fini(&many);
 }
@@ -197,7 +208,7 @@ START_TEST(meddling_is_put_right)
 	n = reopen(n, NFT_HOST);
 	ck_assert_msg(!sync_to(n, &want, NFT_EXACT).has_committed, "%s: as it was",
 	    meddling[_i].why);
-	nft_io_close(n);
+	close_and_forget(n);
 	nft_state_fini(&want);
 }
 END_TEST
@@ -216,7 +227,7 @@ START_TEST(foreign_tables_are_left_alone)
 	ck_assert_int_eq(nft_io_remove(n, &err), 0);	/* fine twice */
 	ck_assert(is_listed("list table ip hostile", "10.0.0.50 drop"));
 	ck_assert(!is_listed("list tables", "inet herald"));
-	nft_io_close(n);
+	close_and_forget(n);
 	nft_state_fini(&want);
 }
 END_TEST
@@ -236,7 +247,7 @@ START_TEST(other_rules_are_loaded_anew)
 	ck_assert_msg(res.has_committed && !res.has_repaired, "our change, no repair");
 	ck_assert(is_listed("list chain inet herald tunnel_source", "10.0.0.9"));
 	ck_assert(!is_listed("list chain inet herald tunnel_source", "10.0.0.1"));
-	nft_io_close(n);
+	close_and_forget(n);
 	nft_state_fini(&want);
 }
 END_TEST
@@ -257,7 +268,7 @@ START_TEST(refused_change_is_reported_and_not_believed)
 	ck_assert(!res.has_committed);
 	ck_assert_ptr_nonnull(strstr(err.text, "nft table inet herald (host)"));
 	ck_assert_msg(sync_to(n, &twice, NFT_EXACT).has_repaired, "the next one looks");
-	nft_io_close(n);
+	close_and_forget(n);
 	nft_state_fini(&want);
 	nft_state_fini(&twice);
 }
