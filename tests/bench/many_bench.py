@@ -4,13 +4,16 @@
 In the lab's virtual machine, on a node of its own and from a directory of manifests: how
 long from its start until all is in IPVS, beside `ipvsadm -R` of what it made; its memory
 then; what one endpoint more or less of one Service costs it, and how long until it is in
-IPVS, at moments that are any of the looks at the table. Every endpoint has an
-address of its own, and is on a node without a speaker: of all ways to reach it that takes
-the most room. Writes {services: figures} to RESULT as JSON.
+IPVS, at moments that are any of the looks at the table. Then the memory of a speaker that
+reads the same by the API (list_server.py) and announces it, when all is in IPVS and a
+minute later, when it has looked at all of it and written reports. Every endpoint has an address of its own, and
+is on a node without a speaker: of all ways to reach it that takes the most room. Writes
+{services: figures} to RESULT as JSON.
 """
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +29,7 @@ from netns import create, inside, ip_batch, output
 
 NENDPOINTS, NCHANGES = 4, 10
 NTIMED = 30
+API_PORT = 8123
 LOOK_SEC = 0.5                  # the speaker's LOOK_MS
 
 
@@ -39,25 +43,32 @@ def vip_of(i):
 
 def slice_of(i, nendpoints):
     ips = [f"10.{16 + k}.{i // 250}.{1 + i % 250}" for k in range(nendpoints)]
-    return objects.endpoint_slice(name_of(i), "IPv4", [(ip, "elsewhere") for ip in ips])
+    obj = objects.endpoint_slice(name_of(i), "IPv4", [(ip, "elsewhere") for ip in ips])
+    obj["ports"] = obj["ports"][:1]
+    return obj
+
+
+def service_of(i):
+    svc = objects.service(name_of(i), ["IPv4"])
+    svc["spec"]["ports"] = svc["spec"]["ports"][:1]
+    svc["status"] = {"loadBalancer": {"ingress": [{"ip": vip_of(i), "ipMode": "Proxy"}]}}
+    return svc
+
+
+def other_objects():
+    node = objects.node(topology.Node("n1"))
+    node["metadata"]["name"] = "big"
+    return [node, objects.pool(["10.9.0.0/16"]), objects.advertisement()]
 
 
 def write_objects(folder, nservices):
-    node = objects.node(topology.Node("n1"))
-    node["metadata"]["name"] = "big"
-    for obj in (node, objects.pool(["10.9.0.0/16"]), objects.advertisement()):
+    for obj in other_objects():
         folder.put(obj)
     os.makedirs(f"{folder.path}/.status", exist_ok=True)
-    services, slices = [], []
-    for i in range(nservices):
-        svc = objects.service(name_of(i), ["IPv4"])
-        svc["spec"]["ports"] = svc["spec"]["ports"][:1]
-        svc["status"] = {"loadBalancer": {"ingress": [{"ip": vip_of(i), "ipMode": "Proxy"}]}}
-        services.append(json.dumps(svc))
-        if i > 0:
-            slices.append(json.dumps(slice_of(i, NENDPOINTS)))
-    folder.put_text("services.yaml", "\n---\n".join(services))
-    folder.put_text("slices.yaml", "\n---\n".join(slices))
+    folder.put_text("services.yaml", "\n---\n".join(
+        json.dumps(service_of(i)) for i in range(nservices)))
+    folder.put_text("slices.yaml", "\n---\n".join(
+        json.dumps(slice_of(i, NENDPOINTS)) for i in range(1, nservices)))
     folder.put(slice_of(0, NENDPOINTS))
 
 
@@ -122,17 +133,64 @@ def restore(text, netns):
         return time.monotonic() - since
 
 
-def measure(bin_dir, nservices):
-    netns, director = f"big{nservices}", f"herald-{nservices}"
-    folder = objects.Folder(f"/run/lab/many{nservices}")
+def make_speaker(bin_dir, netns, link, source):
+    """In a netns of that name, with a director called herald-NETNS; not started yet."""
     create(netns)
-    write_objects(folder, nservices)
-    ip_batch(netns, ["link add eth0 type dummy", "addr add 10.0.0.1/24 dev eth0",
+    ip_batch(netns, [f"link add eth0 type {link}", "addr add 10.0.0.1/24 dev eth0",
                      "link set eth0 up"])
-    speaker = Process(netns, netns, [
-        f"{bin_dir}/herald-speaker", "--node-name", "big", "--source", folder.source(""),
-        "--namespace", objects.NAMESPACE, "--director-name", director,
+    return Process(netns, netns, [
+        f"{bin_dir}/herald-speaker", "--node-name", "big", "--source", source,
+        "--namespace", objects.NAMESPACE, "--director-name", f"herald-{netns}",
         "--director-link", "herald0", "--http", f"127.0.0.1:{HTTP_PORT}"])
+
+
+def memory_by_api(bin_dir, nservices):
+    """When all is in IPVS, and a minute later; with the number of reports written."""
+    netns, here = f"api{nservices}", os.path.dirname(os.path.abspath(__file__))
+    config = f"/run/lab/{netns}.kubeconfig"
+    with open(config, "w") as f:
+        json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "c",
+                   "clusters": [{"name": "c", "cluster": {
+                       "server": f"http://127.0.0.1:{API_PORT}"}}],
+                   "users": [{"name": "u", "user": {"token": "none"}}],
+                   "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}, f)
+    create(f"{netns}-lan")
+    speaker = make_speaker(bin_dir, netns, f"veth peer name eth1 netns {netns}-lan",
+                           f"kubeconfig:{config}")
+    ip_batch(f"{netns}-lan", ["link set eth1 up"])
+    server = Process(f"{netns}-server", netns, [
+        sys.executable, f"{here}/list_server.py", str(API_PORT), str(nservices)])
+    server.start()
+    with inside(netns):
+        until("the list server to answer", lambda: is_listening(API_PORT), 120, 0.5)
+    speaker.start()
+    wait_until_programmed(speaker, nservices)
+    time.sleep(5)
+    memory = [speaker.memory_mb()]
+    time.sleep(60)
+    memory.append(speaker.memory_mb())
+    reports = speaker.metrics().get(
+        'herald_reports_written_total{op="put",result="ok"}', 0)
+    speaker.kill()
+    server.kill()
+    return memory, reports
+
+
+def is_listening(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError as e:
+        return Not(f"{e}")
+    return True
+
+
+def measure(bin_dir, nservices):
+    netns = f"big{nservices}"
+    director = f"herald-{netns}"
+    folder = objects.Folder(f"/run/lab/many{nservices}")
+    write_objects(folder, nservices)
+    # Nothing is announced there: what follows is about the data plane.
+    speaker = make_speaker(bin_dir, netns, "dummy", folder.source(""))
     since = time.monotonic()
     speaker.start()
     wait_until_programmed(speaker, nservices)
@@ -148,8 +206,9 @@ def measure(bin_dir, nservices):
     delays = endpoint_delays(folder, director)
     speaker.kill()
     plain = restore(output(director, "ipvsadm", "-Sn"), f"plain{nservices}")
+    by_api, nreports = memory_by_api(bin_dir, nservices)
     return {"speaker": took, "ipvsadm": plain, "memory": memory, "endpoint_cpu": cpu,
-            "endpoint_delays": delays}
+            "endpoint_delays": delays, "memory_by_api": by_api, "reports": nreports}
 
 
 def main(bin_dir, result, *sizes):

@@ -14,7 +14,8 @@ def spread(secs):
 
 
 def memory(m):
-    return f"{m['Anonymous']:.1f} MB its own, {m['Pss']:.1f} PSS, {m['Rss']:.1f} RSS" + (
+    return (f"{m['Rss']:.1f} MB RSS: {m['Anonymous']:.1f} its own, "
+            f"{m['Rss'] - m['Anonymous']:.1f} files; {m['Pss']:.1f} PSS") + (
         f", {m['VmHWM']:.1f} at its peak" if "VmHWM" in m else "")
 
 
@@ -25,8 +26,11 @@ def many_rows(many):
         yield "  ipvsadm -R of the same table", f"{row['ipvsadm']:.2f} s", ""
         yield ("  Herald's time by ipvsadm's", f"{row['speaker'] / row['ipvsadm']:.2f}",
                "at most 1")
-        yield ("  speaker's memory with them", memory(row["memory"]),
-               "RSS under 40 MB" if n == "10000" else "")
+        yield "  speaker's memory then, from a directory", memory(row["memory"]), ""
+        aim = "RSS under 40 MB" if n == "10000" else ""
+        yield "  from the API", memory(row["memory_by_api"][0]), aim
+        yield (f"  a minute later, with {row['reports']:,.0f} reports",
+               memory(row["memory_by_api"][1]), aim)
         yield ("  one endpoint more or less, processor time of the speaker",
                spread(row["endpoint_cpu"]), "5 ms of work")
         yield ("  from its file to IPVS, at any moment of a look", spread(

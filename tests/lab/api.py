@@ -19,6 +19,7 @@ PLURALS = {"Node": "nodes", "Pod": "pods", "Service": "services",
            "IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisements",
            "ForwardingProfile": "forwardingprofiles",
            "ServiceL2Status": "servicel2statuses", "Secret": "secrets",
+           "ConfigMap": "configmaps", "Community": "communities",
            "BGPPeer": "bgppeers", "BGPAdvertisement": "bgpadvertisements",
            "BFDProfile": "bfdprofiles", "BGPSessionState": "bgpsessionstates",
            "ServiceBGPStatus": "servicebgpstatuses"}
