@@ -109,7 +109,7 @@ set_interfaces(struct io_vip *v, const char *const *names, size_t n)
 	for (size_t i = 0; i < v->ninterfaces; i++)
 		free(v->interfaces[i]);
 	free(v->interfaces);
-	v->interfaces = mem_zalloc((n + 1) * sizeof(*v->interfaces));
+	v->interfaces = n > 0 ? mem_zalloc(n * sizeof(*v->interfaces)) : NULL;
 	v->ninterfaces = n;
 	for (size_t i = 0; i < n; i++)
 		v->interfaces[i] = mem_strdup(names[i]);
@@ -133,7 +133,6 @@ drop_vip(struct arp_io *a, struct io_vip *v)
 		remove_engine(a, v, v->nengines - 1);
 	HASH_DEL(a->vips, v);
 	set_interfaces(v, NULL, 0);
-	free(v->interfaces);
 	free(v->engines);
 	free(v);
 }

@@ -102,23 +102,24 @@ struct arp_rival {
 	struct mono report_at;	/* no new report before */
 };
 
+/* There are thousands of these: in an order that leaves no gaps. */
 struct arp_vip {
 	const struct arp_vip_conf *conf;	/* not owned; outlives v */
-	struct ip addr;		/* the VIP; fixed by arp_vip_init() */
-	uint8_t	mac[ARP_MAC_LEN];	/* source of every frame */
-	enum arp_vip_state state;
-	enum arp_policy policy;
-	bool	is_announced;	/* OWNER, and the first announcement is out */
 	uint64_t rng;		/* state of the generator for jitter */
-	uint8_t	nsent;		/* probes, or announcements of this burst */
-	uint8_t	nretries;	/* times withheld in a row */
 	struct mono next;	/* next probe, announcement or retry */
 	struct mono defend_at;	/* no defence before */
-	uint32_t defend_wait_ms;	/* the gap that led to defend_at */
-	uint8_t	ndefences;	/* in this quarrel, counted up to ndefend_quick */
-	bool	is_defence_due;	/* a claim came before defend_at */
 	struct mono doubt_until;	/* silent before; see arp_vip_doubt() */
 	struct arp_rival rival;
+	enum arp_vip_state state;
+	enum arp_policy policy;
+	uint32_t defend_wait_ms;	/* the gap that led to defend_at */
+	struct ip addr;		/* the VIP; fixed by arp_vip_init() */
+	uint8_t	mac[ARP_MAC_LEN];	/* source of every frame */
+	bool	is_announced;	/* OWNER, and the first announcement is out */
+	uint8_t	nsent;		/* probes, or announcements of this burst */
+	uint8_t	nretries;	/* times withheld in a row */
+	uint8_t	ndefences;	/* in this quarrel, counted up to ndefend_quick */
+	bool	is_defence_due;	/* a claim came before defend_at */
 };
 
 /* seed: randomness for jitter, another for each VIP and link. IDLE, DEFEND. */
