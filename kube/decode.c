@@ -222,14 +222,14 @@ meta_decode(struct dec *d, const struct dec_at *root, const struct dec_opts *opt
 		snprintf(id->resource_version, KUBE_RV_LEN, "%s",
 		    m->resource_version);
 	meta_names(d, &meta, opts, id, m);
-	m->uid = dec_str(d, &uid);
 	m->generation = dec_int(d, &generation, 0, INT64_MAX, 0);
 	m->created_sec = meta_time(d, &created);
 	m->is_deleting = deleted.node != NULL;
-	/* Of EndpointSlices dec_slice() reads the one label that matters: there are as
-	   many as Services, and controllers write long ones. */
-	if (id->kind == KUBE_ENDPOINT_SLICE)
+	/* There are as many EndpointSlices and reports as Services. Of the former's
+	   labels, which controllers write long, dec_slice() reads the one that matters. */
+	if (id->kind == KUBE_ENDPOINT_SLICE || kube_kind_is_report(id->kind))
 		return;
+	m->uid = dec_str(d, &uid);
 	m->labels = dec_map(d, &labels, NULL);
 	m->annotations = dec_map(d, &annotations, ANNOTATION_LAST);
 }
@@ -269,11 +269,10 @@ static struct kube_object *
 stub_make(const struct dec_at *root, const struct dec_opts *opts,
     const struct dec_answer *from)
 {
-	struct kube_object *o = mem_zalloc(sizeof(*o));
-	struct dec d = { .arena = &o->arena };
 	struct kube_ident id = { .kind = from->id.kind };
+	struct kube_object *o = kube_object_new(id.kind, 0);
+	struct dec d = { .arena = &o->arena };
 
-	o->kind = id.kind;
 	meta_decode(&d, root, opts, &id, &o->meta);
 	if (d.is_bad) {
 		kube_object_free(o);
@@ -318,19 +317,19 @@ object_decode(struct dec_at *root, const struct dec_opts *opts, struct dec_answe
 int
 dec_tree(const cJSON *tree, const struct dec_opts *opts, struct dec_answer *ret)
 {
-	struct kube_object *o = kube_object_new(KUBE_NKINDS, 0);
+	struct kube_object trial = { .kind = KUBE_NKINDS };
 	struct dec_at root = { .node = tree };
 	bool is_bad;
 	int row;
 
 	*ret = (struct dec_answer){ .id.kind = opts->kind };
-	row = object_decode(&root, opts, ret, o, &is_bad);
+	row = object_decode(&root, opts, ret, &trial, &is_bad);
 	if (!is_bad) {
-		ret->object = kube_object_new(o->kind, arena_used(&o->arena) +
+		ret->object = kube_object_new(trial.kind, arena_used(&trial.arena) +
 		    opts->spare);
 		(void)object_decode(&root, opts, ret, ret->object, &is_bad);
 	}
-	kube_object_free(o);
+	arena_wipe(&trial.arena);	/* it may be a Secret's */
 	if (ret->object != NULL)
 		return 0;
 	if (row < 0)

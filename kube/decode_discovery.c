@@ -1,15 +1,14 @@
 /*
  * decode_discovery.c - EndpointSlice of discovery.k8s.io v1 and v1beta1.
  *
- * v1beta1 names the node and zone in a map called topology, v1 in fields of
- * their own. Whichever is there is read; an object has but one of them.
+ * v1beta1 names the node in a map called topology, v1 in a field of its
+ * own. Whichever is there is read; an object has but one of them.
  */
 
 #include "kube/decode_impl.h"
 
 #define LABEL_SERVICE	"kubernetes.io/service-name"
 #define TOPOLOGY_NODE	"kubernetes.io/hostname"
-#define TOPOLOGY_ZONE	"topology.kubernetes.io/zone"
 
 enum {
 	FQDN = 0,		/* a slice of names: family 0 */
@@ -87,10 +86,8 @@ endpoint(struct dec *d, const struct dec_at *at, uint8_t family)
 	struct dec_at terminating = dec_field(&conditions, "terminating");
 	struct dec_at topology = dec_field(at, "topology");
 	struct dec_at node = dec_field(at, "nodeName");
-	struct dec_at zone = dec_field(at, "zone");
 	struct dec_at hints = dec_field(at, "hints");
 	struct dec_at old_node = dec_field(&topology, TOPOLOGY_NODE);
-	struct dec_at old_zone = dec_field(&topology, TOPOLOGY_ZONE);
 	struct kube_endpoint e = { .is_ready = false };
 
 	if (!dec_is_object(d, at))
@@ -101,7 +98,6 @@ endpoint(struct dec *d, const struct dec_at *at, uint8_t family)
 	e.is_serving = dec_bool(d, &serving, e.is_ready);
 	e.is_terminating = dec_bool(d, &terminating, false);
 	e.node_name = dec_str(d, node.node != NULL ? &node : &old_node);
-	e.zone = dec_str(d, zone.node != NULL ? &zone : &old_zone);
 	e.hints = endpoint_hints(d, &hints);
 	return e;
 }

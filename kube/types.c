@@ -234,9 +234,8 @@ kube_any_selector_matches(const struct kube_selector *s, size_t n,
 	return n == 0;
 }
 
-/* Thousands are kept of some kinds, and the largest is that of few. */
-static size_t
-object_size(enum kube_kind kind)
+size_t
+kube_object_size(enum kube_kind kind)
 {
 #define SIZE_WITH(member) \
 	(offsetof(struct kube_object, member) + sizeof(((struct kube_object *)0)->member))
@@ -259,21 +258,27 @@ object_size(enum kube_kind kind)
 struct kube_object *
 kube_object_new(enum kube_kind kind, size_t room)
 {
-	struct kube_object *o = mem_zalloc(object_size(kind));
+	size_t size = kube_object_size(kind);
+	struct arena a = { NULL };
+	struct kube_object *o;
 
+	arena_reserve(&a, size + room);
+	o = arena_alloc(&a, size);
 	o->kind = kind;
-	if (room > 0)
-		arena_reserve(&o->arena, room);
+	o->arena = a;
 	return o;
 }
 
 void
 kube_object_free(struct kube_object *o)
 {
+	struct arena a;
+
 	if (o == NULL)
 		return;
+	a = o->arena;
 	if (o->kind == KUBE_SECRET)
-		arena_wipe(&o->arena);
-	arena_fini(&o->arena);
-	free(o);
+		arena_wipe(&a);
+	else
+		arena_fini(&a);
 }

@@ -72,12 +72,12 @@ struct kube_selector {
 struct kube_meta {
 	const char *ns;			/* NULL for cluster-scoped kinds */
 	const char *name;		/* never NULL */
-	const char *uid;
+	const char *uid;		/* NULL of EndpointSlices and reports */
 	const char *resource_version;	/* opaque; of a dir source, a hash */
 	int64_t	generation;
 	int64_t	created_sec;		/* seconds since the epoch, 0 unknown */
 	bool	is_deleting;		/* metadata.deletionTimestamp is set */
-	struct kube_map labels;		/* empty of EndpointSlices */
+	struct kube_map labels;		/* empty of EndpointSlices and reports */
 	struct kube_map annotations;	/* likewise */
 };
 
@@ -134,7 +134,6 @@ struct kube_endpoint {
 	bool	is_serving;		/* absent: as ready */
 	bool	is_terminating;
 	const char *node_name;		/* NULL where not given */
-	const char *zone;
 	/* Whose traffic it is meant for, as trafficDistribution has it; NULL: no hint. */
 	struct kube_hints {
 		const char **zones, **nodes;	/* either may be empty */
@@ -481,7 +480,7 @@ struct kube_object {
 	 * Service's ingress, counters, the condition Accepted) is filled.
 	 */
 	const char *why_refused;
-	struct arena arena;		/* owns everything the object points at */
+	struct arena arena;		/* holds the object and all it points at */
 	/* One that kube_object_new() made ends with the member of its kind. */
 	union {
 		struct kube_service service;
@@ -501,6 +500,9 @@ struct kube_object {
 		struct kube_forwarding_profile profile;
 	};
 };
+
+/* Bytes of one: thousands are kept of some kinds, and the largest is that of few. */
+size_t kube_object_size(enum kube_kind kind);
 
 /* One of that kind, zeroed, with room for so many bytes in its arena; 0: not known. */
 struct kube_object *kube_object_new(enum kube_kind kind, size_t room);

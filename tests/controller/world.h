@@ -433,14 +433,14 @@ world_add(struct kube_store *s, const char *text)
 	char *copy = strdup(text), *rest = copy;
 
 	for (char *line; (line = next_word(&rest, "\n;")) != NULL;) {
-		struct kube_object *o = mem_zalloc(sizeof(*o));
+		struct kube_object *o = kube_object_new(KUBE_NKINDS, 0);
 		char *kind = next_word(&line, " \t");
 		bool is_bad = kind != NULL && strcmp(kind, "bad") == 0;
 
 		if (is_bad)
 			kind = next_word(&line, " ");
 		if (kind == NULL) {
-			free(o);
+			kube_object_free(o);
 			continue;
 		}
 		o->meta.created_sec = 100;

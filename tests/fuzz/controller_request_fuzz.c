@@ -34,10 +34,9 @@ service(const uint8_t *data, size_t size)
 {
 	static const char *const keys[] = { "heraldlb.io/loadBalancerIPs",
 	    "metallb.io/address-pool", "metallb.universe.tf/allow-shared-ip" };
-	struct kube_object *o = mem_zalloc(sizeof(*o));
+	struct kube_object *o = kube_object_new(KUBE_SERVICE, 0);
 	char *text = arena_strndup(&o->arena, (const char *)data, size);
 
-	o->kind = KUBE_SERVICE;
 	o->meta.ns = "d";
 	o->meta.name = "a";
 	o->meta.annotations.kv = arena_array(&o->arena, 3, sizeof(struct kube_kv));
@@ -54,9 +53,8 @@ service(const uint8_t *data, size_t size)
 static struct kube_object *
 pool(void)
 {
-	struct kube_object *o = mem_zalloc(sizeof(*o));
+	struct kube_object *o = kube_object_new(KUBE_IP_ADDRESS_POOL, 0);
 
-	o->kind = KUBE_IP_ADDRESS_POOL;
 	o->meta.ns = "herald-system";
 	o->meta.name = "p";
 	o->pool.auto_assign = true;

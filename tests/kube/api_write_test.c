@@ -76,8 +76,7 @@ START_TEST(reports)
 	rig_init(&rig, report_rows[_i].lines);
 	(void)open_source(&rig, store, 0, 0);
 	if (report_rows[_i].is_known) {
-		known = mem_zalloc(sizeof(*known));
-		known->kind = o.kind;
+		known = kube_object_new(o.kind, 0);
 		known->meta = o.meta;
 		kube_store_put(store, known);
 	}

@@ -163,11 +163,11 @@ START_TEST(memory_of_a_service_is_small)
 	struct kube_object *o = decode(full_service);
 
 	/* 10,000 such are 25 MB, and plain ones half of that. */
-	ck_assert_uint_le(sizeof(*o) + arena_size(&o->arena), 2560);
+	ck_assert_uint_le(arena_size(&o->arena), 2304);
 	kube_object_free(o);
 	o = decode(SPEC("'type':'LoadBalancer','clusterIP':'10.0.0.1',"
 	    "'selector':{'app':'web'}"));
-	ck_assert_uint_le(sizeof(*o) + arena_size(&o->arena), 1024);
+	ck_assert_uint_le(arena_size(&o->arena), 768);
 	kube_object_free(o);
 }
 END_TEST
@@ -197,7 +197,6 @@ START_TEST(slice_v1)
 	ck_assert_uint_eq(s->nendpoints, 5);
 	ck_assert_str_eq(IP_STR(&s->endpoints[0].ip), "10.244.1.5");
 	ck_assert_str_eq(s->endpoints[0].node_name, "n1");
-	ck_assert_str_eq(s->endpoints[0].zone, "z1");
 	ck_assert(s->endpoints[0].hints->nzones == 2 && s->endpoints[0].hints->nnodes == 1);
 	ck_assert_str_eq(s->endpoints[0].hints->zones[1], "z2");
 	ck_assert_str_eq(s->endpoints[0].hints->nodes[0], "n1");
@@ -226,7 +225,6 @@ START_TEST(slice_v1beta1)
 	ck_assert_ptr_null(o->slice.service);
 	ck_assert_uint_eq(o->slice.family, IP_V6);
 	ck_assert_str_eq(e->node_name, "n1");
-	ck_assert_str_eq(e->zone, "z1");
 	ck_assert(e->is_ready && e->is_serving && !e->is_terminating);
 	kube_object_free(o);
 	o = decode(SLICE("'addressType':'FQDN','endpoints':[{'addresses':['a.example']}]"));

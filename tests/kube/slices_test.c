@@ -9,9 +9,8 @@
 static struct kube_object *
 slice(const char *ns, const char *name, const char *service, const char *version)
 {
-	struct kube_object *o = mem_zalloc(sizeof(*o));
+	struct kube_object *o = kube_object_new(KUBE_ENDPOINT_SLICE, 0);
 
-	o->kind = KUBE_ENDPOINT_SLICE;
 	o->meta.ns = arena_strdup(&o->arena, ns);
 	o->meta.name = arena_strdup(&o->arena, name);
 	o->meta.resource_version = arena_strdup(&o->arena, version);

@@ -8,9 +8,8 @@
 static struct kube_object *
 object(enum kube_kind kind, const char *ns, const char *name, const char *version)
 {
-	struct kube_object *o = mem_zalloc(sizeof(*o));
+	struct kube_object *o = kube_object_new(kind, 0);
 
-	o->kind = kind;
 	o->meta.ns = arena_strdup(&o->arena, ns);
 	o->meta.name = arena_strdup(&o->arena, name);
 	o->meta.resource_version = arena_strdup(&o->arena, version);
