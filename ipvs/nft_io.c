@@ -97,6 +97,18 @@ side_name(enum nft_side side)
 	return side == NFT_HOST ? "host" : "director";
 }
 
+/* A context keeps buffers as large as its largest transaction: 1 MB for 70,000 elements. */
+static void
+ctx_renew(struct nft_io *n)
+{
+	struct nft_ctx *ctx = ctx_new(0);
+
+	if (ctx == NULL)
+		return;
+	nft_ctx_free(n->ctx);
+	n->ctx = ctx;
+}
+
 /* Run commands as one transaction. */
 static int
 run(struct nft_io *n, const char *commands, struct director_error *ret_err)
@@ -105,6 +117,8 @@ run(struct nft_io *n, const char *commands, struct director_error *ret_err)
 
 	if (nft_run_cmd_from_buffer(n->ctx, commands) == 0) {
 		n->ncommits++;
+		if (strlen(commands) > LONG_TEXT)
+			ctx_renew(n);
 		return 0;
 	}
 	/* A failed commit leaves errno, a refused command only its text. */
