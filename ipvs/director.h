@@ -51,8 +51,8 @@ struct ipvs_endpoint {
 	uint16_t port;		/* host order; the endpoint's real port */
 	uint16_t weight;	/* 0: no new connections, keeps its table slots */
 	uint16_t drain_weight;	/* with weight 0: the weight it had; 0 counts as 1 */
-	enum ipvs_reach reach;
-	enum ipvs_life life;
+	uint8_t	reach;		/* enum ipvs_reach */
+	uint8_t	life;		/* enum ipvs_life */
 	/* Others are nearer to this node: as with weight 0 for what clients send here;
 	   what other nodes tunnel to it, it serves. */
 	bool	is_passed_over;

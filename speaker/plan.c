@@ -100,7 +100,7 @@ collect_claims(struct plan_ctx *ctx)
 
 	for (size_t i = 0; i < svcs.n; i++)
 		max += svcs.items[i]->service.ningress;
-	ctx->claims = arena_array(ctx->arena, max, sizeof(*ctx->claims));
+	ctx->claims = arena_array(&ctx->scratch, max, sizeof(*ctx->claims));
 	for (size_t i = 0; i < svcs.n; i++) {
 		const struct kube_service *s = &svcs.items[i]->service;
 

@@ -190,9 +190,10 @@ plan_collect(struct plan_ctx *ctx, const struct plan_choice *c,
 			if (state == ALIVE_DEAD || plan_is_down(ctx, own, ep, number))
 				use = USE_NONE;
 			eps[n++] = (struct ipvs_endpoint){
-				.ip = ep->ip, .port = number, .reach = reach,
+				.ip = ep->ip, .port = number,
+				.reach = (uint8_t)reach,
 				.weight = (uint16_t)use,
-				.life = life_of(port, ep, use),
+				.life = (uint8_t)life_of(port, ep, use),
 				.drain_weight = plan_weight_of(ctx, ep->node_name),
 			};
 		}

@@ -56,7 +56,7 @@ struct plan_ctx {
 	const struct plan_input *in;
 	struct arena *arena;			/* the plan's */
 	struct arena scratch;			/* until plan_build() returns */
-	struct plan_claim *claims;		/* sorted by vip, then Service */
+	struct plan_claim *claims;		/* scratch; sorted by vip, then Service */
 	size_t	nclaims;
 	struct plan_choice *choices;		/* sorted by namespace, Service */
 	size_t	nchoices;

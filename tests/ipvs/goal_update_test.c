@@ -38,7 +38,7 @@ draw_endpoints(struct world *w, unsigned i)
 
 		*e = (struct ipvs_endpoint){ .ip = ip_from_v4(0x0af40000 + at),
 			.port = 8080, .weight = (uint16_t)draw(w, 3),
-			.reach = (enum ipvs_reach)(at % 3) };
+			.reach = (uint8_t)(at % 3) };
 		if (s->vip.family == IP_V6)
 			e->ip = (struct ip){ .family = IP_V6, .b = { 0xfd, [15] = (uint8_t)at } };
 	}

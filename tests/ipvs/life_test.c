@@ -334,7 +334,7 @@ draw(struct world *w, unsigned n)
 static void
 draw_endpoints(struct world *w, unsigned i)
 {
-	static const enum ipvs_reach reaches[] = { IPVS_REACH_LOCAL, IPVS_REACH_TUNNEL,
+	static const uint8_t reaches[] = { IPVS_REACH_LOCAL, IPVS_REACH_TUNNEL,
 		IPVS_REACH_MASQ };
 	size_t n = 0;
 

@@ -133,7 +133,7 @@ read_ep(struct desc *d)
 	e->ip = ip_of(word());
 	e->port = (uint16_t)number();
 	e->weight = (uint16_t)number();
-	e->reach = (enum ipvs_reach)one_of(word(), reaches);
+	e->reach = (uint8_t)one_of(word(), reaches);
 	s->endpoints = ep;
 }
 
