@@ -11,16 +11,10 @@
 #include "speaker/neigh.h"
 #include "speaker/tell_io.h"
 
-/* One series for each VIP, only at its owner: as many as VIPs in all. */
-static const struct metric m_owner = { "herald_vip_owner",
-	"1 for each VIP this node announces by ARP or NDP.", METRIC_GAUGE };
 static const struct metric m_conflicts = { "herald_vip_conflicts_total",
 	"Times another user of a VIP was found, by what it is.", METRIC_COUNTER };
 static const struct metric m_withheld = { "herald_vip_events_withheld_total",
 	"Events not written, for there were too many at once.", METRIC_COUNTER };
-
-#define VIP_LABEL(vip) \
-	metrics_labels((char[96]){ 0 }, 96, "vip", IP_STR(vip), NULL)
 
 static int
 vip_cmp(const void *a, const void *b)
@@ -149,18 +143,24 @@ tell_vips(struct tell *t, const struct ip *vips, size_t n)
 			continue;
 		}
 		told[ntold++] = v->ip;
-		metrics_set(&m_owner, VIP_LABEL(&v->ip), 1);
 		tell(t, v, false, "nodeAssigned",
 		    "announcing from node \"%s\" with protocol \"layer2\"", t->node);
-	}
-	for (size_t i = 0; i < t->ntold; i++) {
-		if (!has(told, ntold, &t->told[i]))
-			metrics_drop(&m_owner, VIP_LABEL(&t->told[i]));
 	}
 	free(t->told);
 	t->told = told;
 	t->ntold = ntold;
 	return has_more;
+}
+
+/* As many as VIPs in all: to keep a series for each takes 150 bytes. */
+void
+tell_write(const struct tell *t, FILE *f)
+{
+	if (t->ntold > 0)
+		fputs("# HELP herald_vip_owner 1 for each VIP this node announces by "
+		    "ARP or NDP.\n# TYPE herald_vip_owner gauge\n", f);
+	for (size_t i = 0; i < t->ntold; i++)
+		fprintf(f, "herald_vip_owner{vip=\"%s\"} 1\n", IP_STR(&t->told[i]));
 }
 
 bool

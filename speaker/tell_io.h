@@ -69,6 +69,9 @@ bool tell_announced(struct tell *t, const struct arp_io *arp);
 /* The same, for the VIPs given, sorted: what leaves this node. */
 bool tell_vips(struct tell *t, const struct ip *vips, size_t n);
 
+/* Write the metric herald_vip_owner: one series for each VIP that was told of. */
+void tell_write(const struct tell *t, FILE *f);
+
 /*
  * Somebody else uses the VIP, or has fallen silent; for tell_rivals() to tell. Takes no
  * time: it may be of thousands of VIPs at once, with the answers to them yet to be sent.
