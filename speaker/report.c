@@ -114,9 +114,10 @@ static struct kube_object *
 add(struct report_set *s, const struct report_input *in, enum kube_kind kind,
     const char *svc_ns, const char *name)
 {
-	struct kube_object *o = &s->items[s->n++];
+	struct kube_object *o = arena_alloc(&s->arena, kube_object_size(kind));
 	char buf[KUBE_REPORT_NAME_LEN];
 
+	s->items[s->n++] = o;
 	o->kind = kind;
 	o->meta.ns = in->ns;
 	o->meta.name = arena_strdup(&s->arena,
@@ -246,7 +247,8 @@ add_sessions(struct report_set *s, const struct report_input *in)
 static int
 object_cmp(const void *va, const void *vb)
 {
-	const struct kube_object *a = va, *b = vb;
+	const struct kube_object *a = *(struct kube_object *const *)va;
+	const struct kube_object *b = *(struct kube_object *const *)vb;
 
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
@@ -282,10 +284,13 @@ report_set_fini(struct report_set *s)
 const struct kube_object *
 report_set_get(const struct report_set *s, enum kube_kind kind, const char *name)
 {
-	struct kube_object key = { .kind = kind, .meta.name = name };
+	struct kube_object key = { .kind = kind, .meta.name = name }, *at = &key;
+	struct kube_object **found;
 
-	return s->n == 0 ? NULL :
-	    bsearch(&key, s->items, s->n, sizeof(*s->items), object_cmp);
+	if (s->n == 0)
+		return NULL;
+	found = bsearch(&at, s->items, s->n, sizeof(*s->items), object_cmp);
+	return found != NULL ? *found : NULL;
 }
 
 void

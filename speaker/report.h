@@ -54,9 +54,9 @@ struct report_input {
 
 /* Reports, sorted by kind, then name. They point into what they were made from. */
 struct report_set {
-	struct kube_object *items;
+	struct kube_object **items;	/* each of kube_object_size() */
 	size_t	n;
-	struct arena arena;
+	struct arena arena;		/* holds them, but for the array */
 };
 
 /*

@@ -173,7 +173,7 @@ begin(struct reporter *r, const struct report_step *s, struct mono now)
 {
 	const char *name = s->o->meta.name;
 	struct reporter_job *j = mem_zalloc(sizeof(*j) + strlen(name) + 1);
-	struct kube_object o = *s->o;
+	struct kube_object o = { .kind = s->o->kind };
 	const struct kube_object *node;
 	char stamp[STAMP_LEN];
 
@@ -187,6 +187,7 @@ begin(struct reporter *r, const struct report_step *s, struct mono now)
 		    job_done, j);
 		return;
 	}
+	memcpy(&o, s->o, kube_object_size(s->o->kind));
 	node = kube_store_get(r->conf.store, KUBE_NODE, NULL, r->conf.node);
 	report_date(&o, kube_store_get(r->conf.store, o.kind, o.meta.ns, j->name),
 	    stamp_sec(clock_wall_ns(), stamp));

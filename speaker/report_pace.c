@@ -143,7 +143,7 @@ report_pace_step(struct report_pace *p, const struct report_set *want,
 	earn(p, now);
 	p->deadline = MONO_NEVER;
 	for (size_t i = 0; i < want->n; i++) {
-		const struct kube_object *w = &want->items[i];
+		const struct kube_object *w = want->items[i];
 		const struct kube_object *h = kube_store_get(have, w->kind, w->meta.ns,
 		    w->meta.name);
 		uint64_t hash = kube_report_hash(w);

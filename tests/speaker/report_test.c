@@ -82,7 +82,7 @@ show(const struct report_set *s)
 	FILE *f = open_memstream(&text, &len);
 
 	for (size_t i = 0; i < s->n; i++) {
-		const struct kube_object *o = &s->items[i];
+		const struct kube_object *o = s->items[i];
 		const struct kube_service_status *st = &o->service_status;
 		const struct kube_session_state *q = &o->session_state;
 
@@ -158,7 +158,7 @@ expect_message(const struct world *w, const char *want)
 
 	report_want(&w->in, &s);
 	ck_assert_uint_eq(s.n, 1);
-	ck_assert_str_eq(s.items[0].service_status.conflict.message, want);
+	ck_assert_str_eq(s.items[0]->service_status.conflict.message, want);
 	report_set_fini(&s);
 }
 
@@ -212,10 +212,10 @@ START_TEST(many_conflicts)
 	report_want(&w.in, &s);
 	report_want(&turned.in, &t);
 	ck_assert_uint_eq(s.n, 1);
-	said = s.items[0].service_status.conflict.message;
+	said = s.items[0]->service_status.conflict.message;
 	ck_assert_msg(strstr(said, "eth0") < strstr(said, "eth3") &&
 	    strstr(said, "eth4") == NULL && strstr(said, "; and 2 more") != NULL, "%s", said);
-	ck_assert_msg(kube_report_hash(&s.items[0]) == kube_report_hash(&t.items[0]),
+	ck_assert_msg(kube_report_hash(s.items[0]) == kube_report_hash(t.items[0]),
 	    "in whatever order they became known");
 	report_set_fini(&s);
 	report_set_fini(&t);
@@ -318,7 +318,9 @@ want(struct rig *r, size_t n, const char *content)
 	r->want.n = n;
 	for (size_t i = 0; i < n; i++) {
 		snprintf(names[i], sizeof(names[i]), "w%04zu", i);
-		r->want.items[i] = (struct kube_object){ .kind = KUBE_SERVICE_L2_STATUS,
+		r->want.items[i] = arena_alloc(&r->want.arena,
+		    sizeof(*r->want.items[i]));
+		*r->want.items[i] = (struct kube_object){ .kind = KUBE_SERVICE_L2_STATUS,
 		    .meta = { .ns = "lb", .name = names[i] },
 		    .service_status = { .node = "n1", .svc_name = content } };
 	}
@@ -351,9 +353,8 @@ step(struct rig *r)
 static void
 shown(struct rig *r, const struct kube_object *o)
 {
-	struct kube_object *copy = mem_zalloc(sizeof(*copy));
+	struct kube_object *copy = kube_object_new(o->kind, 0);
 
-	copy->kind = o->kind;
 	copy->meta.ns = "lb";
 	copy->meta.name = arena_strdup(&copy->arena, o->meta.name);
 	copy->service_status.node = "n1";
@@ -421,7 +422,7 @@ START_TEST(restart)
 	rig_init(&r);
 	want(&r, 3, "a");
 	for (size_t i = 0; i < 3; i++)
-		shown(&r, &r.want.items[i]);
+		shown(&r, r.want.items[i]);
 	ck_assert_msg(step(&r) == 0, "what is still true is left alone");
 	rig_fini(&r);
 }
