@@ -246,6 +246,10 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	report_set_fini(&want);
 	free(links.items);
 	free(sessions.items);
+	/* Each of thousands of reports was built at each look while they were written. */
+	if (n == 0 && r->jobs == NULL && r->has_garbage)
+		mem_trim();
+	r->has_garbage = n > 0 || r->jobs != NULL;
 	r->next = mono_add_ms(now, n == STEPS_MAX ? MORE_MS : AGAIN_MS);
 	if (r->pace.deadline.ns != MONO_NEVER.ns)
 		wake_at(r, now, mono_before(r->pace.deadline, r->next) ? r->next :

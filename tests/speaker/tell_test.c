@@ -3,6 +3,7 @@
  * clock's here, but for the bound on a storm, which no test outlasts.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kube/source_impl.h"
@@ -240,6 +241,41 @@ START_TEST(many_rivals)
 }
 END_TEST
 
+static void
+expect_metric(const struct tell *t, const char *want)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	tell_write(t, f);
+	fclose(f);
+	ck_assert_str_eq(text, want);
+	free(text);
+}
+
+START_TEST(metric)
+{
+	struct plan_vip two[] = {
+		{ .ip = ip_from_v4(0x0a000901), .services = services, .nservices = 1,
+		    .is_mine = true },
+		{ .ip = ip_from_v4(0x0a000902), .services = services, .nservices = 1 } };
+	const struct ip out[] = { two[0].ip, two[1].ip };
+	const struct plan p = { .vips = two, .nvips = 2 };
+	struct tell t;
+
+	tell_init(&t, &source, "n1", &p, &nobody);
+	expect_metric(&t, "");
+	tell_vips(&t, out, 2);
+	expect_metric(&t, "# HELP herald_vip_owner 1 for each VIP this node announces by "
+	    "ARP or NDP.\n# TYPE herald_vip_owner gauge\n"
+	    "herald_vip_owner{vip=\"10.0.9.1\"} 1\n");
+	tell_vips(&t, NULL, 0);
+	expect_metric(&t, "");
+	tell_fini(&t);
+}
+END_TEST
+
 /* As many at a time as the loop bears; what has gone meanwhile is never told of. */
 START_TEST(many_at_once)
 {
@@ -283,6 +319,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, obstacles);
 	tcase_add_test(tc, many_rivals);
 	tcase_add_test(tc, many_at_once);
+	tcase_add_test(tc, metric);
 	tcase_add_test(tc, storm);
 }
 
