@@ -410,7 +410,8 @@ neighbor {RECEIVER} {{
         open(self.go, "w").close()
 
 
-ALL = {"Herald's BGP": Herald, "Herald": Speaker, "OpenBGPD": Openbgpd, "ExaBGP": Exabgp, "BIRD": BirdAnnouncer,
+OURSELVES = {"Herald's BGP": Herald, "Herald": Speaker}
+ALL = {**OURSELVES, "OpenBGPD": Openbgpd, "ExaBGP": Exabgp, "BIRD": BirdAnnouncer,
        "FRR": FrrAnnouncer, "GoBGP": Gobgp}
 
 
@@ -436,20 +437,34 @@ def measure(cls, fds, n):
 
 
 def row(name, n, runs, fds):
-    """A line of the table, or why there is none."""
+    """(a line of the table, or why there is none; its figures or None)"""
     cls = ALL[name]
     title = f"{name}, {n} prefixes"
     if cls.needs and not shutil.which(cls.needs):
-        return f"{title}: not installed"
+        return f"{title}: not installed", None
     if not cls.is_possible(fds[0]):
-        return f"{title}: not with this kernel; see the lab's machine"
+        return f"{title}: not with this kernel; see the lab's machine", None
     try:
         up, full, down, rss = (statistics.median(c) for c in
                                zip(*(measure(cls, fds, n) for _ in range(runs))))
     except (TimeoutError, OSError) as e:
-        return f"{title}: {e}"
-    return (f"{title:<30}{up * 1e3:>9.0f} ms{full * 1e3:>12.0f} ms"
+        return f"{title}: {e}", None
+    text = (f"{title:<30}{up * 1e3:>9.0f} ms{full * 1e3:>12.0f} ms"
             f"{(full - up) * 1e3:>13.0f} ms{down * 1e3:>14.1f} ms{rss:>9.1f} MB")
+    return text, {"all received": full, "all withdrawn": down, "memory": rss}
+
+
+def ratios(figures):
+    """Ours by the least of the others', measure by measure."""
+    others = {name: f for name, f in figures.items() if name not in OURSELVES}
+    for name in OURSELVES:
+        if name not in figures or not others:
+            continue
+        by = []
+        for what, value in figures[name].items():
+            least = min(others, key=lambda o, w=what: others[o][w])
+            by.append(f"{what} {value / others[least][what]:.2f} ({least})")
+        yield f"  {name} by the least of the others (aim: at most 1): {', '.join(by)}"
 
 
 def main():
@@ -464,8 +479,14 @@ def main():
     print(f"{'BGP, to one BIRD receiver':<30}{'session up':>12}{'all received':>15}"
           f"{'of it after up':>16}{'all withdrawn':>17}{'memory':>12}")
     for n in COUNTS:
+        figures = {}
         for name in sys.argv[3:] or ALL:
-            print(row(name, n, runs, fds), flush=True)
+            text, seen = row(name, n, runs, fds)
+            print(text, flush=True)
+            if seen:
+                figures[name] = seen
+        for text in ratios(figures):
+            print(text, flush=True)
 
 
 if __name__ == "__main__":
