@@ -289,7 +289,8 @@ flush(struct syn_side *s)
 	for (i = 0; i < n;) {
 		int rc = sendmmsg(s->out, s->msgs + i, n - i, 0);
 
-		if (rc < 0)
+		/* EPERM: a firewall dropped it, which is as lost as any on its way. */
+		if (rc < 0 && errno != EPERM)
 			probe_failed(&sent[i]->pr, errno);
 		i += rc < 0 ? 1 : (unsigned)rc;
 	}

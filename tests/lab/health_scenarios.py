@@ -13,7 +13,7 @@ import sickness
 import topology
 from ipvs import ipvs_table
 from measure import Connections, Failed, Not, until
-from netns import inside, set_link
+from netns import inside, nft, set_link
 from objects import TCP_PORT, UDP_PORT
 
 SOURCE = "/run/lab/source"
@@ -217,10 +217,24 @@ def expect_no_trace(svc, c, quiet):
                      f"{invalid_drops(svc) - before} were dropped")
 
 
+def expect_rejected(svc, c, pod):
+    """A firewall's ICMP error counts at once, and says why."""
+    nft(pod, "table inet policy { chain input { type filter hook input priority 0;"
+             f"tcp dport {QUIET_PORT} reject with icmpx type host-unreachable; }} }}")
+    try:
+        c.until_weight(pod, 0, time.monotonic())
+        why = c.checks(svc.lab.by_name[pod[:2]])[svc.pod_ip(pod)]["error"]
+        if why != "there is no way to it":
+            raise Failed("the ICMP error as reason in /status", why)
+    finally:
+        nft(pod, "delete table inet policy")
+    c.until_weight(pod, 1, time.monotonic())
+
+
 @scenario
 def half_open(svc):
     """Checks that make no connection, past connection tracking and a firewall for what is
-    invalid: without a trace; who refuses or falls silent leaves the tables."""
+    invalid: without a trace; who refuses, is walled off or falls silent leaves the tables."""
     quiet = Quiet(svc.members)
     check = {**profile()["spec"]["healthCheck"], "type": "tcp-half-open",
              "port": QUIET_PORT}
@@ -235,6 +249,7 @@ def half_open(svc):
             if why != "connection refused: nothing listens there":
                 raise Failed("the reason in /status", why)
             c.until_weight(pod, 1, quiet.listen(pod))
+            expect_rejected(svc, c, "n1-b")
             return (f"no trace in 4 s; who refuses is out after {ms(max(took.values()))}; who "
                     f"falls silent: {die_and_come_back(svc, c)}")
     finally:
