@@ -219,15 +219,20 @@ def expect_no_trace(svc, c, quiet):
 
 def expect_rejected(svc, c, pod):
     """A firewall's ICMP error counts at once, and says why."""
-    nft(pod, "table inet policy { chain input { type filter hook input priority 0;"
-             f"tcp dport {QUIET_PORT} reject with icmpx type host-unreachable; }} }}")
+    nft(pod, f"""
+    table inet wall {{
+        chain input {{
+            type filter hook input priority filter;
+            tcp dport {QUIET_PORT} reject with icmpx type host-unreachable
+        }}
+    }}""")
     try:
         c.until_weight(pod, 0, time.monotonic())
         why = c.checks(svc.lab.by_name[pod[:2]])[svc.pod_ip(pod)]["error"]
         if why != "there is no way to it":
             raise Failed("the ICMP error as reason in /status", why)
     finally:
-        nft(pod, "delete table inet policy")
+        nft(pod, "delete table inet wall")
     c.until_weight(pod, 1, time.monotonic())
 
 
