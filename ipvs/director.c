@@ -148,19 +148,46 @@ director_close(struct director *d)
 	free(d);
 }
 
-void
+/* What does not grow with the number of services. What fails the next sync tells of. */
+static bool
+recheck_net(struct director *d)
+{
+	struct director_error ignored;
+	unsigned nmade = 0, nstarted = 0;
+	int r;
+
+	if (net_uplink_mtu(&d->net, &d->conf) != d->mtu) {
+		d->mtu = 0;
+		d->is_net_known = false;
+		return true;
+	}
+	r = net_ensure(&d->net, &d->conf, d->mtu, &nmade, &ignored);
+	d->nmended += nmade;
+	if (r == 0)
+		r = net_ensure_ipvs(&d->net, &ignored);
+	if (r >= 0) {
+		d->nmended += (unsigned)r;
+		r = director_ensure_sync(d, &nstarted, &ignored);
+		d->nmended += nstarted;
+	}
+	if (r < 0)
+		d->is_net_known = false;
+	return r < 0 || d->nmended > 0;
+}
+
+bool
 director_recheck(struct director *d)
 {
-	d->is_net_known = false;
 	d->is_addrs_known = false;
+	if (d->have.table.n > DIRECTOR_LOOK_SERVICES)
+		return recheck_net(d);
+	d->is_net_known = false;
+	d->is_table_known = false;
 	net_lists_forget(&d->net);
 	d->mtu = 0;
-	/* To read all at once takes seconds, and looks come round to all of it. */
-	if (d->have.table.n > DIRECTOR_LOOK_SERVICES)
-		return;
-	d->is_table_known = false;
 	for (size_t i = 0; i < nitems(d->side); i++)
 		nft_io_recheck(d->side[i].nft);
+	return true;
 }
 
 int
@@ -362,6 +389,8 @@ director_sync(struct director *d, const struct director_want *want, struct mono 
 	struct director_error err;
 
 	d->nfailed = 0;
+	changes.repairs = d->nmended;
+	d->nmended = 0;
 	if (sync_net(&s, &err) < 0)
 		all_failed(&s, &err);
 	if (director_table_examine(&s, &err) < 0) {

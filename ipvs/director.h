@@ -201,12 +201,16 @@ void director_advise(struct director *d, const struct director_want *want,
 bool director_has_host_news(const struct director *d);
 
 /*
- * Forget what the kernel was found or left to hold, so that the next sync looks
- * at everything and puts right (counted as repairs) what others have changed.
- * Cheap to call, dear to follow: for once a minute or so. With more than
- * DIRECTOR_LOOK_SERVICES services it leaves IPVS and nftables to director_look().
+ * See whether others have changed what the kernel tells nobody of, its parameters, and
+ * make sure of the rest, should it have failed to tell. For once a minute or so. True
+ * where a sync is due, which counts what it, or this, has put right.
+ *
+ * With DIRECTOR_LOOK_SERVICES services or fewer the kernel is not believed to hold what
+ * it did, and that sync looks at everything. With more of them that would hold up
+ * changes; then links, routes but for those to VIPs and endpoints, and parameters are
+ * put right here, and the rest is left to director_look().
  */
-void director_recheck(struct director *d);
+bool director_recheck(struct director *d);
 
 /*
  * With has_sync: a socket for what the kernel tells of its connections and is to be

@@ -37,6 +37,7 @@ struct director {
 	struct director_side side[2];	/* by enum nft_side */
 	uint16_t mtu;			/* of the node's links; 0: look again */
 	bool	is_net_known;		/* links and routes were looked at */
+	unsigned nmended;		/* by director_recheck(), and not yet counted */
 	bool	is_table_known;		/* have.table is what the kernel has, but for
 					   the services of stale */
 	bool	is_table_complete;	/* the last sync had no failure: what differs

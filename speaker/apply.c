@@ -351,7 +351,6 @@ apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now
 {
 	a->plan = p;
 	a->now = now;
-	a->is_recheck = (how & APPLY_RECHECK) != 0;
 	a->is_update = (how & APPLY_UPDATE) != 0;
 	a->nerrors = 0;
 	a->changes = (struct director_changes){ 0 };
@@ -371,6 +370,14 @@ advised(void *arg, const struct director_advice *advice)
 
 	if (a->nadvice < APPLY_MAX_ADVICE)
 		a->advice[a->nadvice++] = *advice;
+}
+
+static void
+advise(struct apply *a, const struct plan *p)
+{
+	a->nadvice = 0;
+	a->has_advice = true;
+	director_advise(a->director, &p->want, advised, a);
 }
 
 void
@@ -398,16 +405,26 @@ apply_program(struct apply *a)
 		    a->plan->nupdates, a->now, &a->changes, failed, a);
 		return;
 	}
-	if (a->is_recheck)
-		director_recheck(a->director);
 	a->rc = director_sync(a->director, &a->plan->want, a->now, &a->changes, failed,
 	    a);
 	give_back(&a->changes);
-	if (!a->is_recheck && a->has_applied && !director_has_host_news(a->director))
-		return;
-	a->nadvice = 0;
-	a->has_advice = true;
-	director_advise(a->director, &a->plan->want, advised, a);
+	if (!a->has_applied || director_has_host_news(a->director))
+		advise(a, a->plan);
+}
+
+bool
+apply_recheck(struct apply *a, const struct plan *p)
+{
+	bool is_due = director_recheck(a->director);
+
+	advise(a, p);
+	return is_due;
+}
+
+void
+apply_rechecked(struct apply *a)
+{
+	take_advice(a);
 }
 
 int

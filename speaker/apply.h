@@ -74,7 +74,7 @@ struct apply {
 	/* Of the sync under way or last done; apply_program() alone writes them. */
 	const struct plan *plan;
 	struct mono now;		/* of apply_begin() */
-	bool	is_recheck, is_update;
+	bool	is_update;
 	int	rc;
 	struct director_changes changes;
 	struct director_error errors[APPLY_MAX_ERRORS];
@@ -91,17 +91,15 @@ void apply_fini(struct apply *a);
 
 /* How to apply a plan. */
 enum apply_how {
-	/* Do not believe what the kernel was left with, look. */
-	APPLY_RECHECK	= 1u << 0,
 	/*
 	 * A speaker has gone since the last plan: announce what comes to this node
 	 * before programming anything. Not so where a live speaker hands over: it
 	 * may not know yet that it is to, and would defend its VIP.
 	 */
-	APPLY_TAKEOVER	= 1u << 1,
+	APPLY_TAKEOVER	= 1u << 0,
 	/* The plan is the last one and what plan_update() made of it: there is
 	   nothing to announce or to silence. */
-	APPLY_UPDATE	= 1u << 2,
+	APPLY_UPDATE	= 1u << 1,
 };
 
 /* Begin with p, which must stay as it is until apply_finish(). */
@@ -120,6 +118,15 @@ void apply_take_over(struct apply *a, const struct plan *p, struct mono now);
  * the director and the fields above, nothing else.
  */
 void apply_program(struct apply *a);
+
+/*
+ * Between two plans, for once a minute or so: director_recheck(), and what of the host
+ * is in the way. p is the plan last applied; on the worker's thread, as
+ * apply_program(). True where a plan is to be applied; either way what it found is
+ * kept by apply_rechecked().
+ */
+bool apply_recheck(struct apply *a, const struct plan *p);
+void apply_rechecked(struct apply *a);
 
 /*
  * Log what happened, and announce. Returns 0, or -EAGAIN where something

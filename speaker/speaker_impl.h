@@ -47,12 +47,14 @@ struct speaker {
 	ev_timer tell_more;		/* of that news, in slices */
 	enum speaker_work {		/* what the worker does, or did last */
 		SPEAKER_PROGRAMS,
+		SPEAKER_RECHECKS,	/* apply_recheck() */
 		SPEAKER_LOOKS,		/* at all but IPVS, a few times a second */
 		SPEAKER_READS,		/* a piece of IPVS; then the next, if idle */
 	} work;
 	bool	has_seen_meddling;	/* what that look came to */
 	struct stats stats;
-	struct mono recheck;
+	ev_timer recheck;
+	bool	is_recheck_due;		/* as soon as the worker is free */
 	struct mono retry;		/* MONO_NEVER: nothing failed */
 	int64_t	retry_ms;		/* the last back-off */
 	bool	is_dirty;

@@ -44,6 +44,9 @@ speaker_work(void *arg)
 	case SPEAKER_PROGRAMS:
 		apply_program(&s->apply);
 		break;
+	case SPEAKER_RECHECKS:
+		s->has_seen_meddling = apply_recheck(&s->apply, &s->plan);
+		break;
 	case SPEAKER_LOOKS:
 		s->has_seen_meddling = director_look(s->director);
 		break;
@@ -70,6 +73,16 @@ on_look(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	if (s->has_planned && !s->is_leaving && !worker_is_busy(s->worker))
 		start(s, SPEAKER_LOOKS);
+}
+
+static void
+on_recheck(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct speaker *s = w->data;
+
+	(void)loop;
+	(void)revents;
+	s->is_recheck_due = true;
 }
 
 /*
@@ -189,10 +202,6 @@ begin_plan(struct speaker *s)
 
 	update_lacks(s);
 	update_self_state(s, in.now);
-	if (mono_reached(in.now, s->recheck)) {
-		how |= APPLY_RECHECK;
-		s->recheck = mono_add_sec(in.now, RECHECK_SEC);
-	}
 	if (s->are_nodes_dirty) {
 		mesh_set_nodes(&s->mesh, s->store);
 		health_io_set_nodes(s->health, s->mesh.self, &s->mesh.alive);
@@ -287,6 +296,11 @@ static void
 looked(struct speaker *s)
 {
 	s->is_dirty |= s->has_seen_meddling;
+	if (s->work == SPEAKER_RECHECKS) {
+		apply_rechecked(&s->apply);
+		tell_obstacles(&s->tell, s->apply.obstacles, s->apply.nobstacles,
+		    s->store);
+	}
 	if (s->work == SPEAKER_READS)
 		stats_take(&s->stats, s->plan.want.nservices);
 	if (s->is_leaving)
@@ -345,13 +359,17 @@ on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	}
 	if (s->is_dirty || (kube_store_touched(s->store)->n > 0 && !begin_update(s)))
 		begin_plan(s);
+	if (!worker_is_busy(s->worker) && s->has_planned && s->is_recheck_due) {
+		s->is_recheck_due = false;
+		start(s, SPEAKER_RECHECKS);
+	}
 	/* The rest of a look, unless there is something to do. */
 	if (!worker_is_busy(s->worker) && director_is_look_due(s->director))
 		start(s, SPEAKER_READS);
 	if (worker_is_busy(s->worker))
 		return;
 	now = clock_mono();
-	next = mono_min(mono_min(s->recheck, s->retry), alive_deadline(&s->mesh.alive, now));
+	next = mono_min(s->retry, alive_deadline(&s->mesh.alive, now));
 	next = mono_min(next, apply_deadline(&s->apply));
 	if (mono_before(now, s->serve_from))
 		next = mono_min(next, s->serve_from);
@@ -400,7 +418,6 @@ speaker_leave(struct speaker *s)
 void
 speaker_watch(struct speaker *s)
 {
-	s->recheck = mono_add_sec(clock_mono(), RECHECK_SEC);
 	s->retry = s->serve_from = MONO_NEVER;
 	s->self_state = ALIVE_WAITING;
 	ev_prepare_init(&s->turn, on_turn);
@@ -408,10 +425,12 @@ speaker_watch(struct speaker *s)
 	ev_timer_init(&s->leave, on_left, LEAVE_GRACE_MS / 1e3, 0.);
 	ev_timer_init(&s->look, on_look, LOOK_MS / 1e3, LOOK_MS / 1e3);
 	ev_timer_init(&s->tell_more, on_tell_more, 0., 0.);
+	ev_timer_init(&s->recheck, on_recheck, RECHECK_SEC, RECHECK_SEC);
 	s->turn.data = s->wake.data = s->leave.data = s->look.data = s;
-	s->tell_more.data = s;
+	s->tell_more.data = s->recheck.data = s;
 	ev_prepare_start(s->loop, &s->turn);
 	ev_timer_start(s->loop, &s->look);
+	ev_timer_start(s->loop, &s->recheck);
 }
 
 void
@@ -421,5 +440,6 @@ speaker_unwatch(struct speaker *s)
 	ev_timer_stop(s->loop, &s->wake);
 	ev_timer_stop(s->loop, &s->leave);
 	ev_timer_stop(s->loop, &s->look);
+	ev_timer_stop(s->loop, &s->recheck);
 	ev_timer_stop(s->loop, &s->tell_more);
 }

@@ -110,6 +110,43 @@ def others_services_are_found_among_many(lab):
           f"a piece of a look took {longest_ms:.1f} ms at most")
 
 
+def a_recheck_does_not_grow(lab):
+    """With more services than a look reads, a recheck makes sure of all that is neither
+    a service's nor an endpoint's, and no change waits for more."""
+    node, nservices, errors = lab.nodes[0], 1100, tempfile.TemporaryFile("w+")
+    ctl = faulty_ctl(lab, errors)
+
+    def recheck():
+        """(is a sync due?, milliseconds, messages)"""
+        ctl.ask("fault 0")
+        due, ms = ctl.ask("recheck").split()
+        return due == "due=1", float(ms.removeprefix("ms=")), int(ctl.ask("fault 0"))
+    few = [Svc(lab.endpoints(nodes=lab.nodes[1:2], pods="a"), port=1000 + i, sched="wrr")
+           for i in range(nservices)]
+    ctl.want(few[:600])
+    is_due, _ms, before = recheck()
+    expect(not is_due, "nothing has changed")
+    ctl.want(few)
+    is_due, ms, after = recheck()
+    expect(not is_due and after == before, f"{before} messages for 600, {after} for 1,100")
+    expect(ms < 30, f"{ms} ms")
+    for where, *command in (
+            (node.director, "sysctl", "-w", "net.ipv4.vs.sloppy_tcp=0"),
+            (node.name, "sysctl", "-w", "net.ipv4.conf.herald0.rp_filter=1"),
+            (node.director, "ip", "-6", "rule", "del", "pref", "77"),
+            (node.name, "ip", "rule", "del", "pref", "77")):
+        said = output(where, *command)
+        is_due, _ms, _n = recheck()
+        changes = ctl.sync()
+        expect(is_due and int(changes["repairs"]) > 0, f"{command}: {said} {changes}")
+        is_due, _ms, _n = recheck()
+        expect(not is_due, f"{command}: all was repaired")
+    ctl.ask("destroy")
+    ctl.process.stdin.close()
+    ctl.process.wait()
+    print(f"      {after} messages, {ms:.1f} ms of a processor")
+
+
 def programmed(node):
     """All that a director is, less what the kernel numbers."""
     text = "".join(output(*what) for what in (
@@ -334,7 +371,7 @@ def destroying_leaves_nothing(lab):
 
 TESTS = [
     reopening_changes_nothing, meddling_is_repaired_and_counted,
-    others_services_are_found_among_many,
+    others_services_are_found_among_many, a_recheck_does_not_grow,
     netlink_failures_are_reported_and_mended, updates_leave_what_a_sync_leaves,
     what_is_in_the_way_is_said, a_mark_in_use_is_avoided, destroying_leaves_nothing,
 ]

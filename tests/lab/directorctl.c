@@ -18,7 +18,7 @@
  *	update		the same by director_update(), where since the last sync or update
  *			only endpoints have changed
  *	clear		forget the want
- *	recheck		director_recheck()
+ *	recheck		director_recheck(): "due=0" or 1, and "ms=" of a processor
  *	look		director_look(): lines of counters, then "changed=0" or 1 and
  *			"longest_ms=" of the pieces
  *	advise		lines of director_advise(), then "."
@@ -265,6 +265,15 @@ look(struct director *dir)
 }
 
 static void
+recheck(struct director *dir)
+{
+	double ms = cpu_ms();
+	bool is_due = director_recheck(dir);
+
+	printf("due=%d ms=%.2f\n", is_due, cpu_ms() - ms);
+}
+
+static void
 print_advice(void *arg, const struct director_advice *a)
 {
 	(void)arg;
@@ -334,7 +343,8 @@ act(struct desc *d, const char *verb)
 	if (strcmp(verb, "clear") == 0) {
 		clear(d);
 	} else if (strcmp(verb, "recheck") == 0) {
-		director_recheck(d->dir);
+		recheck(d->dir);
+		return;
 	} else if (strcmp(verb, "close") == 0 || strcmp(verb, "destroy") == 0) {
 		director_close(d->dir);
 		d->dir = NULL;
