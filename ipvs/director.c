@@ -8,9 +8,9 @@
  *	diff.c, ipvs_nl.c	IPVS: the fewest operations; the socket
  *	nft_*.c		rules and sets, on the host and inside
  *
- * A VIP comes up from the inside out: IPVS services, the director's sets, the
- * VIP as an address, last the host's set that steers packets in. It goes down
- * in the reverse order. What is in the kernel is read once and remembered;
+ * A VIP comes up from the inside out: the way back for replies that IPVS does not know,
+ * IPVS services, the director's sets, the VIP as an address, last the host's set that
+ * steers packets in. It goes down in the reverse order. What is in the kernel is read once and remembered;
  * where an operation fails, or director_recheck() says so, it is read again.
  */
 #include <errno.h>
@@ -288,7 +288,8 @@ sync_net(struct director_run *s, struct director_error *ret_err)
 }
 
 static void
-sync_nft(struct director_run *s, enum nft_side side, enum nft_step step)
+sync_nft(struct director_run *s, enum nft_side side, const struct nft_state *want,
+    enum nft_step step)
 {
 	struct director *d = s->d;
 	struct nft_result res = { 0 };
@@ -299,8 +300,7 @@ sync_nft(struct director_run *s, enum nft_side side, enum nft_step step)
 	if (side == NFT_DIRECTOR)
 		r = netns_enter(d->net.ns, &v);
 	if (r == 0) {
-		r = nft_io_sync(d->side[side].nft, &s->rules, &s->goal.nft, step,
-		    &res, &err);
+		r = nft_io_sync(d->side[side].nft, &s->rules, want, step, &res, &err);
 		if (side == NFT_DIRECTOR)
 			netns_leave(&v);
 	} else {
@@ -342,27 +342,39 @@ director_sync_endpoints(struct director_run *s, const struct goal *g)
 	free(list);
 }
 
+static void
+sync_replies(struct director_run *s)
+{
+	struct nft_state is = nft_state_replies(&s->goal.nft);
+	struct nft_state was = nft_state_replies(&s->d->have.nft);
+
+	if (!nft_state_is_equal(&is, &was, NFT_DIRECTOR))
+		sync_nft(s, NFT_DIRECTOR, &is, NFT_ADD_ONLY);
+}
+
 /* From the inside out, then from the outside in; see the top of this file. */
 static void
 sync_parts(struct director_run *s)
 {
 	struct director *d = s->d;
 	const struct director_want *w = s->want;
+	const struct nft_state *nft = &s->goal.nft;
 	struct ipvs_ops ops = { 0 };
 	size_t nup;
 
 	ipvs_diff(&s->goal.table, &d->have.table, &ops, &nup);
 	director_sync_endpoints(s, &s->goal);
+	sync_replies(s);
 	director_table_run(s, ops.op, nup);
-	sync_nft(s, NFT_DIRECTOR, NFT_ADD_ONLY);
+	sync_nft(s, NFT_DIRECTOR, nft, NFT_ADD_ONLY);
 	s->changes->vips_added += net_list_add(&d->net, NET_VIPS, w->vips, w->nvips,
 	    on_list_fail, s);
 	s->changes->repairs += d->net.list[NET_VIPS].nlost;
-	sync_nft(s, NFT_HOST, NFT_EXACT);
+	sync_nft(s, NFT_HOST, nft, NFT_EXACT);
 	s->changes->vips_removed += net_list_remove(&d->net, NET_VIPS, w->vips,
 	    w->nvips, on_list_fail, s);
 	director_table_run(s, ops.op + nup, ops.n - nup);
-	sync_nft(s, NFT_DIRECTOR, NFT_EXACT);
+	sync_nft(s, NFT_DIRECTOR, nft, NFT_EXACT);
 	ipvs_ops_fini(&ops);
 }
 

@@ -74,6 +74,12 @@ struct ipvs_service {
 					   and WLC: weights are multiplied by
 					   IPVS_RAMP then, and may be up to 100 */
 	bool	is_local_only;		/* externalTrafficPolicy: Local */
+	bool	is_one_packet;		/* of UDP, with WRR: each datagram is scheduled by
+					   itself; without affinity, without endpoints of
+					   IPVS_REACH_MASQ, and without any that another
+					   service with this has, too */
+	const char *why_by_flow;	/* it was to be so and cannot: why, and the remedy;
+					   NULL; only told of */
 	const struct prefix *source_ranges;	/* n 0: everyone */
 	size_t	nsource_ranges;
 	const struct ipvs_endpoint *endpoints;
@@ -239,11 +245,21 @@ struct ipvs_counters {
 	uint32_t active, inactive;	/* connections now; of endpoints only */
 };
 
+/* What an IPVS service is for. */
+enum ipvs_tier {
+	IPVS_TIER_UNKNOWN,
+	IPVS_TIER_CLIENTS = 1,	/* what clients sent to this node */
+	IPVS_TIER_TUNNEL = 2,	/* by mark: what came by tunnel from another node */
+	IPVS_TIER_FLOWS = 3,	/* by mark: what clients on this node sent to a service
+				   that schedules each datagram by itself */
+	IPVS_TIER_MAX = IPVS_TIER_FLOWS,
+};
+
 /* One row of the kernel's table. What it points at is good during the call. */
 struct director_stat {
 	const char *service;	/* director_want's name */
 	uint8_t	family;		/* enum ip_family of its VIP */
-	uint8_t	tier;		/* 1: clients' packets; 2: what came by tunnel */
+	enum ipvs_tier tier;
 	const struct ip *endpoint;	/* NULL: the service's own row */
 	uint16_t port;		/* of the endpoint */
 	const struct ipvs_counters *counters;

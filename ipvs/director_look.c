@@ -21,7 +21,7 @@ on_stat(void *arg, const struct ipvs_vs *vs, const struct ipvs_rs *rs,
 {
 	const struct look *l = arg;
 	struct director_stat row = { .service = l->ours->name,
-		.family = vs->key.family, .tier = vs->key.fwmark != 0 ? 2 : 1,
+		.family = vs->key.family, .tier = l->ours->tier,
 		.counters = c };
 
 	if (rs != NULL) {

@@ -1,4 +1,4 @@
-/* director_table.c - see director_impl.h: the IPVS table of both tiers. */
+/* director_table.c - see director_impl.h: the IPVS table of all tiers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

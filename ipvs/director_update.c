@@ -60,18 +60,21 @@ static void
 update_parts(struct director_run *s, const struct goal *was)
 {
 	const struct nft_state *is = &s->goal.nft;
-	struct nft_state both = { 0 };
+	struct nft_state replies = nft_state_replies(is), first = { 0 }, both = { 0 };
 	struct ipvs_ops ops = { 0 };
 	size_t nup;
 
+	nft_state_union(&replies, &was->nft, NFT_DIRECTOR, &first);
 	nft_state_union(is, &was->nft, NFT_DIRECTOR, &both);
 	ipvs_diff(&s->goal.table, &was->table, &ops, &nup);
+	patch_nft(s, NFT_DIRECTOR, &was->nft, &first);
 	director_table_run(s, ops.op, nup);
-	patch_nft(s, NFT_DIRECTOR, &was->nft, &both);
+	patch_nft(s, NFT_DIRECTOR, &first, &both);
 	patch_nft(s, NFT_HOST, &was->nft, is);
 	director_table_run(s, ops.op + nup, ops.n - nup);
 	patch_nft(s, NFT_DIRECTOR, &both, is);
 	ipvs_ops_fini(&ops);
+	nft_state_fini(&first);
 	nft_state_fini(&both);
 }
 

@@ -38,6 +38,8 @@ vs_fill(struct ipvs_vs *vs, const struct ipvs_service *s)
 		vs->flags |= IPVS_F_PERSISTENT;
 		vs->timeout_sec = s->affinity_sec;
 	}
+	if (s->is_one_packet)
+		vs->flags |= IPVS_F_ONEPACKET;
 }
 
 static size_t
@@ -63,21 +65,35 @@ takes_new(const struct ipvs_service *s)
 }
 
 /* Nobody tunnels to a service whose policy is Local, and to itself no node. */
-bool
-goal_has_tier2(const struct ipvs_service *s)
+static bool
+has_tier2(const struct ipvs_service *s)
 {
 	return !s->is_local_only && count_local(s) > 0;
 }
 
+bool
+goal_needs_marks(const struct ipvs_service *s)
+{
+	return s->is_one_packet || has_tier2(s);
+}
+
+/* The service of what clients send, or that of local clients' flows, by mark. */
 static void
-add_tier1(struct ipvs_table *t, const struct ipvs_service *s)
+add_tier1(struct ipvs_table *t, const struct ipvs_service *s, uint32_t flows_mark)
 {
 	struct ipvs_vs *vs = ipvs_table_add(t);
 	size_t i;
 
+	vs->tier = IPVS_TIER_CLIENTS;
 	vs->key = (struct ipvs_key){ .vip = s->vip, .family = s->vip.family,
 		.proto = s->proto, .port = s->port };
 	vs_fill(vs, s);
+	if (flows_mark != 0) {
+		vs->tier = IPVS_TIER_FLOWS;
+		vs->key = (struct ipvs_key){ .family = s->vip.family,
+			.fwmark = flows_mark };
+		vs->flags &= ~(uint32_t)IPVS_F_ONEPACKET;
+	}
 	vs->name = arena_strdup(&t->arena, s->name);
 	vs->rs = arena_array(&t->arena, s->nendpoints, sizeof(vs->rs[0]));
 	for (i = 0; i < s->nendpoints; i++) {
@@ -123,6 +139,7 @@ add_tier2(struct ipvs_table *t, const struct ipvs_service *s, uint32_t mark)
 	struct ipvs_rs *rs;
 	size_t i;
 
+	vs->tier = IPVS_TIER_TUNNEL;
 	vs->key = (struct ipvs_key){ .family = s->vip.family, .fwmark = mark };
 	vs_fill(vs, s);
 	if (!can_persist(s)) {
@@ -178,8 +195,37 @@ add_masq(struct nft_state *n, const struct ipvs_service *s)
 			add_addr(n, NFT_DIR_TRACKED, &s->endpoints[i].ip);
 }
 
+/*
+ * The way back of what IPVS does not remember: from a local endpoint to the service's
+ * mark, and from that to VIP and port.
+ */
+static void
+add_replies(struct nft_state *n, const struct ipvs_service *s,
+    const struct tier2_marks *marks)
+{
+	struct nft_elem e = { .proto = s->proto, .mark = marks->tunnel };
+	size_t i;
+
+	for (i = 0; i < s->nendpoints; i++) {
+		if (s->endpoints[i].reach != IPVS_REACH_LOCAL)
+			continue;
+		e.addr = s->endpoints[i].ip;
+		e.port = s->endpoints[i].port;
+		nft_state_add(n, NFT_DIR_REPLIES, &e);
+	}
+	e = (struct nft_elem){ .addr = s->vip, .mark = marks->tunnel };
+	nft_state_add(n, NFT_DIR_REPLY_VIPS, &e);
+	e.addr = (struct ip){ .family = s->vip.family };
+	e.port = s->port;
+	nft_state_add(n, NFT_DIR_REPLY_PORTS, &e);
+	e = (struct nft_elem){ .addr = s->vip, .proto = s->proto, .port = s->port,
+		.mark = marks->flows };
+	nft_state_add(n, NFT_DIR_FLOWS, &e);
+}
+
 void
-goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
+goal_add_sets(struct nft_state *n, const struct ipvs_service *s,
+    const struct tier2_marks *marks)
 {
 	struct nft_elem e = { .addr = s->vip, .proto = s->proto, .port = s->port };
 	size_t i;
@@ -201,11 +247,13 @@ goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark)
 		if (e.source.addr.family == s->vip.family)
 			nft_state_add(n, NFT_DIR_ALLOWED, &e);
 	}
-	if (goal_has_tier2(s)) {
+	if (has_tier2(s)) {
 		e.source = (struct prefix){ 0 };
-		e.mark = mark;
+		e.mark = marks->tunnel;
 		nft_state_add(n, NFT_DIR_MARKS, &e);
 	}
+	if (s->is_one_packet)
+		add_replies(n, s, marks);
 }
 
 static int
@@ -236,12 +284,14 @@ add_common_sets(struct nft_state *n, const struct director_want *want,
 }
 
 void
-goal_add(struct goal *g, const struct ipvs_service *s, uint32_t mark)
+goal_add(struct goal *g, const struct ipvs_service *s, const struct tier2_marks *marks)
 {
-	add_tier1(&g->table, s);
-	if (goal_has_tier2(s))
-		add_tier2(&g->table, s, mark);
-	goal_add_sets(&g->nft, s, mark);
+	add_tier1(&g->table, s, 0);
+	if (has_tier2(s))
+		add_tier2(&g->table, s, marks->tunnel);
+	if (s->is_one_packet)
+		add_tier1(&g->table, s, marks->flows);
+	goal_add_sets(&g->nft, s, marks);
 }
 
 void
@@ -255,13 +305,13 @@ void
 goal_build(const struct director_want *want, const struct ip *held, size_t nheld,
     struct goal *ret)
 {
-	uint32_t *marks = mem_zalloc((want->nservices + 1) * sizeof(marks[0]));
+	struct tier2_marks *marks = mem_zalloc((want->nservices + 1) * sizeof(marks[0]));
 	struct goal g = { 0 };
 	size_t i;
 
 	tier2_marks(want->services, want->nservices, marks);
 	for (i = 0; i < want->nservices; i++)
-		goal_add(&g, &want->services[i], marks[i]);
+		goal_add(&g, &want->services[i], &marks[i]);
 	add_common_sets(&g.nft, want, held, nheld);
 	goal_sort(&g);
 	free(marks);

@@ -1,7 +1,7 @@
 /*
  * goal.h - from what the caller wants to what the kernel should hold.
  *
- * Pure: a director_want goes in, an IPVS table (both tiers) and the contents
+ * Pure: a director_want goes in, an IPVS table (all tiers) and the contents
  * of the nft sets (both sides) come out.
  */
 #ifndef HERALD_IPVS_GOAL_H
@@ -24,13 +24,17 @@ void goal_build(const struct director_want *want, const struct ip *held, size_t 
     struct goal *ret);
 void goal_fini(struct goal *g);
 
+struct tier2_marks;
+
 /*
- * Its parts, for goal_update.c: what one service adds, with its mark where it has a
- * second tier, or only to the sets; and putting in order when all are in.
+ * Its parts, for goal_update.c: what one service adds, with its marks where it needs
+ * any, or only to the sets; and putting in order when all are in.
  */
-bool goal_has_tier2(const struct ipvs_service *s);
-void goal_add(struct goal *g, const struct ipvs_service *s, uint32_t mark);
-void goal_add_sets(struct nft_state *n, const struct ipvs_service *s, uint32_t mark);
+bool goal_needs_marks(const struct ipvs_service *s);
+void goal_add(struct goal *g, const struct ipvs_service *s,
+    const struct tier2_marks *marks);
+void goal_add_sets(struct nft_state *n, const struct ipvs_service *s,
+    const struct tier2_marks *marks);
 void goal_sort(struct goal *g);
 
 /*

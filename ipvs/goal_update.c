@@ -84,23 +84,25 @@ index_of(const struct director_want *want, const struct ipvs_service *s)
 	return (size_t)(at - want->services);
 }
 
-/* Marks of the second tier: those of all hang together, and few services need one. */
+/* Those of all services hang together, and few services need any. */
 struct marks {
 	const struct director_want *want;
-	uint32_t *marks;		/* NULL until one is asked for */
+	struct tier2_marks *marks;	/* NULL until some are asked for */
 };
 
-/* That of the want's service at `at`, which s is or was. */
-static uint32_t
-mark_of(struct marks *m, const struct ipvs_service *s, size_t at)
+/* Those of the want's service at `at`, which s is or was. */
+static const struct tier2_marks *
+marks_of(struct marks *m, const struct ipvs_service *s, size_t at)
 {
-	if (!goal_has_tier2(s))
-		return 0;
+	static const struct tier2_marks none;
+
+	if (!goal_needs_marks(s))
+		return &none;
 	if (m->marks == NULL) {
 		m->marks = mem_zalloc(m->want->nservices * sizeof(m->marks[0]));
 		tier2_marks(m->want->services, m->want->nservices, m->marks);
 	}
-	return m->marks[at];
+	return &m->marks[at];
 }
 
 static void
@@ -127,7 +129,7 @@ keep_shared(struct marks *marks, const struct director_update *updates, size_t n
 		const struct ipvs_service *s = &want->services[i];
 
 		if (has_any(s, &gone) && !is_updated(updates, n, s))
-			goal_add_sets(&held, s, mark_of(marks, s, i));
+			goal_add_sets(&held, s, marks_of(marks, s, i));
 	}
 	nft_state_sort(&held);
 	patch_sets(was, &held, &held);
@@ -148,8 +150,8 @@ goal_build_update(const struct director_want *want,
 		const struct ipvs_service *was = updates[i].was, *is = updates[i].is;
 		size_t at = index_of(want, is);
 
-		goal_add(ret_was, was, mark_of(&marks, was, at));
-		goal_add(ret_is, is, mark_of(&marks, is, at));
+		goal_add(ret_was, was, marks_of(&marks, was, at));
+		goal_add(ret_is, is, marks_of(&marks, is, at));
 	}
 	goal_sort(ret_was);
 	goal_sort(ret_is);

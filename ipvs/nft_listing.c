@@ -109,6 +109,30 @@ parse_source(const char *s, struct prefix *ret)
 	return true;
 }
 
+/* "0x00001234 : 10.0.0.50" or "0x00001234 : 53", of which `word` is the first. */
+static bool
+parse_by_mark(const char **p, const char *word, enum nft_form form, int family,
+    struct nft_elem *ret)
+{
+	struct nft_elem e = { .addr.family = (uint8_t)family };
+	char value[WORD_MAX];
+	uint32_t v;
+
+	if (!parse_u32(word, 16, UINT32_MAX, &e.mark) || e.mark == 0 ||
+	    !next_is(p, ":") || !next_word(p, value))
+		return false;
+	if (form == NFT_MARK_ADDR) {
+		if (ip_parse(value, &e.addr) < 0 || e.addr.family != family)
+			return false;
+	} else {
+		if (!parse_u32(value, 10, UINT16_MAX, &v))
+			return false;
+		e.port = (uint16_t)v;
+	}
+	*ret = e;
+	return true;
+}
+
 static bool
 parse_elem(const char **p, enum nft_form form, int family, struct nft_elem *ret)
 {
@@ -120,6 +144,8 @@ parse_elem(const char **p, enum nft_form form, int family, struct nft_elem *ret)
 		return false;
 	if (form == NFT_INNER)
 		return parse_inner(word, family, &ret->addr);
+	if (form == NFT_MARK_ADDR || form == NFT_MARK_PORT)
+		return parse_by_mark(p, word, form, family, ret);
 	if (ip_parse(word, &e.addr) < 0 || e.addr.family != family)
 		return false;
 	if (form != NFT_ADDR) {

@@ -18,6 +18,10 @@
  * An endpoint's reply, on the host: belongs to a marked connection, so it goes
  * over the veth. IPVS puts the VIP back in as source, and from the veth it
  * leaves untracked for the client.
+ *
+ * Of datagrams that are scheduled one by one IPVS remembers nothing, in neither tier:
+ * what one tier remembers the other finds, too, for there is one table of connections.
+ * So the VIP is put back into their replies here, by the endpoint's address and port.
  */
 #include "ipvs/nft_rules.h"
 
@@ -235,6 +239,11 @@ director_steer(FILE *o)
 		fprintf(o, "\t\t%s daddr . meta l4proto . th dport @restricted%d"
 		    " %s daddr . meta l4proto . th dport . %s saddr != @allowed%d"
 		    " drop\n", f->ip, f->digit, f->ip, f->ip, f->digit);
+	fputs("\t\tmeta l4proto != 17 accept\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\t%s saddr @clients%d meta mark set"
+		    " %s daddr . meta l4proto . th dport map @flows%d\n", f->ip,
+		    f->digit, f->ip, f->digit);
 	fputs("\t}\n", o);
 	EACH_FAMILY(f)
 		fprintf(o, "\tchain tier2_in%d {\n"
@@ -332,6 +341,32 @@ director_tier2_out(FILE *o, const struct nft_rules *r)
 }
 
 /*
+ * Behind IPVS, at 100, which has put the VIP into the replies of connections that it
+ * remembers. Statelessly: tracking knows one endpoint of a client's port. A datagram
+ * without checksum keeps none; that of the VIP's address nft leaves out by itself.
+ */
+static void
+director_reply(FILE *o)
+{
+	EACH_FAMILY(f) {
+		fprintf(o, "\tchain reply%d {\n", f->digit);
+		fprintf(o, "\t\t%s saddr set meta mark map @reply_vips%d\n", f->ip,
+		    f->digit);
+		fprintf(o, "\t\tudp checksum 0 udp sport set meta mark map"
+		    " @reply_ports%d udp checksum set 0 accept\n", f->digit);
+		fprintf(o, "\t\tudp sport set meta mark map @reply_ports%d\n\t}\n",
+		    f->digit);
+	}
+	fputs("\tchain reply {\n"
+	    "\t\ttype filter hook forward priority 110\n"
+	    "\t\tmeta l4proto != 17 accept\n", o);
+	EACH_FAMILY(f)
+		fprintf(o, "\t\tmeta mark set %s saddr . meta l4proto . th sport"
+		    " map @replies%d goto reply%d\n", f->ip, f->digit, f->digit);
+	fputs("\t}\n", o);
+}
+
+/*
  * What clients send travels through a tunnel, so they are told, by the
  * SYN-ACK, to leave room for its header. nft only ever lowers the value.
  */
@@ -373,6 +408,7 @@ write_body(FILE *o, enum nft_side side, const struct nft_rules *r)
 		director_steer(o);
 		director_refuse(o, r);
 		director_tier2_out(o, r);
+		director_reply(o);
 		director_out(o, r);
 	}
 	fputs("}\n", o);

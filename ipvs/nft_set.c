@@ -19,6 +19,10 @@ const struct nft_set_def nft_set_defs[NFT_NSETS] = {
 	[NFT_DIR_TRACKED] = { "tracked", NFT_DIRECTOR, NFT_ADDR },
 	[NFT_DIR_MASQ] = { "masqueraded", NFT_DIRECTOR, NFT_ADDR },
 	[NFT_DIR_MARKS] = { "marks", NFT_DIRECTOR, NFT_MARK },
+	[NFT_DIR_FLOWS] = { "flows", NFT_DIRECTOR, NFT_MARK },
+	[NFT_DIR_REPLIES] = { "replies", NFT_DIRECTOR, NFT_MARK },
+	[NFT_DIR_REPLY_VIPS] = { "reply_vips", NFT_DIRECTOR, NFT_MARK_ADDR },
+	[NFT_DIR_REPLY_PORTS] = { "reply_ports", NFT_DIRECTOR, NFT_MARK_PORT },
 	[NFT_DIR_RESTRICTED] = { "restricted", NFT_DIRECTOR, NFT_PORT },
 	[NFT_DIR_ALLOWED] = { "allowed", NFT_DIRECTOR, NFT_SOURCE },
 	[NFT_DIR_EMPTY] = { "empty", NFT_DIRECTOR, NFT_PORT },
@@ -31,12 +35,15 @@ cmp_u32(uint32_t a, uint32_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* By what the kernel tells elements apart: everything but the mark. */
+/* By what the kernel tells elements apart: everything but the mark, or that alone. */
 static int
 elem_key_cmp(const struct nft_elem *a, const struct nft_elem *b)
 {
-	int c = ip_cmp(&a->addr, &b->addr);
+	int c;
 
+	if (a->mark != 0 && a->proto == 0)
+		return cmp_u32(a->mark, b->mark);
+	c = ip_cmp(&a->addr, &b->addr);
 	if (c == 0)
 		c = cmp_u32(a->proto, b->proto);
 	if (c == 0)
@@ -49,7 +56,11 @@ nft_elem_cmp(const struct nft_elem *a, const struct nft_elem *b)
 {
 	int c = elem_key_cmp(a, b);
 
-	return c != 0 ? c : cmp_u32(a->mark, b->mark);
+	if (c == 0)
+		c = cmp_u32(a->mark, b->mark);
+	if (c == 0)
+		c = ip_cmp(&a->addr, &b->addr);
+	return c != 0 ? c : cmp_u32(a->port, b->port);
 }
 
 static int
@@ -121,11 +132,11 @@ nft_state_add(struct nft_state *s, enum nft_set_id id, const struct nft_elem *e)
 static bool
 elem_covers(const struct nft_elem *a, const struct nft_elem *b)
 {
+	if (!ip_is_set(&a->source.addr))
+		return elem_key_cmp(a, b) == 0;
 	if (ip_cmp(&a->addr, &b->addr) != 0 || a->proto != b->proto ||
 	    a->port != b->port)
 		return false;
-	if (!ip_is_set(&a->source.addr))
-		return true;
 	return a->source.len <= b->source.len &&
 	    prefix_contains(&a->source, &b->source.addr);
 }
@@ -168,6 +179,19 @@ nft_state_fini(struct nft_state *s)
 	for (i = 0; i < NFT_NSLOTS; i++)
 		free(s->set[i].items);
 	*s = (struct nft_state){ 0 };
+}
+
+struct nft_state
+nft_state_replies(const struct nft_state *s)
+{
+	static const enum nft_set_id ids[] = { NFT_DIR_REPLIES, NFT_DIR_REPLY_VIPS,
+		NFT_DIR_REPLY_PORTS };
+	struct nft_state ret = { 0 };
+	size_t i;
+
+	for (i = 0; i < nitems(ids) * 2; i++)
+		ret.set[ids[i / 2] * 2 + i % 2] = s->set[ids[i / 2] * 2 + i % 2];
+	return ret;
 }
 
 bool
@@ -336,6 +360,14 @@ write_elem(FILE *out, enum nft_form form, const struct nft_elem *e, bool has_val
 		write_inner(out, &e->addr);
 		return;
 	}
+	if (form == NFT_MARK_ADDR || form == NFT_MARK_PORT) {
+		fprintf(out, "0x%08x", e->mark);
+		if (has_value && form == NFT_MARK_ADDR)
+			fprintf(out, " : %s", IP_STR(&e->addr));
+		else if (has_value)
+			fprintf(out, " : %u", e->port);
+		return;
+	}
 	fputs(IP_STR(&e->addr), out);
 	if (form != NFT_ADDR)
 		fprintf(out, " . %u . %u", e->proto, e->port);
@@ -406,6 +438,9 @@ nft_state_write_defs(FILE *out, enum nft_side side)
 		    "type ipv6_addr . inet_proto . inet_service . ipv6_addr" },
 		[NFT_MARK] = { "type ipv4_addr . inet_proto . inet_service : mark",
 		    "type ipv6_addr . inet_proto . inet_service : mark" },
+		[NFT_MARK_ADDR] = { "type mark : ipv4_addr", "type mark : ipv6_addr" },
+		[NFT_MARK_PORT] = { "type mark : inet_service",
+		    "type mark : inet_service" },
 	};
 	size_t slot;
 
@@ -415,7 +450,7 @@ nft_state_write_defs(FILE *out, enum nft_side side)
 		if (def->side != side)
 			continue;
 		fprintf(out, "\t%s %s%d {\n\t\t%s\n",
-		    def->form == NFT_MARK ? "map" : "set", def->name,
+		    def->form >= NFT_MARK ? "map" : "set", def->name,
 		    slot % 2 == 0 ? 4 : 6, types[def->form][slot % 2]);
 		if (def->form == NFT_SOURCE)
 			fputs("\t\tflags interval\n", out);

@@ -22,6 +22,8 @@ enum nft_form {
 	NFT_PORT,	/* addr . proto . port */
 	NFT_SOURCE,	/* addr . proto . port . source prefix */
 	NFT_MARK,	/* addr . proto . port : mark */
+	NFT_MARK_ADDR,	/* mark : addr */
+	NFT_MARK_PORT,	/* mark : port */
 };
 
 /* Each set exists twice: NAME4 and NAME6; that is index * 2 and + 1. */
@@ -39,6 +41,10 @@ enum nft_set_id {
 	NFT_DIR_TRACKED,	/* VIPs and endpoints of masqueraded services */
 	NFT_DIR_MASQ,		/* endpoints reached by NAT and SNAT */
 	NFT_DIR_MARKS,		/* tier 2 */
+	NFT_DIR_FLOWS,		/* local clients of what is scheduled by datagram */
+	NFT_DIR_REPLIES,	/* the local endpoints of that, */
+	NFT_DIR_REPLY_VIPS,	/* their VIP */
+	NFT_DIR_REPLY_PORTS,	/* and its port */
 	NFT_DIR_RESTRICTED,	/* has loadBalancerSourceRanges ... */
 	NFT_DIR_ALLOWED,	/* ... and these may pass */
 	NFT_DIR_EMPTY,		/* no endpoint takes new connections: refuse at once */
@@ -57,11 +63,12 @@ struct nft_set_def {
 extern const struct nft_set_def nft_set_defs[NFT_NSETS];
 
 struct nft_elem {
-	struct ip addr;
+	struct ip addr;		/* NFT_MARK_PORT: its family alone */
 	struct prefix source;	/* NFT_SOURCE, else unset */
-	uint32_t mark;		/* NFT_MARK, else 0 */
-	uint16_t port;		/* NFT_PORT, _SOURCE, _MARK, else 0; host order */
-	uint8_t	proto;		/* likewise */
+	uint32_t mark;		/* NFT_MARK, _MARK_ADDR, _MARK_PORT, else 0 */
+	uint16_t port;		/* NFT_PORT, _SOURCE, _MARK, _MARK_PORT, else 0; host
+				   order */
+	uint8_t	proto;		/* NFT_PORT, _SOURCE, _MARK, else 0 */
 };
 
 /*
@@ -96,6 +103,12 @@ void nft_state_fini(struct nft_state *s);
 /* Element i, and its address in the set: good until that changes. */
 struct nft_elem nft_set_at(const struct nft_set *set, size_t i);
 const struct ip *nft_set_addr(const struct nft_set *set, size_t i);
+
+/*
+ * Of s the sets by which replies find their way back: they are in before any datagram
+ * needs them. A view: what it holds is s'.
+ */
+struct nft_state nft_state_replies(const struct nft_state *s);
 
 /* Is that element in the set, which is sorted? */
 bool nft_set_has(const struct nft_set *set, const struct nft_elem *e);

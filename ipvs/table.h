@@ -25,7 +25,7 @@ enum ipvs_fwd {
 /* IP_VS_SVC_F_*: the bits we set and compare. */
 enum {
 	IPVS_F_PERSISTENT  = 0x01,
-	IPVS_F_ONEPACKET   = 0x04,
+	IPVS_F_ONEPACKET   = 0x04,	/* of UDP no connection is remembered */
 	/* Of mh and sh: another server while the chosen has weight 0; the client's
 	   port is hashed, too. */
 	IPVS_F_MH_FALLBACK = 0x08,
@@ -55,6 +55,7 @@ struct ipvs_rs {
 
 struct ipvs_vs {
 	struct ipvs_key key;
+	enum ipvs_tier tier;	/* IPVS_TIER_UNKNOWN as read */
 	char	sched[16];	/* the kernel's name */
 	uint32_t flags;		/* IPVS_F_* */
 	uint32_t timeout_sec;	/* of persistence; 0 without IPVS_F_PERSISTENT */

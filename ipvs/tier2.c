@@ -7,6 +7,9 @@
 #include "lib/hash.h"
 #include "lib/mem.h"
 
+/* Far from what collisions use up of the seeds of the second tier's. */
+enum { FLOWS_SEED = 1 << 16 };
+
 static uint64_t
 key_hash(const struct ipvs_service *s, uint64_t seed)
 {
@@ -31,21 +34,35 @@ mark_take(uint32_t *table, size_t size, uint32_t mark)
 	return true;
 }
 
-void
-tier2_marks(const struct ipvs_service *services, size_t n, uint32_t *ret_marks)
+static uint32_t
+mark_new(uint32_t *table, size_t size, const struct ipvs_service *s, uint64_t seed)
 {
-	size_t i, size = 16;
-	uint32_t *table;
-	uint64_t seed;
+	uint32_t mark;
 
-	while (size < n * 2)
+	do
+		mark = (uint32_t)key_hash(s, seed++);
+	while (!mark_take(table, size, mark));
+	return mark;
+}
+
+void
+tier2_marks(const struct ipvs_service *services, size_t n,
+    struct tier2_marks *ret_marks)
+{
+	size_t i, nmarks = n, size = 16;
+	uint32_t *table;
+
+	for (i = 0; i < n; i++)
+		nmarks += services[i].is_one_packet;
+	while (size < nmarks * 2)
 		size *= 2;
 	table = mem_zalloc(size * sizeof(table[0]));
-	for (i = 0; i < n; i++) {
-		seed = 0;
-		do
-			ret_marks[i] = (uint32_t)key_hash(&services[i], seed++);
-		while (!mark_take(table, size, ret_marks[i]));
-	}
+	for (i = 0; i < n; i++)
+		ret_marks[i] = (struct tier2_marks){
+			.tunnel = mark_new(table, size, &services[i], 0) };
+	for (i = 0; i < n; i++)
+		if (services[i].is_one_packet)
+			ret_marks[i].flows = mark_new(table, size, &services[i],
+			    FLOWS_SEED);
 	free(table);
 }

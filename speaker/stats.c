@@ -48,7 +48,7 @@ static char *
 labels_of(const struct director_stat *row)
 {
 	const char *family = row->family == IP_V6 ? "IPv6" : "IPv4";
-	const char *tier = row->tier == 1 ? "1" : "2";
+	const char tier[] = { (char)('0' + row->tier), '\0' };
 	char buf[512], endpoint[IP_STRLEN + 16];
 
 	if (row->endpoint == NULL)
@@ -121,8 +121,8 @@ take_row(struct stats *s, struct stats_row *r)
 void
 stats_take(struct stats *s, size_t nservices)
 {
-	/* Two rounds of both tiers. */
-	size_t patience = 2 * (2 * nservices / DIRECTOR_LOOK_PIECE + 1);
+	/* Two rounds of all tiers. */
+	size_t patience = 2 * (IPVS_TIER_MAX * nservices / DIRECTOR_LOOK_PIECE + 1);
 	struct stats_row *r, *next;
 
 	s->look++;
@@ -150,7 +150,8 @@ static const struct stats_metric {
 } stats_metrics[] = {
 #define COUNTER(field) offsetof(struct ipvs_counters, field)
 	{ "herald_service_connections_total", "Connections scheduled, by tier: 1 clients', "
-	    "2 what came by tunnel.", COUNTER(conns), false, false, NULL },
+	    "2 what came by tunnel, 3 local clients' where 1 schedules each datagram by "
+	    "itself.", COUNTER(conns), false, false, NULL },
 	{ "herald_service_packets_total", "Packets from clients (in) and to them, where "
 	    "replies pass through (out).", COUNTER(in_packets), false, false, "in" },
 	{ "herald_service_packets_total", NULL, COUNTER(out_packets), false, false, "out" },

@@ -37,41 +37,52 @@ START_TEST(marks_are_unique_and_never_0)
 {
 	enum { N = 200000 };
 	struct ipvs_service *s = mem_zalloc(N * sizeof(*s));
-	uint32_t *marks = mem_zalloc(N * sizeof(*marks));
-	uint32_t *alone = mem_zalloc(N * sizeof(*alone));
-	unsigned ncollided = 0;
+	struct tier2_marks *marks = mem_zalloc(N * sizeof(*marks));
+	struct tier2_marks alone;
+	uint32_t *all = mem_zalloc(N * 2 * sizeof(*all));
+	unsigned ncollided = 0, n = 0;
 
 	for (unsigned i = 0; i < N; i++) {
 		s[i] = service(i);
-		tier2_marks(&s[i], 1, &alone[i]);
+		s[i].is_one_packet = i % 4 == 0;
 	}
 	tier2_marks(s, N, marks);
-	for (unsigned i = 0; i < N; i++)
-		ncollided += marks[i] != alone[i];
+	for (unsigned i = 0; i < N; i++) {
+		tier2_marks(&s[i], 1, &alone);
+		ncollided += marks[i].tunnel != alone.tunnel;
+		ck_assert((marks[i].flows != 0) == s[i].is_one_packet);
+		all[n++] = marks[i].tunnel;
+		if (s[i].is_one_packet)
+			all[n++] = marks[i].flows;
+	}
 	ck_assert_msg(ncollided > 0, "the test has no collision to resolve");
 	ck_assert_uint_lt(ncollided, 50);
-	qsort(marks, N, sizeof(*marks), cmp_u32);
-	ck_assert_uint_ne(marks[0], 0);
-	ck_assert_uint_ne(marks[N - 1], TIER2_MARK_CUT);
-	for (unsigned i = 1; i < N; i++)
-		ck_assert_uint_ne(marks[i], marks[i - 1]);
+	qsort(all, n, sizeof(*all), cmp_u32);
+	ck_assert_uint_ne(all[0], 0);
+	ck_assert_uint_ne(all[n - 1], TIER2_MARK_CUT);
+	for (unsigned i = 1; i < n; i++)
+		ck_assert_uint_ne(all[i], all[i - 1]);
 	free(s);
 	free(marks);
-	free(alone);
+	free(all);
 }
 END_TEST
 
 START_TEST(mark_does_not_depend_on_the_others)
 {
 	struct ipvs_service s[3] = { service(1), service(2), service(3) };
-	uint32_t all[3], one;
+	struct tier2_marks all[3], one;
 
+	s[0].is_one_packet = true;
 	tier2_marks(s, 3, all);
 	tier2_marks(&s[2], 1, &one);
-	ck_assert_uint_eq(one, all[2]);
+	ck_assert_uint_eq(one.tunnel, all[2].tunnel);
+	s[2].is_one_packet = true;
+	tier2_marks(&s[2], 1, &one);
+	ck_assert_uint_eq(one.tunnel, all[2].tunnel);
 	s[2].proto = IPPROTO_UDP;
 	tier2_marks(&s[2], 1, &one);
-	ck_assert_uint_ne(one, all[2]);
+	ck_assert_uint_ne(one.tunnel, all[2].tunnel);
 }
 END_TEST
 
@@ -221,6 +232,92 @@ START_TEST(policy_local_has_one_tier_and_local_endpoints)
 }
 END_TEST
 
+static struct ipvs_service
+dns(void)
+{
+	struct ipvs_service s = web();
+
+	s.proto = IPPROTO_UDP;
+	s.port = 53;
+	s.sched = IPVS_SCHED_WRR;
+	s.is_one_packet = true;
+	s.nendpoints = 2;	/* the third is masqueraded */
+	return s;
+}
+
+/* By mark are the second tier, and local clients' flows with all endpoints. */
+START_TEST(one_packet_has_three_tiers)
+{
+	struct ipvs_service s = dns();
+	struct goal g = build(&s);
+	char text[256];
+
+	ck_assert_uint_eq(g.table.n, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct ipvs_vs *vs = &g.table.vs[i];
+
+		servers(vs, text, sizeof(text));
+		ck_assert_str_eq(text, vs->tier == IPVS_TIER_TUNNEL ?
+		    "10.244.1.2:8080/1/1/0" :
+		    "10.244.1.2:8080/1/1/0 10.244.2.2:8080/0/3/2");
+		ck_assert_str_eq(vs->sched, "wrr");
+		ck_assert_uint_eq(vs->flags,
+		    vs->tier == IPVS_TIER_FLOWS ? 0 : IPVS_F_ONEPACKET);
+		ck_assert_int_eq(vs->key.fwmark == 0, vs->tier == IPVS_TIER_CLIENTS);
+	}
+	ck_assert_int_ne(g.table.vs[0].tier, g.table.vs[1].tier);
+	goal_fini(&g);
+}
+END_TEST
+
+START_TEST(one_packet_replies_find_vip_and_port)
+{
+	struct ipvs_service s = dns();
+	struct goal g;
+	struct nft_state replies;
+	struct nft_elem e;
+	uint32_t mark;
+
+	g = build(&s);
+	replies = nft_state_replies(&g.nft);
+	ck_assert_uint_eq(replies.set[NFT_DIR_MARKS * 2].n, 0);
+	ck_assert_uint_eq(replies.set[NFT_DIR_REPLIES * 2].n, 1);
+	e = nft_set_at(&replies.set[NFT_DIR_REPLIES * 2], 0);
+	ck_assert_str_eq(IP_STR(&e.addr), "10.244.1.2");
+	ck_assert_uint_eq(e.port, 8080);
+	ck_assert_uint_eq(e.proto, IPPROTO_UDP);
+	mark = e.mark;
+	ck_assert_uint_ne(mark, 0);
+	e = nft_set_at(&replies.set[NFT_DIR_REPLY_VIPS * 2], 0);
+	ck_assert_uint_eq(e.mark, mark);
+	ck_assert_str_eq(IP_STR(&e.addr), "10.0.0.50");
+	e = nft_set_at(&replies.set[NFT_DIR_REPLY_PORTS * 2], 0);
+	ck_assert_uint_eq(e.mark, mark);
+	ck_assert_uint_eq(e.port, 53);
+	e = nft_set_at(&g.nft.set[NFT_DIR_FLOWS * 2], 0);
+	ck_assert_str_eq(IP_STR(&e.addr), "10.0.0.50");
+	ck_assert_uint_ne(e.mark, mark);
+	goal_fini(&g);
+}
+END_TEST
+
+/* It needs no second tier: nobody tunnels to it. */
+START_TEST(one_packet_with_policy_local)
+{
+	struct ipvs_service s = dns();
+	struct goal g;
+
+	s.is_local_only = true;
+	g = build(&s);
+	ck_assert_uint_eq(g.table.n, 2);
+	ck_assert_uint_eq(g.table.vs[0].tier, IPVS_TIER_FLOWS);
+	ck_assert_uint_eq(g.table.vs[0].nrs, 1);
+	ck_assert_uint_eq(g.nft.set[NFT_DIR_MARKS * 2].n, 0);
+	ck_assert_uint_eq(g.nft.set[NFT_DIR_REPLIES * 2].n, 1);
+	goal_fini(&g);
+}
+END_TEST
+
 /* ICMP, the kernel's own answer, a client's TCP may miss where it has just begun. */
 START_TEST(where_all_drain_new_ones_get_a_reset)
 {
@@ -283,6 +380,10 @@ static const struct {
 	{ NFT_DIR_TRACKED, 2, "the VIP and the local endpoint behind it" },
 	{ NFT_DIR_MASQ, 1, "the one without a director" },
 	{ NFT_DIR_MARKS, 1, "second tier" },
+	{ NFT_DIR_REPLIES, 0, "IPVS remembers where to" },
+	{ NFT_DIR_REPLY_VIPS, 0, "likewise" },
+	{ NFT_DIR_REPLY_PORTS, 0, "likewise" },
+	{ NFT_DIR_FLOWS, 0, "and schedules by flow" },
 	{ NFT_DIR_RESTRICTED, 1, "has ranges" },
 	{ NFT_DIR_EMPTY, 0, "it has endpoints" },
 	{ NFT_DIR_ELSEWHERE, 0, "and its policy is Cluster" },
@@ -348,6 +449,9 @@ fill(TCase *tc)
 	tcase_add_test(tc, affinity_hashes_the_client_alone);
 	tcase_add_test(tc, affinity_persists_in_both_tiers_where_ports_are_the_same);
 	tcase_add_test(tc, policy_local_has_one_tier_and_local_endpoints);
+	tcase_add_test(tc, one_packet_has_three_tiers);
+	tcase_add_test(tc, one_packet_replies_find_vip_and_port);
+	tcase_add_test(tc, one_packet_with_policy_local);
 	tcase_add_test(tc, where_all_drain_new_ones_get_a_reset);
 	tcase_add_test(tc, no_endpoints_still_has_a_service);
 	tcase_add_test(tc, policy_local_without_local_endpoints_is_silent);

@@ -39,6 +39,10 @@ draw_endpoints(struct world *w, unsigned i)
 		*e = (struct ipvs_endpoint){ .ip = ip_from_v4(0x0af40000 + at),
 			.port = 8080, .weight = (uint16_t)draw(w, 3),
 			.reach = (uint8_t)(at % 3) };
+		if (s->is_one_packet) {
+			e->port = (uint16_t)(9000 + i);
+			e->reach = (uint8_t)(at % 2);
+		}
 		if (s->vip.family == IP_V6)
 			e->ip = (struct ip){ .family = IP_V6, .b = { 0xfd, [15] = (uint8_t)at } };
 	}
@@ -53,11 +57,13 @@ world_init(struct world *w, unsigned seed)
 	for (unsigned i = 0; i < NSERVICES; i++) {
 		/* Two ports to each VIP, sorted as a want is. */
 		w->services[i] = (struct ipvs_service){
-			.vip = ip_from_v4(0x0a000900 + i / 2), .proto = IPPROTO_TCP,
+			.vip = ip_from_v4(0x0a000900 + i / 2),
+			.proto = i % 4 == 3 ? IPPROTO_UDP : IPPROTO_TCP,
 			.port = (uint16_t)(80 + i % 2), .name = "d/s:80/TCP",
 			.sched = i % 4 == 3 ? IPVS_SCHED_WRR : IPVS_SCHED_MH,
 			.affinity_sec = i % 5 == 4 ? 60 : 0,
 			.is_local_only = i % 6 == 5,
+			.is_one_packet = i % 4 == 3,
 			.source_ranges = &w->range, .nsource_ranges = i % 7 == 6 };
 		if (i >= NSERVICES * 2 / 3)
 			w->services[i].vip = (struct ip){ .family = IP_V6,

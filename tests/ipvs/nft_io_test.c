@@ -100,8 +100,14 @@ state(unsigned n)
 			}
 			if (form == NFT_SOURCE)
 				e.source = prefix_make(&e.addr, i % 3 == 0 ? 0 : 30);
-			if (form == NFT_MARK)
+			if (form >= NFT_MARK)
 				e.mark = 0x80000000 + i;
+			if (form == NFT_MARK_ADDR || form == NFT_MARK_PORT)
+				e.proto = 0;
+			if (form == NFT_MARK_ADDR)
+				e.port = 0;
+			if (form == NFT_MARK_PORT)
+				e.addr = (struct ip){ .family = e.addr.family };
 			nft_state_add(&s, (enum nft_set_id)id, &e);
 		}
 	nft_state_sort(&s);

@@ -19,7 +19,7 @@ addr(const char *s)
 	return a;
 }
 
-/* "ADDR [PROTO PORT [PREFIX|MARK]]" into set id. */
+/* "ADDR [PROTO PORT [PREFIX|MARK]]" into set id; by mark, "ADDR 0 PORT MARK". */
 static void
 add(struct nft_state *s, enum nft_set_id id, const char *text)
 {
@@ -33,7 +33,7 @@ add(struct nft_state *s, enum nft_set_id id, const char *text)
 	e.port = (uint16_t)port;
 	if (nft_set_defs[id].form == NFT_SOURCE)
 		ck_assert_int_eq(prefix_parse(tail, &e.source), 0);
-	if (nft_set_defs[id].form == NFT_MARK)
+	if (nft_set_defs[id].form >= NFT_MARK)
 		ck_assert_int_eq(sscanf(tail, "%x", &e.mark), 1);
 	nft_state_add(s, id, &e);
 }
@@ -94,6 +94,18 @@ static const struct {
 	    "add element inet t marks4 { 10.0.0.1 . 6 . 80 : 0x00000002 }\n",
 	    "delete element inet t marks4 { 10.0.0.1 . 6 . 80 }\n"
 	    "add element inet t marks4 { 10.0.0.1 . 6 . 80 : 0x00000002 }\n" },
+	{ "a mark leads to another VIP at once, for it can lead to one alone",
+	    NFT_DIR_REPLY_VIPS, { "10.0.0.1 0 0 0x1", "10.0.0.3 0 0 0x3" },
+	    { "10.0.0.2 0 0 0x1" },
+	    "delete element inet t reply_vips4 { 0x00000001, 0x00000003 }\n"
+	    "add element inet t reply_vips4 { 0x00000001 : 10.0.0.2 }\n",
+	    "delete element inet t reply_vips4 { 0x00000001 }\n"
+	    "add element inet t reply_vips4 { 0x00000001 : 10.0.0.2 }\n" },
+	{ "many marks lead to one port", NFT_DIR_REPLY_PORTS, { ":: 0 53 0x5" },
+	    { ":: 0 53 0x1", ":: 0 53 0x2" },
+	    "delete element inet t reply_ports6 { 0x00000005 }\n"
+	    "add element inet t reply_ports6 { 0x00000001 : 53, 0x00000002 : 53 }\n",
+	    "add element inet t reply_ports6 { 0x00000001 : 53, 0x00000002 : 53 }\n" },
 	{ "the same port of another protocol is another element", NFT_DIR_RESTRICTED,
 	    { "10.0.0.1 6 80" }, { "10.0.0.1 17 80" },
 	    "delete element inet t restricted4 { 10.0.0.1 . 6 . 80 }\n"
@@ -171,6 +183,16 @@ static const char listing[] =
     "\t\t\t     10.0.0.51 . 17 . 53 : 0xffffffff }\n"
     "\t}\n"
     "\n"
+    "\tmap reply_vips4 {\n"
+    "\t\ttype mark : ipv4_addr\n"
+    "\t\telements = { 0x00000001 : 10.0.0.60, 0x00000002 : 10.0.0.61 }\n"
+    "\t}\n"
+    "\n"
+    "\tmap reply_ports6 {\n"
+    "\t\ttype mark : inet_service\n"
+    "\t\telements = { 0x00000003 : 5353 }\n"
+    "\t}\n"
+    "\n"
     "\tset allowed6 {\n"
     "\t\ttype ipv6_addr . inet_proto . inet_service . ipv6_addr\n"
     "\t\tflags interval\n"
@@ -217,6 +239,9 @@ START_TEST(listing_is_read)
 	add(&want, NFT_DIR_MARKS, "10.0.0.51 17 53 0xffffffff");
 	add(&want, NFT_DIR_ALLOWED, "fd00::50 6 80 ::/0");
 	add(&want, NFT_DIR_ALLOWED, "fd00::50 6 81 2001:db8::1/128");
+	add(&want, NFT_DIR_REPLY_VIPS, "10.0.0.60 0 0 0x1");
+	add(&want, NFT_DIR_REPLY_VIPS, "10.0.0.61 0 0 0x2");
+	add(&want, NFT_DIR_REPLY_PORTS, ":: 0 5353 0x3");
 	nft_state_sort(&want);
 	ck_assert_int_eq(parse(listing, strlen(listing), NFT_DIRECTOR, &l), 0);
 	ck_assert(l.version == 0x6c95fad137921dcb);
@@ -259,6 +284,10 @@ static const struct {
 	{ "a timeout that we never set", "10.0.0.50,", "10.0.0.50 timeout 1s,", true,
 	    false },
 	{ "a mark that is none", "0x00001234", "0x0000123x", true, false },
+	{ "a VIP that is none", "10.0.0.61 }", "10.0.0.261 }", true, false },
+	{ "a VIP of the other family", "10.0.0.61 }", "fd00::61 }", true, false },
+	{ "no mark that leads to it", "0x00000002 :", "0x00000000 :", true, false },
+	{ "a port out of range, by mark", ": 5353", ": 65536", true, false },
 	{ "a port out of range", ". 53 :", ". 65536 :", true, false },
 	{ "a prefix out of range", "::/0", "::/129", true, false },
 	{ "a set that is not ours, whatever its elements", "set vips4", "set other4", false,

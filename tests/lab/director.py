@@ -83,8 +83,9 @@ class Svc:
     """A Service; endpoints are (node, ip, port), the same on every node."""
 
     def __init__(self, endpoints, vip=VIP, proto="tcp", port=TCP, affinity=0,
-                 policy="cluster", ranges=(), masq=(), weights=None, sched="mh"):
-        self.head = f"svc lab/{proto}-{port} {vip} {proto} {port} {sched} {affinity} {policy}"
+                 policy="cluster", ranges=(), masq=(), weights=None, sched="mh", how=""):
+        self.head = (f"svc lab/{proto}-{port} {vip} {proto} {port} {sched} {affinity} {policy} "
+                     f"{how}")
         self.key = (vip, proto, port)
         self.endpoints = sorted(endpoints, key=lambda e: (socket.inet_pton(
             socket.AF_INET6 if ":" in e[1] else socket.AF_INET, e[1]), e[2]))

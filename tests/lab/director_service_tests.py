@@ -6,11 +6,16 @@ import contextlib
 import re
 import socket
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import topology
 from chance import flows_to_all
-from director import Svc, TCP, UDP, VIP, alive, both, dial, dial_many, expect, ping, refusal
+from director import (Svc, TCP, UDP, VIP, alive, ask, both, dial, dial_many, expect, ping,
+                      refusal)
 from netns import inside, read
+
+ONE_PACKET = 9053
+SO_NO_CHECK = 11        # asm-generic/socket.h
 
 
 def table_of(node, vip):
@@ -44,6 +49,115 @@ def udp_is_spread_and_answered(lab, vip):
         expect(peer[0] == vip, f"the answer comes from the VIP, not {peer[0]}")
         pods[data.split()[0]] += 1
     expect(len(pods) == 6, f"{pods}")
+
+
+def client_socket(vip, at="client"):
+    """It takes answers from the VIP's port alone."""
+    with inside(at):
+        s = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET,
+                          socket.SOCK_DGRAM)
+    s.connect((vip, ONE_PACKET))
+    return s
+
+
+def answers(s, n, data=b"x"):
+    """Which pods answer n datagrams of one socket, each of which is answered."""
+    pods = Counter()
+    for i in range(n):
+        s.settimeout(2)
+        s.send(data)
+        pod, _, rest = s.recv(1 << 16).split(b" ", 2)
+        expect(rest == data, f"answer {i} is to another: {pod} {rest[:20]}")
+        pods[pod.decode()] += 1
+    return pods
+
+
+def spread_exactly(pods, weights, of):
+    n = sum(pods.values())
+    for pod, w in weights.items():
+        expect(abs(pods[pod] - n * w / sum(weights.values())) <= 1, f"{of}: {pod}: {pods}")
+
+
+def pod_names(lab):
+    return [f"{node.name}-{letter}" for node in lab.nodes for letter in "ab"]
+
+
+def one_packet(endpoints, vip, how="one-packet", **more):
+    """At another port than the endpoints', so that it has to be put back, too."""
+    return Svc(endpoints, vip, "udp", ONE_PACKET, sched="wrr", how=how, **more)
+
+
+@both
+def datagrams_are_scheduled_one_by_one(lab, vip):
+    """Those of one client's port go to all endpoints, by weight, from whatever owner."""
+    endpoints = lab.endpoints(vip, UDP)
+    pods = {ip: f"{node.name}-{'ab'[i % 2]}" for i, (node, ip, _) in enumerate(endpoints)}
+    heavy = endpoints[2][1]
+    lab.want(one_packet(endpoints, vip, weights={heavy: 2}))
+    weights = {pod: 1 + (ip == heavy) for ip, pod in pods.items()}
+    s = client_socket(vip)
+    for owner in (*lab.nodes, lab.nodes[0]):
+        lab.owner(owner)
+        spread_exactly(answers(s, 70), weights, f"owner {owner.name}")
+    for size in (1300, 3000, 20000):
+        for _ in range(6):
+            expect(ask(s, b"y" * size).endswith(b"y" * size), f"{size} bytes and back")
+    if vip == VIP:
+        s.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+        expect(len(answers(s, 70)) == 6, "datagrams without checksum")
+    lab.want(one_packet(endpoints, vip, weights={heavy: 0}))
+    got = answers(s, 50)
+    expect(len(got) == 5 and pods[heavy] not in got, f"one drains: {got}")
+    lab.want(one_packet([e for e in endpoints if e[1] != heavy], vip))
+    spread_exactly(answers(s, 50), {p: 1 for ip, p in pods.items() if ip != heavy}, "one less")
+    for ctl in lab.ctls:
+        ctl.ask("close")
+        changes = ctl.sync()
+        expect(changes["nft"] == changes["repairs"] == "0" and
+               changes["services"] == "+0-0~0", f"a start: {changes}")
+
+
+@both
+def one_packet_comes_and_goes(lab, vip):
+    """The flag is changed in place, with traffic on: not one datagram is unanswered."""
+    endpoints = lab.endpoints(vip, UDP)
+    lab.owner(lab.nodes[0])
+    lab.want(one_packet(endpoints, vip, how=""))
+    old = client_socket(vip)
+    expect(len(answers(old, 12)) == 1, "a flow has one endpoint")
+    with ThreadPoolExecutor() as pool:
+        sockets = [client_socket(vip) for _ in range(4)]
+        running = [pool.submit(answers, s, 300) for s in sockets]
+        for how in ("one-packet", "", "one-packet"):
+            changes = lab.want(one_packet(endpoints, vip, how=how))[0]
+            expect(changes["services"] == ("+1-0~2" if how else "+0-1~2"), f"{how}: {changes}")
+        for r in running:
+            r.result()
+    spread_exactly(answers(client_socket(vip), 60), {p: 1 for p in pod_names(lab)}, "new flow")
+    expect(len(answers(old, 12)) == 1, "the old flow is as it was while it does not pause")
+    for node in lab.nodes:
+        table = read(node.director, "/proc/thread-self/net/ip_vs")
+        expect(table.count(" ops") == 2, f"{node.name}: {table}")
+
+
+@both
+def local_clients_of_one_packet_have_flows(lab, vip):
+    """A node and its pods are answered, too, by one endpoint a flow, of all endpoints."""
+    lab.want(one_packet(lab.endpoints(vip, UDP), vip))
+    lab.owner(lab.nodes[0])
+    for at in ("n1-a", "n1-c", "n1", "n2-b"):
+        pods = Counter()
+        for _ in range(6):
+            got = answers(client_socket(vip, at), 5)
+            expect(len(got) == 1, f"from {at}: {got}")
+            pods += got
+        spread_exactly(pods, {p: 1 for p in pod_names(lab)}, f"from {at}")
+    spread_exactly(answers(client_socket(vip), 60), {p: 1 for p in pod_names(lab)}, "others")
+    lab.want(one_packet(lab.endpoints(vip, UDP), vip, policy="local"))
+    for owner in lab.nodes[:2]:
+        lab.owner(owner)
+        got = answers(client_socket(vip), 20)
+        expect(got == {f"{owner.name}-a": 10, f"{owner.name}-b": 10}, f"policy Local: {got}")
 
 
 @both
@@ -198,7 +312,9 @@ def host_network_endpoints(lab):
 
 
 TESTS = [
-    pods_and_nodes_reach_the_vip, udp_is_spread_and_answered, schedulers_all_work,
+    pods_and_nodes_reach_the_vip, udp_is_spread_and_answered,
+    datagrams_are_scheduled_one_by_one, one_packet_comes_and_goes,
+    local_clients_of_one_packet_have_flows, schedulers_all_work,
     sctp_is_spread_and_survives_moves, ranges_shut_others_out,
     nothing_behind_is_refused_at_once, unknown_ports_are_dropped_where_asked,
     a_node_without_director_is_masqueraded, endpoints_in_front_do_not_hurt,

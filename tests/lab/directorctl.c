@@ -8,7 +8,7 @@
  *	director NAME HOST_IF [drop|auto|BIT]	(first, or while closed: unknown ports;
  *					the mark bit, auto: one that is free)
  *	node IP | peer IP | client IP | vip IP
- *	svc NAME VIP PROTO PORT SCHED AFFINITY_SEC cluster|local
+ *	svc NAME VIP PROTO PORT SCHED AFFINITY_SEC cluster|local [one-packet]
  *	range PREFIX			(of the svc above it)
  *	ep IP PORT WEIGHT local|tunnel|masq	(likewise)
  *
@@ -102,6 +102,7 @@ read_svc(struct desc *d)
 	static const char *const protos[] = { "tcp", "udp", "sctp", NULL };
 	static const uint8_t numbers[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 	struct ipvs_service *s = list_add(&d->svc, sizeof(*s));
+	const char *how;
 
 	s->name = mem_strdup(word());
 	s->vip = ip_of(word());
@@ -110,6 +111,8 @@ read_svc(struct desc *d)
 	s->sched = (enum ipvs_sched)one_of(word(), scheds);
 	s->affinity_sec = number();
 	s->is_local_only = one_of(word(), policies) == 1;
+	how = word();
+	s->is_one_packet = how != NULL && strcmp(how, "one-packet") == 0;
 }
 
 static struct ipvs_service *
