@@ -78,8 +78,6 @@ struct ipvs_service {
 					   itself; without affinity, without endpoints of
 					   IPVS_REACH_MASQ, and without any that another
 					   service with this has, too */
-	const char *why_by_flow;	/* it was to be so and cannot: why, and the remedy;
-					   NULL; only told of */
 	const struct prefix *source_ranges;	/* n 0: everyone */
 	size_t	nsource_ranges;
 	const struct ipvs_endpoint *endpoints;

@@ -107,6 +107,29 @@ slow_start(struct dec *d, const struct dec_at *spec, struct kube_forwarding_prof
 		    "remove it, or write mode tunnel");
 }
 
+/*
+ * mh and sh choose by the client and its port, lc and wlc by connections, of which there
+ * are none then, and fo always the same one: with these no datagram would go elsewhere.
+ */
+static void
+one_packet(struct dec *d, const struct dec_at *spec, struct kube_forwarding_profile *p)
+{
+	struct dec_at at = dec_field(spec, "onePacket");
+
+	p->is_one_packet = dec_bool(d, &at, false);
+	if (!p->is_one_packet)
+		return;
+	if (p->mode == KUBE_FORWARD_DELEGATE)
+		dec_fail(d, &at, "says nothing to those who forward in mode delegate; "
+		    "remove it, or write mode tunnel");
+	else if (p->mode == KUBE_FORWARD_MASQUERADE)
+		dec_fail(d, &at, "cannot be had in mode masquerade, which remembers one "
+		    "endpoint for each flow; write mode tunnel, or remove it");
+	else if (p->scheduler != KUBE_SCHED_WRR)
+		dec_fail(d, &at, "takes a scheduler that gives a client's next datagram to "
+		    "the next endpoint; write scheduler wrr, or remove it");
+}
+
 void
 dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
@@ -115,7 +138,6 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct dec_at namespaces = dec_field(&spec, "namespaces");
 	struct dec_at mode = dec_field(&spec, "mode");
 	struct dec_at scheduler = dec_field(&spec, "scheduler");
-	struct dec_at one_packet = dec_field(&spec, "onePacket");
 	struct dec_at drain = dec_field(&spec, "drainSeconds");
 	struct dec_at check = dec_field(&spec, "healthCheck");
 	struct dec_at fall_back = dec_field(&spec, "fallback");
@@ -129,17 +151,7 @@ dec_profile(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	    KUBE_FORWARD_TUNNEL);
 	p->scheduler = (enum kube_scheduler)dec_word(d, &scheduler, schedulers,
 	    KUBE_SCHED_MH);
-	/*
-	 * IPVS forgets such a packet at once, and then cannot put the VIP back into
-	 * the reply of an endpoint that it reaches by NAT. By tunnel it is the second
-	 * tier that does; but what that remembers the first tier finds, too, for
-	 * there is one table of connections: tried on 6.1 with all endpoints reached
-	 * by tunnel, the owner's own included, 56 of 60 datagrams of one client went
-	 * to the first endpoint of the owner's that the scheduler came to.
-	 */
-	if (dec_bool(d, &one_packet, false))
-		dec_fail(d, &one_packet, "cannot be had: replies to packets that are "
-		    "scheduled one by one would not come from the VIP; remove it");
+	one_packet(d, &spec, p);
 	p->has_drain = drain.node != NULL;
 	p->drain_sec = (uint32_t)dec_int(d, &drain, 0, DRAIN_MAX_SEC, 0);
 	slow_start(d, &spec, p);

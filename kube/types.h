@@ -436,6 +436,7 @@ struct kube_forwarding_profile {
 	bool	has_drain;
 	uint32_t drain_sec;		/* has_drain: for endpoints that leave, 0 none */
 	uint32_t slow_start_sec;	/* 0 none; with WRR and WLC only */
+	bool	is_one_packet;		/* schedule each datagram by itself; with WRR only */
 	bool	has_hints;		/* endpoints' hints count, for this node */
 	struct kube_health_check check;
 	uint16_t quorum_up;		/* endpoints it takes to serve; 0: none set */

@@ -150,7 +150,7 @@ void plan_fini(struct plan *p);
  * EndpointSlices of these Services. What that does to the director's services
  * is in p->updates; p->vips and all else are as they were. False where more may
  * hang on it, and plan_build() is to tell: policy Local, health checks, quorum and
- * fallback, BGP routes that come, go or tell how many endpoints there are.
+ * fallback, onePacket, BGP routes that come, go or tell how many endpoints there are.
  */
 bool plan_update(const struct plan_input *in, const struct kube_touched *touched,
     struct plan *p);

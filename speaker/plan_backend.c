@@ -260,6 +260,8 @@ build_service(struct plan_ctx *ctx, const struct plan_claim *claim,
 		    claim->svc)),
 		.drain_sec = plan_drain_sec_of(ctx, plan_choice_of(ctx, claim->svc)),
 		.is_local_only = svc->external_policy == KUBE_POLICY_LOCAL,
+		.is_one_packet = plan_wants_one_packet(plan_choice_of(ctx, claim->svc),
+		    port),
 		.source_ranges = ranges,
 		.nsource_ranges = svc->nsource_ranges,
 		.name = plan_port_name(ctx->arena, claim->svc, port),
@@ -336,6 +338,7 @@ plan_backends(struct plan_ctx *ctx, struct plan *ret)
 		}
 		out[kept++] = out[i];
 	}
+	plan_settle_one_packet(ctx, ret, out, kept);
 	ret->want.services = out;
 	ret->want.nservices = kept;
 	warn_of_omitted(ret);

@@ -4,6 +4,7 @@
  *	plan.c		which VIPs there are, and the whole in order
  *	plan_backend.c	a Service's ports and endpoints -> director services
  *	plan_update.c	a few Services' endpoints anew
+ *	plan_packet.c	whose datagrams are scheduled one by one
  *	plan_mode.c	who forwards: delegation, schedulers, weights of nodes
  *	plan_profile.c	ForwardingProfiles -> checks, verdicts
  *	plan_quorum.c	who serves without quorum: nobody, or the fallback
@@ -156,6 +157,14 @@ uint16_t plan_slice_port(const struct kube_endpoint_slice *s,
  */
 void plan_pass_over(const struct plan_ctx *ctx, const struct kube_object *svc,
     const struct kube_service_port *port, struct ipvs_endpoint *eps, size_t n);
+
+/* Is the port's is_one_packet asked for? c may be NULL. */
+bool plan_wants_one_packet(const struct plan_choice *c,
+    const struct kube_service_port *port);
+
+/* Take it from those of the sorted services that ask for it and cannot have it. */
+void plan_settle_one_packet(struct plan_ctx *ctx, struct plan *p,
+    struct ipvs_service *services, size_t n);
 
 /* The canonical endpoint list of one Service port in one family: fills *ret's. */
 void plan_endpoints(struct plan_ctx *ctx, const struct kube_object *svc,

@@ -59,7 +59,7 @@ is_plain(const struct plan_ctx *ctx, const struct kube_object *svc,
 	if (c.profile != NULL) {
 		p = &c.profile->profile;
 		if (p->check.type != KUBE_CHECK_NONE || p->quorum_up > 0 ||
-		    p->nfallback > 0)
+		    p->nfallback > 0 || p->is_one_packet)
 			return false;
 	}
 	*ret_choice = (struct plan_choice){ .svc = svc, .profile = p };

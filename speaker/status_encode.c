@@ -117,6 +117,8 @@ add_services(cJSON *top, const struct plan *p)
 		cJSON_AddStringToObject(o, "vip", IP_STR(&s->vip));
 		cJSON_AddStringToObject(o, "protocol", proto_name(s->proto));
 		cJSON_AddNumberToObject(o, "port", s->port);
+		if (s->is_one_packet)
+			cJSON_AddTrueToObject(o, "one_packet");
 		eps = cJSON_AddArrayToObject(o, "endpoints");
 		for (size_t j = 0; j < s->nendpoints; j++) {
 			cJSON *e;

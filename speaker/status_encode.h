@@ -33,7 +33,7 @@ struct status_input {
  *	 "bgp":[{"name":..., "address":..., "state":..., "prefixes":n,
  *		 "bfd":..., "reason":...}],
  *	 "services":[{"name":..., "vip":..., "protocol":..., "port":...,
- *		"endpoints":[{"ip":..., "port":..., "weight":..., "passed_over":true,
+ *		"one_packet":true, "endpoints":[{"ip":..., "port":..., "weight":..., "passed_over":true,
  *			"reach":...}]}],
  *	 "checks":[{"service":..., "ip":..., "port":..., "up":bool,
  *		"transitions":n, "error":...}],
@@ -49,6 +49,9 @@ struct status_input {
  *
  * crowds: Services with so many endpoints that mh's slots are shared out unevenly, or
  * do not suffice (subset.h).
+ *
+ * one_packet: each datagram is scheduled by itself (onePacket of the profile). Where that
+ * cannot be, the warnings say why.
  *
  * passed_over: others are nearer, as hints have it (topologyHints of the profile).
  *

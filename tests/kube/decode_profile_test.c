@@ -80,6 +80,14 @@ START_TEST(defaults)
 	ck_assert_int_eq(o->profile.mode, KUBE_FORWARD_TUNNEL);
 	ck_assert_int_eq(o->profile.scheduler, KUBE_SCHED_MH);
 	ck_assert(!o->profile.has_drain && o->profile.slow_start_sec == 0);
+	ck_assert(!o->profile.is_one_packet);
+	kube_object_free(o);
+
+	o = decode(PROFILE("'onePacket':true,'scheduler':'wrr'"));
+	ck_assert(o->profile.is_one_packet);
+	kube_object_free(o);
+	o = decode(PROFILE("'onePacket':false"));
+	ck_assert_msg(!o->profile.is_one_packet, "with any scheduler");
 	kube_object_free(o);
 
 	o = decode(CHECK("'type':'tcp-half-open'"));
@@ -130,8 +138,18 @@ END_TEST
 static const struct {
 	const char *why, *text, *error;
 } refusals[] = {
-	{ "what cannot be had", PROFILE("'onePacket':true"),
-	    "spec.onePacket: true: cannot be had: replies to packets that are" },
+	{ "datagrams one by one, with mh", PROFILE("'onePacket':true"),
+	    "spec.onePacket: true: takes a scheduler that gives a client's next" },
+	{ "likewise with what counts connections",
+	    PROFILE("'onePacket':true,'scheduler':'lc'"),
+	    "spec.onePacket: true: takes a scheduler that gives a client's next" },
+	{ "likewise by masquerading",
+	    PROFILE("'onePacket':true,'scheduler':'wrr','mode':'masquerade'"),
+	    "spec.onePacket: true: cannot be had in mode masquerade" },
+	{ "likewise of what others forward",
+	    PROFILE("'onePacket':true,'scheduler':'wrr','mode':'delegate'"),
+	    "spec.onePacket: true: says nothing to those who forward" },
+	{ "neither yes nor no", PROFILE("'onePacket':'yes'"), "spec.onePacket: \"yes\": " },
 	{ "a slow start with mh", PROFILE("'slowStartSeconds':30"),
 	    "spec.slowStartSeconds: 30: takes a scheduler that deals out by weight" },
 	{ "a slow start of none", PROFILE("'scheduler':'wrr','slowStartSeconds':0"),

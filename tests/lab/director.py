@@ -168,7 +168,7 @@ def ask(s, data, tries=3):
     for _ in range(tries):
         try:
             s.send(data)
-            return s.recv(4096)
+            return s.recv(1 << 16)
         except TimeoutError:
             pass
         except OSError as e:        # "packet too big": the next will be smaller

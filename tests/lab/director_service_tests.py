@@ -12,7 +12,7 @@ import topology
 from chance import flows_to_all
 from director import (Svc, TCP, UDP, VIP, alive, ask, both, dial, dial_many, expect, ping,
                       refusal)
-from netns import inside, read
+from netns import inside, output, read
 
 ONE_PACKET = 9053
 SO_NO_CHECK = 11        # asm-generic/socket.h
@@ -96,6 +96,10 @@ def datagrams_are_scheduled_one_by_one(lab, vip):
     lab.want(one_packet(endpoints, vip, weights={heavy: 2}))
     weights = {pod: 1 + (ip == heavy) for ip, pod in pods.items()}
     s = client_socket(vip)
+    for owner in lab.nodes:
+        lab.owner(owner)
+        for _ in range(6):
+            ask(s, b"whoever has just been started looks for its neighbours")
     for owner in (*lab.nodes, lab.nodes[0]):
         lab.owner(owner)
         spread_exactly(answers(s, 70), weights, f"owner {owner.name}")
@@ -136,22 +140,25 @@ def one_packet_comes_and_goes(lab, vip):
     spread_exactly(answers(client_socket(vip), 60), {p: 1 for p in pod_names(lab)}, "new flow")
     expect(len(answers(old, 12)) == 1, "the old flow is as it was while it does not pause")
     for node in lab.nodes:
-        table = read(node.director, "/proc/thread-self/net/ip_vs")
-        expect(table.count(" ops") == 2, f"{node.name}: {table}")
+        table = output(node.director, "ipvsadm", "-Sn")
+        expect(table.count(" -s wrr -o\n") == 2, f"{node.name}: {table}")
 
 
 @both
 def local_clients_of_one_packet_have_flows(lab, vip):
-    """A node and its pods are answered, too, by one endpoint a flow, of all endpoints."""
+    """A node and its pods are answered, too: their flows keep to a node, whose second tier
+    deals out the datagrams."""
     lab.want(one_packet(lab.endpoints(vip, UDP), vip))
     lab.owner(lab.nodes[0])
     for at in ("n1-a", "n1-c", "n1", "n2-b"):
-        pods = Counter()
+        nodes = Counter()
         for _ in range(6):
-            got = answers(client_socket(vip, at), 5)
-            expect(len(got) == 1, f"from {at}: {got}")
-            pods += got
-        spread_exactly(pods, {p: 1 for p in pod_names(lab)}, f"from {at}")
+            got = answers(client_socket(vip, at), 4)
+            where = {pod[:2] for pod in got}
+            expect(len(where) == 1 and (len(got) == 1) == (at[:2] in where),
+                   f"from {at}: {got}")
+            nodes[where.pop()] += 1
+        expect(nodes == {"n1": 2, "n2": 2, "n3": 2}, f"from {at}: {nodes}")
     spread_exactly(answers(client_socket(vip), 60), {p: 1 for p in pod_names(lab)}, "others")
     lab.want(one_packet(lab.endpoints(vip, UDP), vip, policy="local"))
     for owner in lab.nodes[:2]:

@@ -28,6 +28,7 @@ import life_scenarios
 import load_scenarios
 import move_scenarios
 import objects
+import packet_scenarios
 import plane_scenarios
 import proxy_scenarios
 import report_scenarios
@@ -65,6 +66,7 @@ def part_of(suite, part):
     second = rows_of(
         load_scenarios,
         kind_scenarios,
+        packet_scenarios,
         health_scenarios,
         life_scenarios,
         l2_scenarios,
