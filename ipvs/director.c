@@ -10,8 +10,9 @@
  *
  * A VIP comes up from the inside out: the way back for replies that IPVS does not know,
  * IPVS services, the director's sets, the VIP as an address, last the host's set that
- * steers packets in. It goes down in the reverse order. What is in the kernel is read once and remembered;
- * where an operation fails, or director_recheck() says so, it is read again.
+ * steers packets in. It goes down in the reverse order. What is in the kernel is read
+ * once and remembered; where an operation fails, or director_recheck() says so, it is
+ * read again.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -127,7 +127,8 @@ START_TEST(table)
 		if (rows[_i].changed[i] != NULL)
 			json_put(store, rows[_i].changed[i]);
 	alive_init(&alive);
-	alive_put_node(&alive, "n2", &ip, !rows[_i].is_n2_mute, T0);
+	if (!rows[_i].is_n2_mute)
+		alive_put_node(&alive, "n2", &ip, true, T0);
 	plan_build(&in, &plan);
 	print_plan(f, &plan);
 	fclose(f);

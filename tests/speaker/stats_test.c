@@ -73,8 +73,8 @@ static const struct {
 	{ "the next look has it again", 1, 1, true },
 	{ "two rounds of a small table", 1, 2, true },
 	{ "then it is gone", 1, 3, false },
-	{ "a great table takes its time", 10000, 1252, true },
-	{ "but not for ever", 10000, 2503, false },
+	{ "a great table takes its time", 10000, 1876, true },
+	{ "but not for ever", 10000, 3753, false },
 };
 
 START_TEST(forgotten)
