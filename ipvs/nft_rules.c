@@ -292,8 +292,8 @@ director_refuse(FILE *o, const struct nft_rules *r)
 }
 
 /*
- * Of what leaves only that of the second tier is looked at: it has a mark, and nothing
- * else has.
+ * Of what leaves only that of the second tier is looked at: it has a mark, and else only
+ * local clients' flows have, whose datagrams are none of this.
  *
  * A datagram that its client sent in fragments comes out of the tunnel whole, larger
  * than any link. What the client had to be told of the path's MTU the first tier has
