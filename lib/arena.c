@@ -3,12 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/arena.h"
 #include "lib/mem.h"
 
 enum {
 	BLOCK_MIN = 256 - 8,	/* with what malloc adds: a small object fits in two */
+	/*
+	 * Larger ones are the kernel's own pages: none that is not used is touched,
+	 * where malloc() would clear what others have left there; and all go back
+	 * when it is freed, for nothing that stays lies among them.
+	 */
+	MAPPED_MIN = 128 << 10,
 	ALIGN = _Alignof(uint64_t),
 };
 
@@ -24,7 +31,8 @@ struct arena_block {
 static struct arena_block *
 block_add(struct arena *a, size_t size)
 {
-	struct arena_block *b = mem_zalloc(sizeof(*b) + size);
+	size_t all = sizeof(struct arena_block) + size;
+	struct arena_block *b = all >= MAPPED_MIN ? mem_map(all) : mem_zalloc(all);
 
 	b->size = size;
 	b->next = a->blocks;
@@ -155,8 +163,13 @@ arena_fini(struct arena *a)
 	struct arena_block *next;
 
 	for (struct arena_block *b = a->blocks; b != NULL; b = next) {
+		size_t all = sizeof(*b) + b->size;
+
 		next = b->next;
-		free(b);
+		if (all >= MAPPED_MIN)
+			(void)munmap(b, all);
+		else
+			free(b);
 	}
 	a->blocks = NULL;
 }

@@ -32,6 +32,14 @@ mem_zalloc(size_t n)
 	return check(calloc(1, n > 0 ? n : 1));
 }
 
+void *
+mem_map(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return check(p != MAP_FAILED ? p : NULL);
+}
+
 char *
 mem_strdup(const char *s)
 {

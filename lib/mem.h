@@ -12,6 +12,7 @@
 #define nitems(a) (sizeof(a) / sizeof((a)[0]))
 
 void *mem_zalloc(size_t n);
+void *mem_map(size_t n);	/* zeroed whole pages, for munmap(2); of n bytes, 1 or more */
 char *mem_strdup(const char *s);		/* NULL for NULL */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -101,7 +101,7 @@ START_TEST(arena)
 	char *s = arena_strdup(&a, "first");
 	uint64_t *n;
 
-	for (unsigned i = 1; i < 2000; i++) {
+	for (unsigned i = 1; i < 20000; i++) {	/* mapped blocks, too */
 		n = arena_array(&a, i % 7 + 1, sizeof(*n));
 		ck_assert((uintptr_t)n % _Alignof(uint64_t) == 0);
 		ck_assert_msg(n[i % 7] == 0, "zeroed");
