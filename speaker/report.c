@@ -17,8 +17,8 @@ struct mention {
 };
 
 struct mentions {
-	struct mention *items;
-	size_t	n, cap;
+	struct mention *items;		/* NULL: they are only counted */
+	size_t	n;
 };
 
 static int
@@ -43,10 +43,10 @@ static void
 mention(struct mentions *m, enum kube_kind kind, const struct plan_vip *v,
     const char *what, const struct report_conflict *conflict)
 {
-	for (size_t i = 0; i < v->nservices; i++) {
-		m->items = mem_grow(m->items, m->n, &m->cap, sizeof(*m->items));
-		m->items[m->n++] = (struct mention){ kind, &v->services[i], what,
-		    conflict };
+	for (size_t i = 0; i < v->nservices; i++, m->n++) {
+		if (m->items != NULL)
+			m->items[m->n] = (struct mention){ kind, &v->services[i], what,
+			    conflict };
 	}
 }
 
@@ -263,13 +263,16 @@ report_want(const struct report_input *in, struct report_set *ret)
 
 	collect_links(in, &m);
 	collect_routes(in, &m);
+	m.items = arena_array(&s.arena, m.n, sizeof(*m.items));
+	m.n = 0;
+	collect_links(in, &m);
+	collect_routes(in, &m);
 	if (m.n > 0)
 		qsort(m.items, m.n, sizeof(*m.items), mention_cmp);
 	s.items = mem_zalloc((m.n + in->nsessions + 1) * sizeof(*s.items));
 	add_services(&s, in, &m);
 	add_sessions(&s, in);
 	qsort(s.items, s.n, sizeof(*s.items), object_cmp);
-	free(m.items);
 	*ret = s;
 }
 

@@ -39,8 +39,9 @@ struct reporter_job {
 /* --- what there is to say -------------------------------------------------- */
 
 struct links {
-	struct report_link *items;
-	size_t	n, cap;
+	struct report_link *items;	/* NULL: they are only counted */
+	size_t	n;
+	struct arena arena;
 };
 
 struct sessions {
@@ -53,8 +54,9 @@ add_link(void *arg, const struct ip *vip, const char *ifname)
 {
 	struct links *l = arg;
 
-	l->items = mem_grow(l->items, l->n, &l->cap, sizeof(*l->items));
-	l->items[l->n++] = (struct report_link){ *vip, ifname };
+	if (l->items != NULL)
+		l->items[l->n] = (struct report_link){ *vip, ifname };
+	l->n++;
 }
 
 static void
@@ -95,6 +97,9 @@ look(const struct reporter *r, struct links *links, struct sessions *sessions,
 	size_t nconflicts;
 
 	conflicts = conflicts_of(r->conf.tell, &nconflicts);
+	arp_io_each(r->conf.arp, add_link, links);
+	links->items = arena_array(&links->arena, links->n, sizeof(*links->items));
+	links->n = 0;
 	arp_io_each(r->conf.arp, add_link, links);
 	if (a->bgp != NULL)
 		bgp_io_each(a->bgp, add_session, sessions);
@@ -244,12 +249,8 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	for (size_t i = 0; i < n; i++)
 		begin(r, &steps[i], now);
 	report_set_fini(&want);
-	free(links.items);
+	arena_fini(&links.arena);
 	free(sessions.items);
-	/* Each of thousands of reports was built at each look while they were written. */
-	if (n == 0 && r->jobs == NULL && r->has_garbage)
-		mem_trim();
-	r->has_garbage = n > 0 || r->jobs != NULL;
 	r->next = mono_add_ms(now, n == STEPS_MAX ? MORE_MS : AGAIN_MS);
 	if (r->pace.deadline.ns != MONO_NEVER.ns)
 		wake_at(r, now, mono_before(r->pace.deadline, r->next) ? r->next :

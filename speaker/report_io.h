@@ -48,7 +48,6 @@ struct reporter {
 	ev_timer timer;
 	struct mono settled;		/* MONO_NEVER: not in step yet */
 	struct mono next;		/* not to look again before */
-	bool	has_garbage;		/* of looks that found something to write */
 	struct kube_error complaint;	/* said last */
 	struct mono complained;
 };

@@ -45,6 +45,7 @@ struct speaker {
 	ev_timer leave;
 	ev_timer look;
 	ev_timer tell_more;		/* of that news, in slices */
+	ev_timer trim;			/* when what a plan led to has been told, too */
 	enum speaker_work {		/* what the worker does, or did last */
 		SPEAKER_PROGRAMS,
 		SPEAKER_RECHECKS,	/* apply_recheck() */

@@ -1,6 +1,7 @@
 /* speaker_io.c - see speaker_io.h: one turn of the loop. */
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "lib/metrics.h"
 #include "speaker/speaker_impl.h"
 
@@ -15,6 +16,9 @@ enum {
 	LOOK_MS = 500,
 	TELL_MORE_MS = 2,
 	RECHECK_SEC = 60,
+	/* From a plan in force until heaps are trimmed: a plan of 10,000 VIPs has
+	   been announced and told of by then. */
+	TRIM_SEC = 3,
 };
 
 static const struct metric m_plan_sec = { "herald_plan_seconds_total",
@@ -251,6 +255,14 @@ begin_update(struct speaker *s)
 }
 
 static void
+on_trim(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)revents;
+	ev_timer_stop(loop, w);
+	mem_trim();
+}
+
+static void
 leave_now(struct speaker *s)
 {
 	apply_yield(&s->apply, &s->plan, clock_mono());
@@ -280,8 +292,10 @@ programmed(struct speaker *s)
 	s->has_planned = true;
 	reporter_start(&s->reporter);
 	/* Reports are about who announces. */
-	if (!s->apply.is_update)
+	if (!s->apply.is_update) {
 		reporter_mark(&s->reporter);
+		ev_timer_again(s->loop, &s->trim);
+	}
 	if (rc == 0 && s->serve_from.ns == MONO_NEVER.ns)
 		s->serve_from = mono_add_sec(now, s->conf->failback_delay_sec);
 	if (s->is_leaving) {
@@ -426,6 +440,7 @@ speaker_watch(struct speaker *s)
 	ev_timer_init(&s->look, on_look, LOOK_MS / 1e3, LOOK_MS / 1e3);
 	ev_timer_init(&s->tell_more, on_tell_more, 0., 0.);
 	ev_timer_init(&s->recheck, on_recheck, RECHECK_SEC, RECHECK_SEC);
+	ev_timer_init(&s->trim, on_trim, 0., TRIM_SEC);
 	s->turn.data = s->wake.data = s->leave.data = s->look.data = s;
 	s->tell_more.data = s->recheck.data = s;
 	ev_prepare_start(s->loop, &s->turn);
@@ -442,4 +457,5 @@ speaker_unwatch(struct speaker *s)
 	ev_timer_stop(s->loop, &s->look);
 	ev_timer_stop(s->loop, &s->recheck);
 	ev_timer_stop(s->loop, &s->tell_more);
+	ev_timer_stop(s->loop, &s->trim);
 }
