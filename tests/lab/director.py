@@ -162,6 +162,19 @@ def alive(conns):
     return sum(is_alive(c[0]) for c in conns)
 
 
+def finish(conns):
+    """End them in good order while the directors know them. A FIN that comes when their
+    endpoint is gone goes to one that never had the connection, and the firewall there
+    drops it for the first packet of none: conntrack says INVALID."""
+    for conn in conns:
+        conn[0].shutdown(socket.SHUT_WR)
+    for conn in conns:
+        conn[0].settimeout(1)
+        while conn[0].recv(100):
+            pass
+        conn[0].close()
+
+
 def ask(s, data, tries=3):
     """Send a datagram until it is answered; b"" where it is not."""
     s.settimeout(0.5)

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import topology
-from director import Svc, TCP, alive, both, dial, dial_many, expect
+from director import Svc, TCP, alive, both, dial, dial_many, expect, finish
 from netns import inside, ip_batch, sysctl
 
 
@@ -124,6 +124,7 @@ def sh_and_fo_choose_alike(lab, vip):
         lab.owner(lab.nodes[2])
         got = alive(conns.values())
         expect(got == 40, f"{sched}: {got} of 40 alive after a move")
+        finish(conns.values())
 
 
 @both
@@ -162,6 +163,7 @@ def drained_endpoints_keep_their_connections(lab, vip):
     name = [p for p, ip in drained[0].pods.items()
             if drained[1] in (ip, topology.pod_ip6(drained[0], ip))][0]
     expect(name not in new and len(new) == 5, f"no new ones for {name}: {new}")
+    finish([c for c in conns if c[1] == name])
     lab.want(Svc([e for e in eps if e is not drained], vip))
     live = [c for c in conns if c[1] != name]
     expect(alive(live) == len(live), "the others go on when it leaves")
