@@ -24,10 +24,8 @@ SYNC = ("--sync-port", "7849")
 AGE_SEC = 4     # what is younger may not have been told of
 SCHEDULERS = ["mh", "sh", "wrr", "wlc", "lc", "fo"]
 KINDS = (["tunnel-mh-4", "tunnel-mh-6"] + [f"tunnel-{s}-4" for s in SCHEDULERS[1:]] +
-         ["tunnel-mh-4-sync", "tunnel-mh-6-sync"] +
-         [f"tunnel-{s}-4-sync" for s in SCHEDULERS[1:]] +
-         ["masquerade-mh-4", "masquerade-mh-6"] +
-         [f"masquerade-{s}-4" for s in SCHEDULERS[1:]] +
+         [f"tunnel-{s}-4-sync" for s in SCHEDULERS] +
+         [f"masquerade-{s}-4" for s in SCHEDULERS] +
          ["masquerade-mh-4-sync", "delegate-proxy-4"])
 
 
