@@ -193,6 +193,8 @@ static void
 random_vs(uint64_t *seed, struct ipvs_table *t, unsigned k)
 {
 	static const char *const scheds[] = { "mh", "mh", "mh", "sh", "fo", "wrr", "rr" };
+	static const uint32_t flags[] = { IPVS_F_MH_PORT, IPVS_F_PERSISTENT,
+		IPVS_F_ONEPACKET };
 	struct ipvs_vs *vs = ipvs_table_add(t);
 	unsigned density = 1 + rnd(seed, 5);
 
@@ -203,7 +205,7 @@ random_vs(uint64_t *seed, struct ipvs_table *t, unsigned k)
 			.vip = ip_from_v4(0x0a000032 + k / 2),
 			.port = (uint16_t)(80 + k % 2) };
 	strcpy(vs->sched, scheds[rnd(seed, nitems(scheds))]);
-	vs->flags = rnd(seed, 2) == 0 ? IPVS_F_MH_PORT : IPVS_F_PERSISTENT;
+	vs->flags = flags[rnd(seed, nitems(flags))];
 	vs->timeout_sec = vs->flags & IPVS_F_PERSISTENT ? 60 * rnd(seed, 3) : 0;
 	vs->rs = arena_array(&t->arena, NRS, sizeof(vs->rs[0]));
 	for (unsigned i = 0; i < NRS; i++)
