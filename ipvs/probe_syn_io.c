@@ -380,6 +380,18 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	drain_errors(s);
 }
 
+/*
+ * Hearing after each batch, not only before the loop sleeps: where this thread was kept
+ * from running, all endpoints are due at once, more than have room in the buffer.
+ */
+static void
+flush_and_hear(struct syn_side *s)
+{
+	flush(s);
+	if (!drain(s))
+		drain_errors(s);
+}
+
 static void
 on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 {
@@ -388,13 +400,8 @@ on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop;
 	(void)revents;
 	for (size_t i = 0; i < nitems(all->side); i++) {
-		struct syn_side *s = &all->side[i];
-
-		if (s->nqueued == 0)
-			continue;
-		flush(s);
-		if (!drain(s))
-			drain_errors(s);
+		if (all->side[i].nqueued > 0)
+			flush_and_hear(&all->side[i]);
 	}
 }
 
@@ -471,7 +478,7 @@ enqueue(struct syn_side *s, struct probe_half *h)
 	if (rc < 0)
 		return rc;
 	if (s->nqueued == BATCH)
-		flush(s);
+		flush_and_hear(s);
 	h->queued = s->nqueued;
 	s->queue[s->nqueued++] = h;
 	return 0;
