@@ -5,42 +5,11 @@
 
 #include "arp/arp.h"
 #include "arp/ndp.h"
-#include "tests/check.h"
+#include "tests/hex.h"
 
 static const uint8_t us[6] = { 2, 0, 0, 0, 0, 1 };
 static const uint8_t peer[6] = { 2, 0, 0, 0, 0, 2 };
 static const uint8_t nobody[6];
-
-static struct ip
-ip(const char *s)
-{
-	struct ip a = { .family = IP_NONE };
-
-	ck_assert_msg(ip_parse(s, &a) == 0, "%s", s);
-	return a;
-}
-
-/* Hex text, spaces ignored, to an exact-size heap block. */
-static uint8_t *
-unhex(const char *s, size_t *ret_len)
-{
-	uint8_t *buf = malloc(strlen(s) / 2 + 1), *exact;
-	size_t n = 0;
-
-	for (; *s != '\0'; s++) {
-		char two[3] = { 0 };
-
-		if (*s == ' ')
-			continue;
-		memcpy(two, s++, 2);
-		buf[n++] = (uint8_t)strtoul(two, NULL, 16);
-	}
-	exact = malloc(n > 0 ? n : 1);
-	memcpy(exact, buf, n);
-	free(buf);
-	*ret_len = n;
-	return exact;
-}
 
 #define ETH_BCAST "ffffffffffff 020000000002 "
 #define ETH_US	  "020000000001 020000000002 "
