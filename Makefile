@@ -51,6 +51,8 @@ BUILT	:= $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))/main.c),$(p)))
 BINS	:= $(BUILT:%=$(B)/%)
 
 TESTS	:= $(patsubst tests/%.c,$(B)/tests/%,$(foreach r,$(ROOMS),$(wildcard tests/$(r)/*_test.c)))
+# The seeds of each fuzz target, through it.
+REPLAYS	:= $(patsubst tests/%_fuzz.c,$(B)/tests/%_replay,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -105,6 +107,14 @@ run-$(1): $(filter $(B)/tests/$(1)/%,$(TESTS))
 endef
 $(foreach r,$(ROOMS),$(eval $(call test_room,$(r))))
 
+# A fuzz target is of the room that its name begins with.
+define replay_room
+$(B)/tests/fuzz/$(1)_%_replay: $(B)/tests/fuzz/$(1)_%_fuzz.o $(B)/tests/fuzz/replay_test.o $(foreach r,$(NEEDS_$(1)),$(if $(call srcs,$(r)),$(B)/$(r).a))
+	@echo "  LINK  $$@"
+	$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) $$(shell pkg-config --libs check)
+endef
+$(foreach r,$(ROOMS),$(eval $(call replay_room,$(r))))
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 ## all: build the three programs into build/release
@@ -112,15 +122,15 @@ $(foreach r,$(ROOMS),$(eval $(call test_room,$(r))))
 deps:
 	@deploy/deps.sh
 
-## check: unit tests under ASan and UBSan
+## check: unit tests under ASan and UBSan, fuzz targets' seeds with them
 check:
 	$(Q)$(ALONE) $(MAKE) $(JOBS) --no-print-directory VARIANT=asan run-tests
 asan: check
 ## unit-ROOM: the unit tests of one room (unit-lib, unit-bgp, ...), likewise
 
 .PHONY: run-tests
-run-tests: $(TESTS) $(BINS)
-	$(Q)tests/run.sh $(TESTS)
+run-tests: $(TESTS) $(REPLAYS) $(BINS)
+	$(Q)tests/run.sh $(TESTS) $(REPLAYS)
 
 ## test: set up this machine, then check, lint and lab
 test: deps
