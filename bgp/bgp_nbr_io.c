@@ -161,24 +161,24 @@ dial(struct bgp_nbr *n)
 }
 
 static void
-do_todo(struct bgp_nbr *n, enum bgp_slot slot, unsigned todo)
+carry_out(struct bgp_nbr *n, enum bgp_slot slot, unsigned steps)
 {
 	struct bgp_link *l = &n->links[slot];
 
-	if (todo & (BGP_DO_ABORT | BGP_DO_CLOSE | BGP_DO_DOWN))
+	if (steps & (BGP_DO_ABORT | BGP_DO_CLOSE | BGP_DO_DOWN))
 		note_end(n, slot);
-	if (todo & BGP_DO_CLOSE)
+	if (steps & BGP_DO_CLOSE)
 		bgp_link_end(l);
-	if (todo & BGP_DO_ABORT)
+	if (steps & BGP_DO_ABORT)
 		bgp_link_cut(l);
-	if (todo & BGP_DO_DOWN)
+	if (steps & BGP_DO_DOWN)
 		on_down(n);
-	else if (todo & (BGP_DO_ABORT | BGP_DO_CLOSE) && n->engine.up < 0 &&
+	else if (steps & (BGP_DO_ABORT | BGP_DO_CLOSE) && n->engine.up < 0 &&
 	    n->reason[0] != '\0')
 		log_info(NBR_OBJ(n), "BGP session not up: %s", n->reason);
-	if (todo & BGP_DO_DIAL)
+	if (steps & BGP_DO_DIAL)
 		dial(n);
-	if (todo & BGP_DO_UP && n->engine.up == (int)slot)
+	if (steps & BGP_DO_UP && n->engine.up == (int)slot)
 		on_up(n, slot);
 	bgp_io_mark_changed(n->io);
 }
@@ -210,10 +210,10 @@ bgp_nbr_settle(struct bgp_nbr *n)
 	do {
 		is_done = true;
 		for (unsigned i = 0; i < BGP_NSLOTS; i++) {
-			unsigned todo = bgp_peer_todo(&n->engine, i);
+			unsigned steps = bgp_peer_todo(&n->engine, i);
 
-			if (todo != 0) {
-				do_todo(n, i, todo);
+			if (steps != 0) {
+				carry_out(n, i, steps);
 				is_done = false;
 			}
 		}

@@ -4,9 +4,8 @@
  * Commands are gathered into one buffer and sent together. The kernel does them in
  * their order and answers those that fail, by their sequence number; an
  * acknowledgement is asked for the last alone, and says that all were done: what
- * had no answer by then has succeeded. Reading is one dump of the services and one dump of the
- * real servers for each of them. Messages are made and taken apart in
- * attr_nl.c.
+ * had no answer by then has succeeded. Reading is one dump of the services and one dump
+ * of the real servers for each of them. Messages are made and taken apart in attr_nl.c.
  */
 #include "ipvs/ipvs_nl.h"
 

@@ -31,11 +31,10 @@ struct tier2_marks {
 };
 
 /*
- * The marks of each service: never TIER2_MARK_CUT, no two the same within a
- * family or across, and as stable as can be: a hash of VIP, protocol and port. Where two hashes
- * are equal the service later in the list takes another, so its mark may
- * change when the earlier goes away. That of any service's flows gives way to that of
- * any's tunnel.
+ * The marks of each service: never TIER2_MARK_CUT, no two the same within a family or
+ * across, and as stable as can be: a hash of VIP, protocol and port. Where two hashes are
+ * equal the service later in the list takes another, so its mark may change when the
+ * earlier goes away. That of any service's flows gives way to that of any's tunnel.
  */
 void tier2_marks(const struct ipvs_service *services, size_t n,
     struct tier2_marks *ret_marks);
