@@ -7,8 +7,18 @@ sandbox=()
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
+# With the one library that the machine need not have: libssh, by each release's name.
 fetch() {
-	apt-get -qq "${sandbox[@]}" download bird2 libssh-gcrypt-4
+	local ssh
+	ssh=$(apt-cache depends bird2 2>/dev/null |
+		awk '$1 == "Depends:" && $2 ~ /^libssh/ { print $2 }')
+	[ -n "$ssh" ] && apt-get -qq "${sandbox[@]}" download bird2 "$ssh"
+}
+unpack() {
+	local deb
+	for deb in ./*.deb; do
+		dpkg-deb -x "$deb" . && rm -f "$deb" || return
+	done
 }
 [ "$(id -u)" -ne 0 ] || sandbox=(-o APT::Sandbox::User=root)
 mkdir -p "$(dirname "$cache")"
@@ -18,13 +28,9 @@ if ! [ -x "$cache/usr/sbin/bird" ]; then
 	tmp=$cache.$$
 	mkdir -p "$tmp"
 	trap 'rm -rf "$tmp"' EXIT
-	(
-		cd "$tmp"
-		# An index that is missing or stale names no file that is there.
-		{ fetch || { as_root apt-get -qq update && fetch; }; } >&2
-		for deb in ./*.deb; do dpkg-deb -x "$deb" .; done
-		rm -f ./*.deb
-	) || { echo "bird.sh: could not fetch bird2 with apt-get download" >&2; exit 1; }
+	# An index that is missing or stale names no file that is there.
+	(cd "$tmp" && { fetch || { as_root apt-get -qq update && fetch; }; } && unpack) >&2 ||
+		{ echo "bird.sh: could not fetch bird2 with apt-get download" >&2; exit 1; }
 	rm -rf "$cache"
 	mv "$tmp" "$cache"
 fi
