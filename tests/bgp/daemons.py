@@ -333,12 +333,15 @@ bfd
 exit
 """)
         shutil.chown(self.tmp, "frr", "frr")
+        # A socket of FRR 8 (Debian 12) that FRR 10 (Debian 13) has no longer.
+        has_bfdctl = "--bfdctl" in subprocess.run([f"{self.bin}/bfdd", "--help"], text=True,
+                                                  capture_output=True).stdout
         for prog in ("zebra", "bfdd", "bgpd"):
             cmd = [f"{self.bin}/{prog}", "-z", self.path("zserv"),
                    "--vty_socket", self.tmp, "-i", self.path(prog + ".pid"),
                    "-A", "127.0.0.1", "-P", "0", "--log", "stdout", "-f",
                    bfd_conf if prog == "bfdd" else conf]
-            if prog == "bfdd":
+            if prog == "bfdd" and has_bfdctl:
                 cmd += ["--bfdctl", self.path("bfdd.sock")]
             self.spawn(*cmd)
             wait_for(prog, lambda p=prog: os.path.exists(self.path(p + ".vty")))
