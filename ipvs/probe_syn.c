@@ -101,17 +101,19 @@ probe_syn_encode(const struct probe_syn *s, uint8_t buf[PROBE_SYN_MAX])
 	return w.len;
 }
 
-/* Step over the IPv4 header, options and all. */
-static void
-skip_ipv4(struct wire_in *w)
+/* Step over the IPv4 header, options and all; returns its source. */
+static struct ip
+get_ipv4_source(struct wire_in *w)
 {
 	struct wire_in at = *w;
 	uint8_t first = wire_get_u8(&at);
 	size_t len = (first & 0x0fu) * 4u;
 
+	(void)wire_get(&at, 11);
 	if (first >> 4 != 4 || len < IPV4_LEN)
 		w->is_bad = true;
 	(void)wire_get(w, len);
+	return ip_from_v4(wire_get_u32(&at));
 }
 
 enum probe_syn_verdict
@@ -119,11 +121,11 @@ probe_syn_judge(enum ip_family family, const uint8_t *buf, size_t len,
     struct probe_syn_answer *ret_answer)
 {
 	struct wire_in w = wire_in(buf, len);
-	struct probe_syn_answer a;
+	struct probe_syn_answer a = { .to = { .family = IP_NONE } };
 	uint8_t flags;
 
 	if (family == IP_V4)
-		skip_ipv4(&w);
+		a.to = get_ipv4_source(&w);
 	a.to_port = wire_get_u16(&w);
 	a.from_port = wire_get_u16(&w);
 	(void)wire_get_u32(&w);
@@ -145,7 +147,7 @@ int
 probe_syn_quoted(const uint8_t *buf, size_t len, struct probe_syn_answer *ret_answer)
 {
 	struct wire_in w = wire_in(buf, len);
-	struct probe_syn_answer a;
+	struct probe_syn_answer a = { .to = { .family = IP_NONE } };
 
 	a.from_port = wire_get_u16(&w);
 	a.to_port = wire_get_u16(&w);
@@ -157,9 +159,8 @@ probe_syn_quoted(const uint8_t *buf, size_t len, struct probe_syn_answer *ret_an
 }
 
 bool
-probe_syn_is_answer(const struct probe_syn *s, const struct ip *from,
-    const struct probe_syn_answer *a)
+probe_syn_is_answer(const struct probe_syn *s, const struct probe_syn_answer *a)
 {
 	return s->seq == a->seq && s->from_port == a->from_port &&
-	    s->to_port == a->to_port && ip_eq(&s->to, from);
+	    s->to_port == a->to_port && ip_eq(&s->to, &a->to);
 }

@@ -28,8 +28,10 @@ struct probe_syn {
 
 /* The other side's words on one, as they say. */
 struct probe_syn_answer {
-	uint16_t from_port, to_port;	/* of the SYN: to_port is the endpoint's */
-	uint32_t seq;			/* of the SYN */
+	struct ip to;			/* whom the SYN went to; IP_NONE: no telling from
+					   what was received */
+	uint16_t from_port, to_port;	/* of the SYN, as seq: to_port is the endpoint's */
+	uint32_t seq;
 };
 
 /*
@@ -65,8 +67,6 @@ enum probe_syn_verdict probe_syn_judge(enum ip_family family, const uint8_t *buf
  */
 int probe_syn_quoted(const uint8_t *buf, size_t len, struct probe_syn_answer *ret_answer);
 
-/* Is it to that SYN, coming from that address? */
-bool probe_syn_is_answer(const struct probe_syn *s, const struct ip *from,
-    const struct probe_syn_answer *a);
+bool probe_syn_is_answer(const struct probe_syn *s, const struct probe_syn_answer *a);
 
 #endif

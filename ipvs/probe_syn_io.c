@@ -51,6 +51,8 @@ struct probe_half {
 struct syn_side {
 	struct probe_syns *all;
 	int	out, in;		/* raw sockets; -1: not open */
+	struct ip source;		/* in is bound to it; IP_NONE: to none */
+	bool	has_sources;		/* SYNs come from several, so that it must not be */
 	int	held[NPORTS];		/* TCP sockets, bound */
 	uint16_t ports[NPORTS];		/* to these */
 	ev_io	io;			/* of in */
@@ -117,19 +119,19 @@ give_slot(struct probe_syns *all, struct probe_half *h)
 	all->free = h->slot;
 }
 
-/* The probe that this is for, or NULL. */
+/* The probe that message i, of which a was read, is for, or NULL. */
 static struct probe_half *
-find(struct syn_side *s, const struct sockaddr_storage *from,
-    const struct probe_syn_answer *a)
+find(struct syn_side *s, unsigned i, struct probe_syn_answer *a)
 {
 	uint32_t slot = probe_syn_slot(a->seq, s->all->secret);
-	struct ip ip = ip_from_sockaddr((const struct sockaddr *)from);
 	struct probe_half *h;
 
+	if (!ip_is_set(&a->to))
+		a->to = ip_from_sockaddr((struct sockaddr *)&s->addrs[i]);
 	if (slot >= s->all->nslots)
 		return NULL;
 	h = s->all->slots[slot].half;
-	return h != NULL && probe_syn_is_answer(&h->syn, &ip, a) ? h : NULL;
+	return h != NULL && probe_syn_is_answer(&h->syn, a) ? h : NULL;
 }
 
 /* --- sockets ----------------------------------------------------------------- */
@@ -206,6 +208,30 @@ set_buffer(int fd, int option, int forced)
 	/* Beyond what the system allows anyone takes CAP_NET_ADMIN. */
 	if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof(bytes)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof(bytes));
+}
+
+/*
+ * Hear only what is sent to the address that SYNs come from, while it is one: each
+ * packet to another, such as the SYN to an endpoint of this namespace, would be cloned
+ * for the socket before its filter says no. 0 or -errno.
+ */
+static int
+bind_source(struct syn_side *s, const struct ip *from)
+{
+	struct ip to = *from;
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	if (s->has_sources || ip_eq(&s->source, from))
+		return 0;
+	if (ip_is_set(&s->source))
+		to = (struct ip){ .family = from->family };
+	len = ip_to_sockaddr(&to, 0, &ss);
+	if (bind(s->in, (struct sockaddr *)&ss, len) < 0)
+		return -errno;
+	s->has_sources = ip_is_set(&s->source);
+	s->source = *from;
+	return 0;
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents);
@@ -302,23 +328,26 @@ flush(struct syn_side *s)
 static int
 hear(struct syn_side *s, unsigned n, void *control, size_t control_len, int flags)
 {
+	/* Over IPv4 the packet says whom it is from, and its error not. */
+	bool is_named = family_of(s) == IP_V6 || flags & MSG_ERRQUEUE;
+
 	for (unsigned i = 0; i < n; i++) {
 		s->iov[i] = (struct iovec){ s->bytes[i], sizeof(s->bytes[i]) };
 		s->msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &s->iov[i],
-			.msg_iovlen = 1, .msg_name = &s->addrs[i],
-			.msg_namelen = sizeof(s->addrs[i]), .msg_control = control,
-			.msg_controllen = control_len };
+			.msg_iovlen = 1, .msg_name = is_named ? &s->addrs[i] : NULL,
+			.msg_namelen = is_named ? sizeof(s->addrs[i]) : 0,
+			.msg_control = control, .msg_controllen = control_len };
 	}
 	return recvmmsg(s->in, s->msgs, n, flags, NULL);
 }
 
 static void
-judge(struct syn_side *s, const uint8_t *buf, size_t len,
-    const struct sockaddr_storage *from)
+judge(struct syn_side *s, unsigned i)
 {
 	struct probe_syn_answer a;
-	enum probe_syn_verdict v = probe_syn_judge(family_of(s), buf, len, &a);
-	struct probe_half *h = v != PROBE_SYN_OTHER ? find(s, from, &a) : NULL;
+	enum probe_syn_verdict v = probe_syn_judge(family_of(s), s->bytes[i],
+	    s->msgs[i].msg_len, &a);
+	struct probe_half *h = v != PROBE_SYN_OTHER ? find(s, i, &a) : NULL;
 
 	if (h == NULL)
 		return;
@@ -339,7 +368,7 @@ drain(struct syn_side *s)
 	do {
 		n = hear(s, BATCH, NULL, 0, 0);
 		for (int i = 0; i < n; i++)
-			judge(s, s->bytes[i], s->msgs[i].msg_len, &s->addrs[i]);
+			judge(s, (unsigned)i);
 	} while (n == BATCH);
 	return n >= 0 || errno == EAGAIN;
 }
@@ -362,7 +391,7 @@ drain_errors(struct syn_side *s)
 		    probe_syn_quoted(s->bytes[0], s->msgs[0].msg_len, &a) != 0)
 			continue;
 		memcpy(&e, CMSG_DATA(c), sizeof(e));
-		h = find(s, &s->addrs[0], &a);
+		h = find(s, 0, &a);
 		if (h != NULL)
 			probe_failed(&h->pr, (int)e.ee_errno);
 	}
@@ -473,6 +502,8 @@ enqueue(struct syn_side *s, struct probe_half *h)
 	t->from = (struct ip){ .family = IP_NONE };
 	if (rc == 0 && !ip_is_set(&h->syn.from))
 		rc = find_source(t, &h->syn.from);
+	if (rc == 0)
+		rc = bind_source(s, &h->syn.from);
 	if (rc == 0)
 		rc = take_slot(s->all, h);
 	if (rc < 0)

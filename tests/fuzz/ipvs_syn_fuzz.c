@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct probe_syn_answer a = { 1, 2, 3 };
+	struct probe_syn_answer a = { .from_port = 1, .to_port = 2, .seq = 3 };
 	enum probe_syn_verdict v;
 	bool is_untouched;
 
@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	v = probe_syn_judge(data[0], data + 1, size - 1, &a);
-	is_untouched = a.from_port == 1 && a.to_port == 2 && a.seq == 3;
+	is_untouched = a.to.family == IP_NONE && a.from_port == 1 && a.to_port == 2 && a.seq == 3;
 	if (v == PROBE_SYN_OTHER && !is_untouched)
 		abort();
 	/* A verdict takes a TCP header, and over IPv4 one of IP. */
