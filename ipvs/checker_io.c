@@ -16,6 +16,8 @@
 #include "lib/mem.h"
 #include "lib/thread.h"
 
+enum { STEPS_MAX = 64 };		/* taken from the wheel at a time */
+
 /* What is to be checked, handed from the caller to the thread. */
 struct order {
 	struct check_want *wants;	/* their conf is one of confs */
@@ -213,12 +215,24 @@ static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct checker *c = w->data;
-	struct wheel_entry *e;
+	struct wheel_entry *due[STEPS_MAX];
+	size_t n;
 
 	(void)loop;
 	(void)revents;
-	while ((e = wheel_next(&c->steps, c->loop_now)) != NULL)
-		step((struct target *)e);
+	do {
+		n = wheel_take(&c->steps, c->loop_now, due, nitems(due));
+		/* Its last step was an interval ago: fetch them side by side. */
+		for (size_t i = 0; i < n; i++) {
+			struct target *t = (struct target *)due[i];
+
+			__builtin_prefetch(&t->at.from);
+			__builtin_prefetch(&t->view);
+		}
+		/* One whose answer is heard meanwhile is not due any more, and put back. */
+		for (size_t i = 0; i < n; i++)
+			step((struct target *)due[i]);
+	} while (n == nitems(due));
 }
 
 static void
@@ -513,6 +527,7 @@ checker_free(struct checker *c)
 	}
 	ev_async_stop(c->outer, &c->news);
 	prober_free(c->prober);
+	wheel_fini(&c->steps);
 	if (c->loop != NULL)
 		ev_loop_destroy(c->loop);
 	if (c->ns >= 0)

@@ -32,7 +32,7 @@
 #include "lib/mem.h"
 
 enum {
-	BATCH = 64,			/* packets for a system call */
+	BATCH = 128,			/* packets for a system call */
 	NPORTS = 4,
 	HEARD_MAX = 128,		/* bytes looked at: headers, options and all */
 	BUFFER_BYTES = 4 << 20,		/* answers of 250 ms, at 20,000 a second */

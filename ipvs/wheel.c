@@ -2,6 +2,10 @@
 #include "ipvs/wheel.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
 
 #define SLOT_NS (WHEEL_SLOT_MS * NSEC_PER_MSEC)
 
@@ -11,101 +15,90 @@ slot_of(struct mono t)
 	return t.ns / SLOT_NS;
 }
 
-static void
-link_before(struct wheel_entry *head, struct wheel_entry *e)
-{
-	e->next = head;
-	e->prev = head->prev;
-	e->prev->next = e;
-	head->prev = e;
-}
-
-static void
-unlink_entry(struct wheel_entry *e)
-{
-	e->prev->next = e->next;
-	e->next->prev = e->prev;
-	e->prev = e->next = NULL;
-}
-
 void
 wheel_init(struct wheel *w, struct mono now)
 {
-	for (size_t i = 0; i < WHEEL_NSLOTS; i++)
-		w->slot[i].prev = w->slot[i].next = &w->slot[i];
-	w->late.prev = w->late.next = &w->late;
+	memset(w, 0, sizeof(*w));
 	w->at = slot_of(now);
-	w->n = 0;
+}
+
+void
+wheel_fini(struct wheel *w)
+{
+	for (size_t i = 0; i < WHEEL_NSLOTS; i++)
+		free(w->slots[i].items);
+}
+
+/* The last one takes its place. The one removed is written to, and not waited for. */
+static void
+remove_item(struct wheel *w, struct wheel_slot *s, size_t i)
+{
+	struct wheel_item *last = &s->items[--s->n];
+
+	s->items[i].entry->place = 0;
+	if (i < s->n) {
+		last->entry->place = (uint32_t)i + 1;
+		s->items[i] = *last;
+	}
+	w->n--;
 }
 
 void
 wheel_drop(struct wheel *w, struct wheel_entry *e)
 {
-	if (e->next == NULL)
-		return;
-	unlink_entry(e);
-	w->n--;
+	if (e->place > 0)
+		remove_item(w, &w->slots[e->slot], e->place - 1);
 }
 
 void
 wheel_put(struct wheel *w, struct wheel_entry *e, struct mono due)
 {
 	int64_t slot = slot_of(due);
+	struct wheel_slot *s;
 
 	wheel_drop(w, e);
-	e->due = due;
 	/* Slots before at are not looked into any more in this round. */
 	if (slot < w->at)
 		slot = w->at;
-	link_before(&w->slot[slot % WHEEL_NSLOTS], e);
+	e->slot = (uint32_t)(slot % WHEEL_NSLOTS);
+	s = &w->slots[e->slot];
+	s->items = mem_grow(s->items, s->n, &s->cap, sizeof(s->items[0]));
+	s->items[s->n++] = (struct wheel_item){ due, e };
+	e->place = (uint32_t)s->n;
 	w->n++;
 }
 
-/* Move what is due into the ring of the late. */
-static void
-collect(struct wheel *w, struct mono now)
+size_t
+wheel_take(struct wheel *w, struct mono now, struct wheel_entry **ret, size_t max)
 {
-	int64_t last = slot_of(now), first = w->at;
+	int64_t last = slot_of(now);
+	size_t n = 0;
 
-	if (last - first >= WHEEL_NSLOTS)
-		first = last - WHEEL_NSLOTS + 1;
-	for (int64_t s = first; s <= last; s++) {
-		struct wheel_entry *head = &w->slot[s % WHEEL_NSLOTS];
+	if (last - w->at >= WHEEL_NSLOTS)
+		w->at = last - WHEEL_NSLOTS + 1;
+	for (;; w->at++) {
+		struct wheel_slot *s = &w->slots[w->at % WHEEL_NSLOTS];
 
-		for (struct wheel_entry *e = head->next, *next; e != head; e = next) {
-			next = e->next;
-			if (!mono_reached(now, e->due))
+		/* From the end, where removing one moves no other. */
+		for (size_t i = s->n; i-- > 0 && n < max;) {
+			if (!mono_reached(now, s->items[i].due))
 				continue;
-			unlink_entry(e);
-			link_before(&w->late, e);
+			ret[n++] = s->items[i].entry;
+			remove_item(w, s, i);
 		}
+		if (n == max || w->at >= last)
+			return n;
 	}
-	if (last > w->at)
-		w->at = last;
-}
-
-struct wheel_entry *
-wheel_next(struct wheel *w, struct mono now)
-{
-	struct wheel_entry *e;
-
-	if (w->late.next == &w->late)
-		collect(w, now);
-	e = w->late.next;
-	if (e == &w->late)
-		return NULL;
-	wheel_drop(w, e);
-	return e;
 }
 
 /* Is anything in this slot for this round? */
 static bool
 has_due(const struct wheel *w, int64_t slot)
 {
-	const struct wheel_entry *head = &w->slot[slot % WHEEL_NSLOTS];
+	const struct wheel_slot *s = &w->slots[slot % WHEEL_NSLOTS];
 
-	for (const struct wheel_entry *e = head->next; e != head; e = e->next) {
-		if (slot_of(e->due) <= slot)
+	for (size_t i = 0; i < s->n; i++) {
+		if (slot_of(s->items[i].due) <= slot)
 			return true;
 	}
 	return false;
@@ -118,8 +111,6 @@ wheel_deadline(const struct wheel *w)
 
 	if (w->n == 0)
 		return MONO_NEVER;
-	if (w->late.next != &w->late)
-		return w->late.next->due;
 	while (s < w->at + WHEEL_NSLOTS && !has_due(w, s))
 		s++;
 	/* The end of the slot, when all that is in it is due. */
