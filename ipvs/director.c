@@ -371,6 +371,7 @@ sync_parts(struct director_run *s)
 	s->changes->vips_added += net_list_add(&d->net, NET_VIPS, w->vips, w->nvips,
 	    on_list_fail, s);
 	s->changes->repairs += d->net.list[NET_VIPS].nlost;
+	sync_nft(s, NFT_HOST, nft, NFT_ADD_ONLY);
 	sync_nft(s, NFT_HOST, nft, NFT_EXACT);
 	s->changes->vips_removed += net_list_remove(&d->net, NET_VIPS, w->vips,
 	    w->nvips, on_list_fail, s);

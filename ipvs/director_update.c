@@ -31,7 +31,7 @@ all_failed(struct director_run *s, const struct goal *is,
 
 static void
 patch_nft(struct director_run *s, enum nft_side side, const struct nft_state *was,
-    const struct nft_state *is)
+    const struct nft_state *is, enum nft_step step)
 {
 	struct director *d = s->d;
 	struct director_error err;
@@ -44,7 +44,8 @@ patch_nft(struct director_run *s, enum nft_side side, const struct nft_state *wa
 	if (side == NFT_DIRECTOR)
 		r = netns_enter(d->net.ns, &v);
 	if (r == 0) {
-		r = nft_io_patch(d->side[side].nft, was, is, &nelems, &err);
+		r = nft_io_patch(d->side[side].nft, was, is, step, &nelems,
+		    &err);
 		if (side == NFT_DIRECTOR)
 			netns_leave(&v);
 	} else {
@@ -67,12 +68,12 @@ update_parts(struct director_run *s, const struct goal *was)
 	nft_state_union(&replies, &was->nft, NFT_DIRECTOR, &first);
 	nft_state_union(is, &was->nft, NFT_DIRECTOR, &both);
 	ipvs_diff(&s->goal.table, &was->table, &ops, &nup);
-	patch_nft(s, NFT_DIRECTOR, &was->nft, &first);
+	patch_nft(s, NFT_DIRECTOR, &was->nft, &first, NFT_ADD_ONLY);
 	director_table_run(s, ops.op, nup);
-	patch_nft(s, NFT_DIRECTOR, &first, &both);
-	patch_nft(s, NFT_HOST, &was->nft, is);
+	patch_nft(s, NFT_DIRECTOR, &first, &both, NFT_ADD_ONLY);
+	patch_nft(s, NFT_HOST, &was->nft, is, NFT_EXACT);
 	director_table_run(s, ops.op + nup, ops.n - nup);
-	patch_nft(s, NFT_DIRECTOR, &both, is);
+	patch_nft(s, NFT_DIRECTOR, &both, is, NFT_EXACT);
 	ipvs_ops_fini(&ops);
 	nft_state_fini(&first);
 	nft_state_fini(&both);

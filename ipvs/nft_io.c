@@ -6,6 +6,11 @@
  * digest of the listing without its elements, and put that into the name of an
  * empty chain, the seal. A listing whose digest is not its seal is not ours any
  * more and is loaded anew.
+ *
+ * libnftables takes some 500 bytes for each element of a transaction, and keeps its
+ * buffers; so what concerns more than a few thousand is several transactions, in the
+ * order of nft_set_id. Only a table that takes the place of another, and may be steering
+ * packets meanwhile, has all that it is to hold at once.
  */
 #include "ipvs/nft_io.h"
 
@@ -18,14 +23,17 @@
 #include "ipvs/nft_listing.h"
 #include "lib/mem.h"
 
-/* A listing of so many bytes has taken tens of times that. */
-enum { LONG_TEXT = 64 << 10 };
+enum {
+	PIECE_MAX = 2048,		/* elements of a transaction */
+	LONG_LISTING = 64 << 10,	/* bytes; it has taken tens of times that */
+};
 
 struct nft_io {
 	struct nft_ctx *ctx;
 	enum nft_side side;
 	char	*table;
 	bool	is_known;	/* have is what the kernel has */
+	bool	is_there;	/* there is a table of that name, ours or altered */
 	bool	is_altered;	/* have is what others have made of it */
 	bool	is_complete;	/* the last sync went well: others are to blame
 				   for what differs */
@@ -97,18 +105,6 @@ side_name(enum nft_side side)
 	return side == NFT_HOST ? "host" : "director";
 }
 
-/* A context keeps buffers as large as its largest transaction: 1 MB for 70,000 elements. */
-static void
-ctx_renew(struct nft_io *n)
-{
-	struct nft_ctx *ctx = ctx_new(0);
-
-	if (ctx == NULL)
-		return;
-	nft_ctx_free(n->ctx);
-	n->ctx = ctx;
-}
-
 /* Run commands as one transaction. */
 static int
 run(struct nft_io *n, const char *commands, struct director_error *ret_err)
@@ -117,8 +113,6 @@ run(struct nft_io *n, const char *commands, struct director_error *ret_err)
 
 	if (nft_run_cmd_from_buffer(n->ctx, commands) == 0) {
 		n->ncommits++;
-		if (strlen(commands) > LONG_TEXT)
-			ctx_renew(n);
 		return 0;
 	}
 	/* A failed commit leaves errno, a refused command only its text. */
@@ -148,7 +142,7 @@ list(const char *command, unsigned output_flags)
 	text = mem_strdup(nft_run_cmd_from_buffer(ctx, command) == 0 ?
 	    nft_ctx_get_output_buffer(ctx) : "");
 	nft_ctx_free(ctx);
-	if (strlen(text) > LONG_TEXT)
+	if (strlen(text) > LONG_LISTING)
 		mem_trim();
 	return text;
 }
@@ -164,14 +158,15 @@ nft_io_list(const char *command)
  * or it is not readable to us.
  */
 static bool
-listing_get(const struct nft_io *n, bool has_elements, struct nft_listing *ret)
+listing_get(struct nft_io *n, bool has_elements, struct nft_listing *ret)
 {
 	char command[128], *text;
 	bool ok;
 
 	snprintf(command, sizeof(command), "list table inet %s", n->table);
 	text = list(command, has_elements ? 0 : NFT_CTX_OUTPUT_TERSE);
-	ok = text[0] != '\0' && nft_listing_parse(text, n->side, ret) == 0;
+	n->is_there = text[0] != '\0';
+	ok = n->is_there && nft_listing_parse(text, n->side, ret) == 0;
 	free(text);
 	return ok;
 }
@@ -225,11 +220,13 @@ seal(struct nft_io *n, struct director_error *ret_err)
 	return run(n, command, ret_err);
 }
 
+/* Put the table in the place of whatever has its name, in one transaction. */
 static int
 load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
-    const struct nft_state *want, struct director_error *ret_err)
+    const struct nft_state *holding, struct director_error *ret_err)
 {
 	static const struct nft_state nothing;
+	struct nft_cursor at = { 0 };
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
@@ -238,7 +235,7 @@ load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
 	if (out == NULL)
 		return director_fail(ret_err, -ENOMEM, "nft: out of memory");
 	nft_rules_write(out, n->side, r, version);
-	nft_state_write_diff(out, n->table, n->side, want, &nothing);
+	nft_state_write_diff(out, n->table, n->side, holding, &nothing, &at, SIZE_MAX);
 	fclose(out);
 	error = run(n, text, ret_err);
 	free(text);
@@ -248,24 +245,66 @@ load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
 	return seal(n, ret_err);
 }
 
-/* Only the elements that differ; *ret_n of them. */
+/* The next elements that differ, *ret_n of them, in one transaction. */
 static int
-update(struct nft_io *n, const struct nft_state *want, const struct nft_state *have,
-    size_t *ret_n, struct director_error *ret_err)
+update_piece(struct nft_io *n, const struct nft_state *want,
+    const struct nft_state *have, struct nft_cursor *at, size_t *ret_n,
+    struct director_error *ret_err)
 {
 	char *text = NULL;
-	size_t len = 0;
+	size_t len = 0, nelems;
 	FILE *out = open_memstream(&text, &len);
 	int error = 0;
 
 	if (out == NULL)
 		return director_fail(ret_err, -ENOMEM, "nft: out of memory");
-	*ret_n = nft_state_write_diff(out, n->table, n->side, want, have);
+	nelems = nft_state_write_diff(out, n->table, n->side, want, have, at, PIECE_MAX);
 	fclose(out);
-	if (*ret_n > 0)
+	if (nelems > 0)
 		error = run(n, text, ret_err);
 	free(text);
+	if (error == 0)
+		*ret_n = nelems;
 	return error;
+}
+
+/* Only the elements that differ; *ret_n of them. */
+static int
+update(struct nft_io *n, const struct nft_state *want, const struct nft_state *have,
+    enum nft_step step, size_t *ret_n, struct director_error *ret_err)
+{
+	struct nft_cursor at = { .is_removal = step == NFT_EXACT };
+	size_t nelems = 0, npiece = 0;
+	int error;
+
+	do {
+		error = update_piece(n, want, have, &at, &npiece, ret_err);
+		if (error < 0)
+			return error;
+		nelems += npiece;
+	} while (npiece >= PIECE_MAX);
+	*ret_n = nelems;
+	return 0;
+}
+
+/* Bring what the kernel has to target: what was done of it is in n->ncommits. */
+static int
+bring_to(struct nft_io *n, const struct nft_rules *r, const struct nft_state *target,
+    enum nft_step step, struct director_error *ret_err)
+{
+	static const struct nft_state nothing;
+	uint64_t version = nft_rules_version(n->side, r);
+	const struct nft_state *have = n->have;
+	size_t nelems;
+	int error;
+
+	if (n->version != version) {
+		have = n->is_there ? target : &nothing;
+		error = load(n, r, version, have, ret_err);
+		if (error < 0)
+			return error;
+	}
+	return update(n, target, have, step, &nelems, ret_err);
 }
 
 int
@@ -274,9 +313,8 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
     struct director_error *ret_err)
 {
 	static const struct nft_state nothing;
-	uint64_t version = nft_rules_version(n->side, r);
 	struct nft_state target = { 0 };
-	size_t nelems = 1;
+	uint32_t ncommits = n->ncommits;
 	int error;
 
 	*ret = (struct nft_result){ 0 };
@@ -286,14 +324,11 @@ nft_io_sync(struct nft_io *n, const struct nft_rules *r,
 	n->is_altered = false;
 	nft_state_union(want, step == NFT_ADD_ONLY ? n->have : &nothing, n->side,
 	    &target);
-	if (n->version == version) {
-		error = update(n, &target, n->have, &nelems, ret_err);
-	} else {
-		error = load(n, r, version, &target, ret_err);
-	}
-	ret->has_committed = error == 0 && nelems > 0;
+	error = bring_to(n, r, &target, step, ret_err);
+	ret->has_committed = n->ncommits != ncommits;
 	if (error < 0) {
 		n->is_known = false;	/* look before the next change */
+		n->is_complete &= !ret->has_committed;
 		nft_state_fini(&target);
 		return error;
 	}
@@ -310,12 +345,16 @@ nft_io_is_settled(const struct nft_io *n)
 
 int
 nft_io_patch(struct nft_io *n, const struct nft_state *was,
-    const struct nft_state *is, size_t *ret_n, struct director_error *ret_err)
+    const struct nft_state *is, enum nft_step step, size_t *ret_n,
+    struct director_error *ret_err)
 {
-	int r = update(n, is, was, ret_n, ret_err);
+	uint32_t ncommits = n->ncommits;
+	int r = update(n, is, was, step, ret_n, ret_err);
 
-	if (r < 0)
+	if (r < 0) {
 		n->is_known = false;
+		n->is_complete &= n->ncommits == ncommits;
+	}
 	return r;
 }
 

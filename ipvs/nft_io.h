@@ -1,8 +1,9 @@
 /*
  * nft_io.h - one of our two nft tables in the kernel, by libnftables.
  *
- * Every change is one transaction. Sets are changed by their difference; the
- * table as a whole is only loaded where it is missing or not as we left it.
+ * Sets are changed by their difference, in one transaction, or, thousands of elements, in
+ * several, in an order that does no harm (nft_set.h); the table as a whole is only loaded
+ * where it is missing or not as we left it.
  * All calls are made from within the table's network namespace (netns_io.h).
  */
 #ifndef HERALD_IPVS_NFT_IO_H
@@ -53,8 +54,8 @@ enum nft_step {
 };
 
 /*
- * Bring the table to rules r and contents want. On failure the kernel has what
- * it had before.
+ * Bring the table to rules r and contents want. On failure the kernel has what it had
+ * before, or some of the way from there, and the next sync looks.
  */
 int nft_io_sync(struct nft_io *n, const struct nft_rules *r,
     const struct nft_state *want, enum nft_step step, struct nft_result *ret,
@@ -65,11 +66,12 @@ bool nft_io_is_settled(const struct nft_io *n);
 
 /*
  * Where it is: put these elements in the place of those, which the table has.
- * *ret_n: how many that were. On failure the kernel has what it had before. It is for
- * the caller to do the same to `have`, by nft_state_patch().
+ * *ret_n: how many that were. On failure as nft_io_sync(). It is for the caller to do the
+ * same to `have`, by nft_state_patch().
  */
 int nft_io_patch(struct nft_io *n, const struct nft_state *was,
-    const struct nft_state *is, size_t *ret_n, struct director_error *ret_err);
+    const struct nft_state *is, enum nft_step step, size_t *ret_n,
+    struct director_error *ret_err);
 
 /*
  * What a listing command prints in the calling thread's network namespace, "" where it

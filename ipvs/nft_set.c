@@ -406,19 +406,71 @@ write_minus(FILE *out, const char *verb, const char *table, size_t slot,
 	return n;
 }
 
+/* What is left of a set behind its first n elements; a view. */
+static struct nft_set
+set_behind(const struct nft_set *set, size_t n)
+{
+	return (struct nft_set){ .items = n < set->n ? item_at(set, n) : NULL,
+		.size = set->size, .n = set->n - n };
+}
+
+/* Is a, of a set, about the same VIP and port, or the same mark, as b? */
+static bool
+is_of_one(const struct nft_elem *a, const struct nft_elem *b)
+{
+	struct nft_elem x = *a, y = *b;
+
+	x.source = y.source = (struct prefix){ 0 };
+	return elem_key_cmp(&x, &y) == 0;
+}
+
+/*
+ * Shorten both so that they differ by `most` elements, and those that belong to the last
+ * of these. What is in the one alone comes in or goes out.
+ */
+static void
+limit(struct nft_set *want, struct nft_set *have, size_t most)
+{
+	size_t i = 0, j = 0, ndiffs = 0;
+	struct nft_elem last = { 0 }, next;
+	int c;
+
+	while (i < want->n || j < have->n) {
+		c = i == want->n ? 1 : j == have->n ? -1 :
+		    item_cmp(want, item_at(want, i), item_at(have, j));
+		next = c <= 0 ? nft_set_at(want, i) : nft_set_at(have, j);
+		if (ndiffs >= most && !is_of_one(&next, &last))
+			break;
+		i += c <= 0;
+		j += c >= 0;
+		ndiffs += c != 0;
+		last = next;
+	}
+	want->n = i;
+	have->n = j;
+}
+
 size_t
 nft_state_write_diff(FILE *out, const char *table, enum nft_side side,
-    const struct nft_state *want, const struct nft_state *have)
+    const struct nft_state *want, const struct nft_state *have, struct nft_cursor *at,
+    size_t most)
 {
-	size_t slot, n = 0;
+	size_t n = 0;
 
-	for (slot = 0; slot < NFT_NSLOTS; slot++) {
-		const struct nft_set *w = &want->set[slot], *h = &have->set[slot];
+	for (; at->nsets < NFT_NSLOTS; at->nsets++, at->nwant = at->nhave = 0) {
+		size_t slot = at->is_removal ? NFT_NSLOTS - 1 - at->nsets : at->nsets;
+		struct nft_set w = set_behind(&want->set[slot], at->nwant);
+		struct nft_set h = set_behind(&have->set[slot], at->nhave);
 
 		if (nft_set_defs[slot / 2].side != side)
 			continue;
-		n += write_minus(out, "delete", table, slot, h, w);
-		n += write_minus(out, "add", table, slot, w, h);
+		limit(&w, &h, most - n);
+		n += write_minus(out, "delete", table, slot, &h, &w);
+		n += write_minus(out, "add", table, slot, &w, &h);
+		at->nwant += w.n;
+		at->nhave += h.n;
+		if (n >= most)
+			break;
 	}
 	return n;
 }

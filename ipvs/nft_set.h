@@ -26,29 +26,36 @@ enum nft_form {
 	NFT_MARK_PORT,	/* mark : port */
 };
 
-/* Each set exists twice: NAME4 and NAME6; that is index * 2 and + 1. */
+/*
+ * Each set exists twice: NAME4 and NAME6; that is index * 2 and + 1.
+ *
+ * A change of many elements is several transactions: new elements come in this order,
+ * old ones go in the reverse. So nothing is steered before all that it will meet is
+ * there, and whoever may pass is known before others are refused. Until its element is
+ * there, the rest is as if the table were not: not steered, not tracked, not translated.
+ */
 enum nft_set_id {
 	/* on the host */
-	NFT_HOST_VIPS,		/* steer into the director */
-	NFT_HOST_INNER,		/* the same, as tunnelled packets carry them */
-	NFT_HOST_ENDPOINTS,	/* local endpoints: take their tunnels, their replies */
-	NFT_HOST_NODES,		/* whose tunnels we take */
 	NFT_HOST_CLIENTS,	/* this node's addresses and pods: tracked */
+	NFT_HOST_NODES,		/* whose tunnels we take */
+	NFT_HOST_ENDPOINTS,	/* local endpoints: take their tunnels, their replies */
+	NFT_HOST_INNER,		/* VIPs as tunnelled packets carry them */
+	NFT_HOST_VIPS,		/* steer into the director */
 	/* in the director */
-	NFT_DIR_VIPS,
 	NFT_DIR_CLIENTS,	/* this node's addresses and pods */
 	NFT_DIR_ENDPOINTS,	/* local endpoints */
 	NFT_DIR_TRACKED,	/* VIPs and endpoints of masqueraded services */
 	NFT_DIR_MASQ,		/* endpoints reached by NAT and SNAT */
+	NFT_DIR_REPLY_PORTS,	/* the port, */
+	NFT_DIR_REPLY_VIPS,	/* the VIP, */
+	NFT_DIR_REPLIES,	/* and local endpoints of what is scheduled by datagram, */
+	NFT_DIR_FLOWS,		/* and that itself, for local clients */
 	NFT_DIR_MARKS,		/* tier 2 */
-	NFT_DIR_FLOWS,		/* local clients of what is scheduled by datagram */
-	NFT_DIR_REPLIES,	/* the local endpoints of that, */
-	NFT_DIR_REPLY_VIPS,	/* their VIP */
-	NFT_DIR_REPLY_PORTS,	/* and its port */
-	NFT_DIR_RESTRICTED,	/* has loadBalancerSourceRanges ... */
-	NFT_DIR_ALLOWED,	/* ... and these may pass */
+	NFT_DIR_ALLOWED,	/* who may pass ... */
+	NFT_DIR_RESTRICTED,	/* ... where there are loadBalancerSourceRanges */
 	NFT_DIR_EMPTY,		/* no endpoint takes new connections: refuse at once */
 	NFT_DIR_ELSEWHERE,	/* policy Local, endpoints on other nodes only */
+	NFT_DIR_VIPS,
 	NFT_NSETS,
 	NFT_NSLOTS = NFT_NSETS * 2,
 };
@@ -135,12 +142,22 @@ void nft_state_take(struct nft_state *to, enum nft_side side, struct nft_state *
 void nft_state_patch(struct nft_state *s, enum nft_side side, const struct nft_state *was,
     const struct nft_state *is);
 
+/* How far a difference has been written; zeroed: not begun. */
+struct nft_cursor {
+	bool	is_removal;	/* go through the sets from the last to the first */
+	size_t	nsets;		/* of NFT_NSLOTS, done; and of the next one */
+	size_t	nwant, nhave;	/* elements of want and of have */
+};
+
 /*
- * Write the commands that bring one side's sets in `table` from have to want,
- * nothing where they are equal. Returns the number of elements named.
+ * Write the commands that bring one side's sets in `table` from have to want, from *at
+ * on until `most` elements are named, or a few more: what is said of one VIP and port, or
+ * of one mark, is never divided. Returns their number; where that is below `most`, all is
+ * written.
  */
 size_t nft_state_write_diff(FILE *out, const char *table, enum nft_side side,
-    const struct nft_state *want, const struct nft_state *have);
+    const struct nft_state *want, const struct nft_state *have, struct nft_cursor *at,
+    size_t most);
 
 /* Write the declarations of one side's sets, empty, within a table block. */
 void nft_state_write_defs(FILE *out, enum nft_side side);

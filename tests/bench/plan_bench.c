@@ -159,8 +159,10 @@ compare(const struct goal *want, const struct goal *have, bool is_first)
 	FILE *f = open_memstream(&text, &len);
 
 	ipvs_diff(&want->table, &have->table, &ops, &nup);
-	nft_state_write_diff(f, "herald", NFT_HOST, &want->nft, &have->nft);
-	nft_state_write_diff(f, "herald", NFT_DIRECTOR, &want->nft, &have->nft);
+	nft_state_write_diff(f, "herald", NFT_HOST, &want->nft, &have->nft,
+	    &(struct nft_cursor){ 0 }, SIZE_MAX);
+	nft_state_write_diff(f, "herald", NFT_DIRECTOR, &want->nft, &have->nft,
+	    &(struct nft_cursor){ 0 }, SIZE_MAX);
 	fclose(f);
 	if (!is_first && (ops.n == 0 || ops.n > 4))
 		errx(1, "%zu operations for one endpoint", ops.n);

@@ -23,7 +23,8 @@ check(const char *text, enum nft_side side)
 		return;
 	f = open_memstream(&commands, &len);
 	nft_state_union(&l.state, &l.state, side, &both);
-	if (nft_state_write_diff(f, "t", side, &both, &l.state) != 0)
+	if (nft_state_write_diff(f, "t", side, &both, &l.state,
+	    &(struct nft_cursor){ 0 }, SIZE_MAX) != 0)
 		abort();
 	fclose(f);
 	free(commands);

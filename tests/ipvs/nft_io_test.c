@@ -280,6 +280,78 @@ START_TEST(refused_change_is_reported_and_not_believed)
 }
 END_TEST
 
+/* n addresses of either family in each of the host's sets. */
+static struct nft_state
+many(unsigned n)
+{
+	struct nft_state s = { 0 };
+
+	for (unsigned id = NFT_HOST_CLIENTS; id <= NFT_HOST_VIPS; id++)
+		for (unsigned i = 0; i < n * 2; i++) {
+			struct nft_elem e = { .addr = addr(i % 2 ? "fd00::" : "10.0.0.0") };
+
+			e.addr.b[i % 2 ? 14 : 2] = (uint8_t)(i / 2 >> 8);
+			e.addr.b[i % 2 ? 15 : 3] = (uint8_t)(i / 2);
+			nft_state_add(&s, (enum nft_set_id)id, &e);
+		}
+	nft_state_sort(&s);
+	return s;
+}
+
+START_TEST(many_elements_come_in_pieces)
+{
+	struct nft_state want = many(800), none = { 0 };
+	struct nft_io *n;
+	uint32_t ncommits;
+
+	n = reopen(NULL, NFT_HOST);
+	sync_to(n, &want, NFT_EXACT);
+	ck_assert_uint_gt(nft_io_commits(n), 3);
+	n = reopen(n, NFT_HOST);
+	ck_assert_msg(!sync_to(n, &want, NFT_EXACT).has_committed, "and all are there");
+	sync_to(n, &none, NFT_EXACT);
+	ck_assert_uint_gt(nft_io_commits(n), 3);
+	n = reopen(n, NFT_HOST);
+	ck_assert_msg(!sync_to(n, &none, NFT_EXACT).has_committed, "and all are gone");
+
+	sync_to(n, &want, NFT_EXACT);
+	others("add chain inet herald other");
+	nft_io_recheck(n);
+	ncommits = nft_io_commits(n);
+	ck_assert(sync_to(n, &want, NFT_EXACT).has_repaired);
+	ck_assert_msg(nft_io_commits(n) == ncommits + 2,
+	    "a table that steers packets is never without them: load, seal");
+	close_and_forget(n);
+	nft_state_fini(&want);
+}
+END_TEST
+
+START_TEST(half_a_change_is_finished_by_the_next_sync)
+{
+	struct nft_state most = many(800), few = state(1);
+	struct nft_rules r = rules();
+	struct director_error err = { "" };
+	struct nft_result res;
+	struct nft_io *n;
+
+	n = reopen(NULL, NFT_HOST);
+	sync_to(n, &most, NFT_EXACT);
+	/* Behind our back, so that the last transaction does not apply. */
+	others("delete element inet herald clients4 { 10.0.0.7 }");
+	ck_assert_int_lt(nft_io_sync(n, &r, &few, NFT_EXACT, &res, &err), 0);
+	ck_assert_msg(res.has_committed, "those before it do");
+	ck_assert(!nft_io_is_settled(n));
+	res = sync_to(n, &few, NFT_EXACT);
+	ck_assert_msg(res.has_committed && !res.has_repaired,
+	    "what differed was our own doing, too");
+	n = reopen(n, NFT_HOST);
+	ck_assert_msg(!sync_to(n, &few, NFT_EXACT).has_committed, "and is right now");
+	close_and_forget(n);
+	nft_state_fini(&most);
+	nft_state_fini(&few);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
@@ -290,6 +362,8 @@ fill(TCase *tc)
 	tcase_add_test(tc, foreign_tables_are_left_alone);
 	tcase_add_test(tc, other_rules_are_loaded_anew);
 	tcase_add_test(tc, refused_change_is_reported_and_not_believed);
+	tcase_add_test(tc, many_elements_come_in_pieces);
+	tcase_add_test(tc, half_a_change_is_finished_by_the_next_sync);
 }
 
 /* As TEST_MAIN(), but first see in a child whether there is a kernel to test. */

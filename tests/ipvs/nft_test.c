@@ -49,16 +49,26 @@ fill_state(struct nft_state *s, enum nft_set_id id, const char *const *texts)
 }
 
 static char *
-diff_text(const struct nft_state *want, const struct nft_state *have,
-    enum nft_side side)
+piece_text(const struct nft_state *want, const struct nft_state *have,
+    enum nft_side side, struct nft_cursor *at, size_t most, size_t *ret_n)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	nft_state_write_diff(f, "t", side, want, have);
+	*ret_n = nft_state_write_diff(f, "t", side, want, have, at, most);
 	fclose(f);
 	return text;
+}
+
+static char *
+diff_text(const struct nft_state *want, const struct nft_state *have,
+    enum nft_side side)
+{
+	struct nft_cursor at = { 0 };
+	size_t n;
+
+	return piece_text(want, have, side, &at, SIZE_MAX, &n);
 }
 
 static const struct {
@@ -161,6 +171,116 @@ START_TEST(difference_is_these_commands)
 	nft_state_fini(&have);
 	nft_state_fini(&want);
 	nft_state_fini(&between);
+}
+END_TEST
+
+/* Pieces of `most` elements, or a few more. */
+static const struct {
+	const char *why;
+	enum nft_set_id id;
+	const char *have[MAX], *want[MAX];
+	bool is_removal;
+	size_t most;
+	const char *pieces[3];
+} cuts[] = {
+	{ "what there is room for, then the rest", NFT_HOST_VIPS, { NULL },
+	    { "10.0.0.1", "10.0.0.2", "10.0.0.3" }, false, 2,
+	    { "add element inet t vips4 { 10.0.0.1, 10.0.0.2 }\n",
+	    "add element inet t vips4 { 10.0.0.3 }\n" } },
+	{ "equal ones are not counted", NFT_HOST_VIPS, { "10.0.0.1", "10.0.0.2" },
+	    { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4" }, false, 2,
+	    { "add element inet t vips4 { 10.0.0.3, 10.0.0.4 }\n" } },
+	{ "both families fit", NFT_HOST_NODES, { "10.0.0.9" }, { "10.0.0.1", "fd00::1" },
+	    false, 3,
+	    { "delete element inet t nodes4 { 10.0.0.9 }\n"
+	    "add element inet t nodes4 { 10.0.0.1 }\n"
+	    "add element inet t nodes6 { fd00::1 }\n" } },
+	{ "a removal goes through the sets from the end", NFT_HOST_NODES,
+	    { "10.0.0.1", "fd00::1", "fd00::2" }, { NULL }, true, 2,
+	    { "delete element inet t nodes6 { fd00::1, fd00::2 }\n",
+	    "delete element inet t nodes4 { 10.0.0.1 }\n" } },
+	{ "a service's new mark comes with the old one's end", NFT_DIR_MARKS,
+	    { "10.0.0.1 6 80 0x1", "10.0.0.2 6 80 0x2" },
+	    { "10.0.0.1 6 80 0x2", "10.0.0.2 6 80 0x1" }, false, 1,
+	    { "delete element inet t marks4 { 10.0.0.1 . 6 . 80 }\n"
+	    "add element inet t marks4 { 10.0.0.1 . 6 . 80 : 0x00000002 }\n",
+	    "delete element inet t marks4 { 10.0.0.2 . 6 . 80 }\n"
+	    "add element inet t marks4 { 10.0.0.2 . 6 . 80 : 0x00000001 }\n" } },
+	{ "and a mark's new VIP likewise", NFT_DIR_REPLY_VIPS,
+	    { "10.0.0.1 0 0 0x1", "10.0.0.2 0 0 0x2" },
+	    { "10.0.0.2 0 0 0x1", "10.0.0.1 0 0 0x2" }, false, 1,
+	    { "delete element inet t reply_vips4 { 0x00000001 }\n"
+	    "add element inet t reply_vips4 { 0x00000001 : 10.0.0.2 }\n",
+	    "delete element inet t reply_vips4 { 0x00000002 }\n"
+	    "add element inet t reply_vips4 { 0x00000002 : 10.0.0.1 }\n" } },
+	{ "clients of one service are let in together", NFT_DIR_ALLOWED,
+	    { "10.0.0.1 6 80 10.1.0.0/16" },
+	    { "10.0.0.1 6 80 10.0.0.0/8", "10.0.0.1 6 80 11.0.0.0/8",
+	    "10.0.0.1 6 81 10.0.0.0/8" }, false, 1,
+	    { "delete element inet t allowed4 { 10.0.0.1 . 6 . 80 . 10.1.0.0/16 }\n"
+	    "add element inet t allowed4 { 10.0.0.1 . 6 . 80 . 10.0.0.0/8, "
+	    "10.0.0.1 . 6 . 80 . 11.0.0.0/8 }\n",
+	    "add element inet t allowed4 { 10.0.0.1 . 6 . 81 . 10.0.0.0/8 }\n" } },
+};
+
+START_TEST(difference_is_cut)
+{
+	struct nft_state have = { 0 }, want = { 0 };
+	enum nft_side side = nft_set_defs[cuts[_i].id].side;
+	struct nft_cursor at = { .is_removal = cuts[_i].is_removal };
+	size_t i = 0, n;
+
+	fill_state(&have, cuts[_i].id, cuts[_i].have);
+	fill_state(&want, cuts[_i].id, cuts[_i].want);
+	do {
+		const char *piece = cuts[_i].pieces[i] != NULL ? cuts[_i].pieces[i] : "";
+		char *text = piece_text(&want, &have, side, &at, cuts[_i].most, &n);
+
+		ck_assert_msg(strcmp(text, piece) == 0, "%s: piece %zu:\n%s",
+		    cuts[_i].why, i, text);
+		i += n > 0;
+		free(text);
+	} while (n >= cuts[_i].most);
+	ck_assert_msg(cuts[_i].pieces[i] == NULL, "%s: piece %zu is missing", cuts[_i].why,
+	    i);
+	nft_state_fini(&have);
+	nft_state_fini(&want);
+}
+END_TEST
+
+/* Where packets are steered is the last thing to be told, and the first to be taken back. */
+START_TEST(pieces_do_no_harm)
+{
+	static const struct { enum nft_set_id first, then; } orders[] = {
+		{ NFT_HOST_CLIENTS, NFT_HOST_VIPS },
+		{ NFT_HOST_ENDPOINTS, NFT_HOST_VIPS },
+		{ NFT_HOST_INNER, NFT_HOST_VIPS },
+		{ NFT_DIR_ALLOWED, NFT_DIR_RESTRICTED },
+		{ NFT_DIR_REPLY_VIPS, NFT_DIR_REPLIES },
+		{ NFT_DIR_REPLY_PORTS, NFT_DIR_REPLIES },
+	};
+	static const char *const one[MAX] = { "10.0.0.1 6 80 10.0.0.0/8" };
+	static const char *const mark[MAX] = { "10.0.0.1 0 0 0x1" };
+	const struct nft_set_def *first = &nft_set_defs[orders[_i].first];
+	const struct nft_set_def *then = &nft_set_defs[orders[_i].then];
+	struct nft_state none = { 0 }, both = { 0 };
+	char word[2][32];
+	size_t n;
+
+	fill_state(&both, orders[_i].first, first->form >= NFT_MARK ? mark : one);
+	fill_state(&both, orders[_i].then, then->form >= NFT_MARK ? mark : one);
+	snprintf(word[0], sizeof(word[0]), "%s4", first->name);
+	snprintf(word[1], sizeof(word[1]), "%s4", then->name);
+	for (int is_removal = 0; is_removal < 2; is_removal++) {
+		struct nft_cursor at = { .is_removal = is_removal };
+		char *text = piece_text(is_removal ? &none : &both,
+		    is_removal ? &both : &none, first->side, &at, 1, &n);
+
+		ck_assert_msg(strstr(text, word[is_removal]) != NULL, "%s first:\n%s",
+		    word[is_removal], text);
+		free(text);
+	}
+	nft_state_fini(&both);
 }
 END_TEST
 
@@ -433,6 +553,8 @@ static void
 fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, difference_is_these_commands, 0, nitems(diffs));
+	tcase_add_loop_test(tc, difference_is_cut, 0, nitems(cuts));
+	tcase_add_loop_test(tc, pieces_do_no_harm, 0, 6);
 	tcase_add_test(tc, listing_is_read);
 	tcase_add_test(tc, every_prefix_of_a_listing_is_survived);
 	tcase_add_loop_test(tc, altered_listing_is_noticed, 0, nitems(alterations));
