@@ -47,8 +47,6 @@ service_port(struct dec *d, const struct dec_at *at)
 	struct dec_at name = dec_field(at, "name");
 	struct dec_at proto = dec_field(at, "protocol");
 	struct dec_at port = dec_field(at, "port");
-	struct dec_at target = dec_field(at, "targetPort");
-	struct dec_at node_port = dec_field(at, "nodePort");
 	struct kube_service_port p = { .port = 0 };
 
 	if (!dec_is_object(d, at))
@@ -58,14 +56,6 @@ service_port(struct dec *d, const struct dec_at *at)
 	p.name = dec_str(d, &name);
 	p.proto = (enum kube_proto)dec_word(d, &proto, dec_protos, KUBE_TCP);
 	p.port = (uint16_t)dec_int(d, &port, 1, UINT16_MAX, 1);
-	p.node_port = (uint16_t)dec_int(d, &node_port, 0, UINT16_MAX, 0);
-	if (cJSON_IsString(target.node))
-		p.target_name = dec_str(d, &target);
-	else
-		p.target_port = (uint16_t)dec_int(d, &target, 0, UINT16_MAX, 0);
-	/* The API server's default; 0 and "" count as absent there. */
-	if (p.target_name == NULL && p.target_port == 0)
-		p.target_port = p.port;
 	return p;
 }
 
@@ -305,9 +295,7 @@ dec_service(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct dec_at class = dec_field(&spec, "loadBalancerClass");
 	struct dec_at lb_ip = dec_field(&spec, "loadBalancerIP");
 	struct dec_at external = dec_field(&spec, "externalTrafficPolicy");
-	struct dec_at internal = dec_field(&spec, "internalTrafficPolicy");
 	struct dec_at not_ready = dec_field(&spec, "publishNotReadyAddresses");
-	struct dec_at health = dec_field(&spec, "healthCheckNodePort");
 	struct dec_at selector = dec_field(&spec, "selector");
 	struct kube_service *s = &o->service;
 	int t;
@@ -322,10 +310,7 @@ dec_service(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	s->load_balancer_ip = dec_str(d, &lb_ip);
 	s->external_policy = (enum kube_policy)dec_word(d, &external, policies,
 	    KUBE_POLICY_CLUSTER);
-	s->internal_policy = (enum kube_policy)dec_word(d, &internal, policies,
-	    KUBE_POLICY_CLUSTER);
 	s->publish_not_ready = dec_bool(d, &not_ready, false);
-	s->health_check_node_port = (uint16_t)dec_int(d, &health, 0, UINT16_MAX, 0);
 	s->selector = dec_map(d, &selector, NULL);
 	service_cluster_ips(d, &spec, s);
 	service_families(d, &spec, s);
@@ -408,14 +393,11 @@ dec_node(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	struct dec_at spec = dec_field(root, "spec");
 	struct dec_at status = dec_field(root, "status");
 	struct dec_at unschedulable = dec_field(&spec, "unschedulable");
-	struct dec_at info = dec_field(&status, "nodeInfo");
-	struct dec_at boot_id = dec_field(&info, "bootID");
 	struct kube_node *n = &o->node;
 
 	(void)dec_is_object(d, &spec);
 	(void)dec_is_object(d, &status);
 	n->is_unschedulable = dec_bool(d, &unschedulable, false);
-	n->boot_id = dec_str(d, &boot_id);
 	node_pod_cidrs(d, &spec, n);
 	node_addresses(d, &status, n);
 	node_conditions(d, &status, n);

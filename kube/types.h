@@ -94,9 +94,6 @@ struct kube_service_port {
 	const char *name;
 	enum kube_proto proto;
 	uint16_t port;			/* 1..65535 */
-	uint16_t target_port;		/* 0 where target_name is set */
-	const char *target_name;	/* a named container port */
-	uint16_t node_port;		/* 0 none */
 };
 
 struct kube_ingress {			/* status.loadBalancer.ingress[] */
@@ -107,18 +104,16 @@ struct kube_ingress {			/* status.loadBalancer.ingress[] */
 
 struct kube_service {
 	bool	is_load_balancer;	/* spec.type is LoadBalancer */
+	bool	is_headless;
+	bool	publish_not_ready;
+	uint8_t	families[2];		/* spec.ipFamilies: IP_V4, IP_V6, 0 */
+	enum kube_ip_families family_policy;
+	enum kube_policy external_policy;
+	uint32_t affinity_sec;		/* ClientIP timeout, 0 for no affinity */
 	const char *load_balancer_class;
 	const char *load_balancer_ip;	/* as written; the controller judges it */
-	bool	is_headless;
 	struct ip *cluster_ips;		/* valid addresses only */
 	size_t	ncluster_ips;
-	enum kube_ip_families family_policy;
-	uint8_t	families[2];		/* spec.ipFamilies: IP_V4, IP_V6, 0 */
-	enum kube_policy external_policy;
-	enum kube_policy internal_policy;
-	uint32_t affinity_sec;		/* ClientIP timeout, 0 for no affinity */
-	bool	publish_not_ready;
-	uint16_t health_check_node_port;
 	struct prefix *source_ranges;	/* loadBalancerSourceRanges, or the annotation */
 	size_t	nsource_ranges;
 	struct kube_map selector;
@@ -162,7 +157,6 @@ struct kube_node {
 	bool	is_unschedulable;
 	bool	is_ready;		/* condition Ready is True */
 	bool	is_network_unavailable;	/* condition NetworkUnavailable is True */
-	const char *boot_id;
 };
 
 struct kube_pod {
