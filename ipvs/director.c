@@ -336,7 +336,7 @@ director_sync_endpoints(struct director_run *s, const struct goal *g)
 	size_t i;
 
 	for (i = 0; i < set->n; i++)
-		list[i] = *nft_set_addr(set, i);
+		list[i] = nft_set_at(set, i).addr;
 	(void)net_list_add(net, NET_ENDPOINTS, list, set->n, on_list_fail, s);
 	s->changes->repairs += net->list[NET_ENDPOINTS].nlost;
 	(void)net_list_remove(net, NET_ENDPOINTS, list, set->n, on_list_fail, s);

@@ -171,11 +171,11 @@ look_at_addrs(struct director *d)
 	director_read_addrs(d);
 	for (f = 0; f < 2; f++)
 		for (i = 0; i < all[f].n; i++) {
-			const struct ip *vip = nft_set_addr(&all[f], i);
-			bool is_held = d->naddrs > 0 && bsearch(vip, d->addrs,
-			    d->naddrs, sizeof(*vip), addr_cmp) != NULL;
+			struct ip vip = nft_set_at(&all[f], i).addr;
+			bool is_held = d->naddrs > 0 && bsearch(&vip, d->addrs,
+			    d->naddrs, sizeof(vip), addr_cmp) != NULL;
 
-			if (is_held != director_is_held(d, vip))
+			if (is_held != director_is_held(d, &vip))
 				return true;
 		}
 	return false;

@@ -79,12 +79,12 @@ struct nft_elem {
 };
 
 /*
- * Most sets have addresses only, tens of thousands of them: each of these elements is
- * kept as its first member alone.
+ * Most sets have addresses only, tens of thousands of them: of each of these elements
+ * the address' 4 or 16 bytes are kept.
  */
 struct nft_set {
 	void	*items;		/* sorted by nft_elem_cmp(), once each */
-	size_t	size;		/* of one: of a struct nft_elem, or of its addr */
+	size_t	size;		/* of one: of a struct nft_elem, or of those bytes */
 	size_t	n;
 	size_t	cap;
 };
@@ -107,9 +107,11 @@ void nft_state_add(struct nft_state *s, enum nft_set_id id,
 void nft_state_sort(struct nft_state *s);
 void nft_state_fini(struct nft_state *s);
 
-/* Element i, and its address in the set: good until that changes. */
+/* Element i. */
 struct nft_elem nft_set_at(const struct nft_set *set, size_t i);
-const struct ip *nft_set_addr(const struct nft_set *set, size_t i);
+
+/* The order of element i of one and j of the other, which stand for the same set. */
+int nft_set_cmp(const struct nft_set *a, size_t i, const struct nft_set *b, size_t j);
 
 /*
  * Of s the sets by which replies find their way back: they are in before any datagram
