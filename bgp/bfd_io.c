@@ -325,13 +325,13 @@ static int
 open_family(struct bfd_io *b, int i, char err[256])
 {
 	static const int families[2] = { AF_INET, AF_INET6 };
-	int in = bfd_udp_open(families[i], b->conf.port, b->device, err);
+	int in = bfd_udp_open(families[i], b->conf.port, b->device, b->conf.is_shared, err);
 	int out = in;
 
 	if (in < 0)
 		return in;
 	if (b->conf.is_ephemeral)
-		out = bfd_udp_open(families[i], BFD_UDP_EPHEMERAL, b->device, err);
+		out = bfd_udp_open(families[i], BFD_UDP_EPHEMERAL, b->device, false, err);
 	if (out < 0) {
 		close(in);
 		return out;
@@ -424,6 +424,14 @@ bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
 	if (conf->is_realtime)
 		go_realtime();
 	return b;
+}
+
+void
+bfd_io_share(struct bfd_io *b, bool is_shared)
+{
+	for (int i = 0; i < 2; i++)
+		if (b->in[i].fd >= 0)
+			bfd_udp_share(b->in[i].fd, is_shared);
 }
 
 void

@@ -23,6 +23,8 @@ struct bfd_io_conf {
 	bool	is_ephemeral;		/* ... sending from a port of 49152 and above,
 					   as routers want it (RFC 5881, 4) */
 	const char *device;		/* bind to it (a VRF); NULL or "": none */
+	bool	is_shared;		/* others have the port for other devices; see
+					   bfd_io_share() */
 	uint32_t min_tx_us;		/* desired min TX interval once up */
 	uint32_t min_rx_us;		/* required min RX interval */
 	uint32_t slow_tx_us;		/* min TX interval until up; 0: a second, as RFC
@@ -71,6 +73,12 @@ typedef void bfd_io_changed_fn(void *arg, const struct ip *peer,
 struct bfd_io *bfd_io_new(struct ev_loop *loop, const struct bfd_io_conf *conf,
     bfd_io_changed_fn *changed, void *arg, char err[256]);
 void bfd_io_free(struct bfd_io *b);
+
+/*
+ * Before another is opened with the same port for another device, and with is_shared:
+ * let it have the port too; after that: no longer.
+ */
+void bfd_io_share(struct bfd_io *b, bool is_shared);
 
 /*
  * Send from these addresses from now on (IP_NONE: the kernel's choice): for a

@@ -100,8 +100,18 @@ bind_ephemeral(int fd, int family)
 	return e;
 }
 
+void
+bfd_udp_share(int fd, bool is_shared)
+{
+	int on = is_shared;
+
+	/* What the kernel reads of it, it reads while it binds one or the other. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
 int
-bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
+bfd_udp_open(int family, uint16_t port, const char *device, bool is_shared,
+    char err[256])
 {
 	int e, fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const char *what = family == AF_INET ? "IPv4" : "IPv6";
@@ -128,8 +138,10 @@ bfd_udp_open(int family, uint16_t port, const char *device, char err[256])
 		    strerror(-e));
 		goto out;
 	}
+	bfd_udp_share(fd, is_shared);
 	e = port == BFD_UDP_EPHEMERAL ? bind_ephemeral(fd, family) :
 	    bind_any(fd, family, port);
+	bfd_udp_share(fd, false);
 	if (e == -EADDRINUSE)
 		snprintf(err, 256, "%s UDP port %u is in use, by another speaker "
 		    "on this host perhaps: stop that or set another port on every "

@@ -8,6 +8,7 @@
 #ifndef HERALD_BGP_BFD_UDP_IO_H
 #define HERALD_BGP_BFD_UDP_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,11 +28,21 @@ typedef void bfd_datagram_fn(void *arg, const struct bfd_datagram *d);
 /*
  * A non-blocking socket bound to port on every address of family (AF_INET or
  * AF_INET6), of device unless that is "", sending with TTL 255 and class CS6.
- * Port BFD_UDP_EPHEMERAL: any free one that RFC 5881 allows as source. Returns
- * the descriptor, or -errno with the reason and the remedy in err.
+ * Port BFD_UDP_EPHEMERAL: any free one that RFC 5881 allows as source.
+ * is_shared: beside sockets of other devices that bfd_udp_share() has opened to it.
+ * Returns the descriptor, or -errno with the reason and the remedy in err.
  */
 enum { BFD_UDP_EPHEMERAL = 0 };
-int bfd_udp_open(int family, uint16_t port, const char *device, char err[256]);
+int bfd_udp_open(int family, uint16_t port, const char *device, bool is_shared,
+    char err[256]);
+
+/*
+ * May a socket of another device be bound to fd's port? The kernel takes one of no
+ * device and one of a VRF for two that are in each other's way, though it gives each
+ * only what came by its own. Open to it no longer than the other takes to be bound:
+ * another program's would be let in too.
+ */
+void bfd_udp_share(int fd, bool is_shared);
 
 /*
  * Give fn everything that has arrived, at most max datagrams. Returns how

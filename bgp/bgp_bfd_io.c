@@ -50,6 +50,22 @@ group_of(const struct bgp_bfd *b, const struct bgp_bfd_want *w)
 	return NULL;
 }
 
+/* Those that have the port already, for other VRFs, let another have it, or no longer. */
+static bool
+share_port(struct bgp_bfd *b, bool is_multihop, bool is_shared)
+{
+	struct bgp_bfd_group *g;
+	bool has_any = false;
+
+	DL_FOREACH(b->groups, g) {
+		if (g->is_multihop == is_multihop) {
+			bfd_io_share(g->io, is_shared);
+			has_any = true;
+		}
+	}
+	return has_any;
+}
+
 /* NULL where the port cannot be had; the next bgp_bfd_set() tries again. */
 static struct bgp_bfd_group *
 group_new(struct bgp_bfd *b, const struct bgp_bfd_want *w)
@@ -66,7 +82,9 @@ group_new(struct bgp_bfd *b, const struct bgp_bfd_want *w)
 	g->owner = b;
 	g->is_multihop = w->is_multihop;
 	strncpy(g->vrf, w->vrf, sizeof(g->vrf) - 1);
+	conf.is_shared = share_port(b, w->is_multihop, true);
 	g->io = bfd_io_new(b->loop, &conf, on_changed, g, err);
+	share_port(b, w->is_multihop, false);
 	if (g->io == NULL) {
 		log_warn(LOG_OBJ("peer", IP_STR(&w->peer.addr)),
 		    "BGP sessions go without BFD: %s", err);

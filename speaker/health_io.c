@@ -358,7 +358,8 @@ open_sock(struct health_io *h, int v4, char err[256])
 {
 	struct sock *s = &h->socks[v4];
 
-	s->fd = bfd_udp_open(v4 == 0 ? AF_INET : AF_INET6, h->port, "", err);
+	s->fd = bfd_udp_open(v4 == 0 ? AF_INET : AF_INET6, h->port, "", false,
+	    err);
 	/* A kernel may be without IPv6; the other family must be there. */
 	if (s->fd == -EAFNOSUPPORT && v4 == 1) {
 		s->fd = -1;

@@ -225,7 +225,8 @@ relay_io_follow(struct relay_io *r, struct director *d)
 static int
 open_peers(struct relay_io *r, int f, char err[256])
 {
-	int fd = bfd_udp_open(f == 0 ? AF_INET : AF_INET6, r->conf.port, "", err);
+	int fd = bfd_udp_open(f == 0 ? AF_INET : AF_INET6, r->conf.port, "",
+	    false, err);
 
 	/* A kernel may be without IPv6; the other family must be there. */
 	if (fd < 0)

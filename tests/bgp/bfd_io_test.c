@@ -17,6 +17,7 @@
 #include <ev.h>
 
 #include "bgp/bfd_io.h"
+#include "bgp/bgp_bfd_io.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -511,6 +512,51 @@ START_TEST(port_in_use)
 END_TEST
 
 static void
+on_some_change(void *arg)
+{
+	(void)arg;
+	ev_break(loop, EVBREAK_ONE);
+}
+
+/*
+ * BGP's sessions of a VRF (here a link) and of none, one opened beside the other: each
+ * has BFD, and of all other sockets the port is kept as before.
+ */
+START_TEST(port_of_several_devices)
+{
+	struct bfd_io_conf router = { .port = BGP_BFD_PORT, .is_ephemeral = true,
+		.min_tx_us = INTERVAL_US, .min_rx_us = INTERVAL_US, .detect_mult = 3 };
+	struct bfd_io_peer peer = { .addr = addr("192.0.2.2"), .min_tx_us = INTERVAL_US,
+		.min_rx_us = INTERVAL_US, .detect_mult = 3 };
+	struct bgp_bfd_want wants[2] = { { .vrf = "", .peer = peer },
+		{ .vrf = "bfd-a", .peer = peer } };
+	struct bgp_bfd bfd = { .loop = loop, .changed = on_some_change };
+	struct bfd_io_view view;
+	char err[256] = "";
+
+	start(&b, 1, &router, "192.0.2.1");
+	ck_assert_int_eq(setns(ns[0], CLONE_NEWNET), 0);
+	wants[0].peer.addr = addr("192.0.2.3");	/* who is not there */
+	bgp_bfd_set(&bfd, &wants[_i], 1);
+	bgp_bfd_set(&bfd, wants, 2);
+	ck_assert(bgp_bfd_view(&bfd, &wants[0], &view) && bgp_bfd_view(&bfd, &wants[1], &view));
+	for (int i = 0; i < 2; i++) {
+		router.is_shared = i == 1;
+		ck_assert_ptr_null(bfd_io_new(loop, &router, on_changed, &a, err));
+		ck_assert_msg(strstr(err, "port 3784 is in use") != NULL, "%s", err);
+	}
+	WAIT(&b, BFD_PEER_UP);	/* what comes by the link goes to the link's */
+	for (int i = 0; i < 100 && view.state != BFD_PEER_UP; i++) {
+		wait_for(&b, BFD_PEER_DOWN, 10);
+		ck_assert(bgp_bfd_view(&bfd, &wants[1], &view));
+	}
+	ck_assert_int_eq(view.state, BFD_PEER_UP);
+	bgp_bfd_fini(&bfd);
+	stop(&b);
+}
+END_TEST
+
+static void
 log_nothing(void *arg, const char *line, size_t len)
 {
 	(void)arg;
@@ -587,6 +633,7 @@ fill(TCase *tc)
 	tcase_add_test(tc, dead_neighbours_take_no_room);
 	tcase_add_loop_test(tc, bad_conf, 0, nitems(bad_confs));
 	tcase_add_test(tc, port_in_use);
+	tcase_add_loop_test(tc, port_of_several_devices, 0, 2);
 }
 
 TEST_MAIN("bfd_io", fill)

@@ -385,7 +385,8 @@ def make_vrf(node):
 
 
 def bgp_vrf(svc):
-    """A session, and its BFD, in a VRF of one node: the route points into it."""
+    """A session, and its BFD, in a VRF of one node, beside those of none: the route points
+    into it."""
     svc.settle()
     lab = svc.lab
     node = lab.by_name["n1"]
@@ -406,14 +407,15 @@ def bgp_vrf(svc):
 
         def is_watched():
             text = bird.ask("show bfd sessions")
-            return re.search(r"172\.31\.0\.1 +red0 +Up", text) or Not(text)
-        until("BFD to be up in the VRF", is_watched, 10, node=node)
+            return all(re.search(rf"{re.escape(ip)} +{link} +Up", text) for ip, link in
+                       (("172.31.0.1", "red0"), (node.ip, "eth0"))) or Not(text)
+        until("BFD to be up in the VRF and out of it", is_watched, 10, node=node)
         for o in (obj, peer, *bgp_objects()[1:]):
             lab.objects.remove(o)
         wait_route(vip, [])
     ip_batch(node.name, ["link del red0", "link del red"])
     svc.settle()
-    return f"{vip} by 172.31.0.1 of VRF red, BFD up there"
+    return f"{vip} by 172.31.0.1 of VRF red, BFD up there and out of it"
 
 
 SCENARIOS.append(("bgp_ecmp", bgp_ecmp, 4))
