@@ -132,7 +132,6 @@ name_services(struct plan *ret, const struct plan_claim *claims, size_t n,
 		vip->services[i] = (struct plan_service){
 			.ns = arena_strdup(&ret->arena, svc->meta.ns),
 			.name = arena_strdup(&ret->arena, svc->meta.name),
-			.uid = arena_strdup(&ret->arena, svc->meta.uid),
 		};
 		vip->is_local |= svc->service.external_policy == KUBE_POLICY_LOCAL;
 	}
@@ -159,7 +158,9 @@ build_vips(struct plan_ctx *ctx, struct plan *ret)
 		    ip_eq(&c[run].vip, &c->vip); run++)
 			;
 		vip->ip = c->vip;
-		vip->pool = arena_strdup(&ret->arena, c->pool->meta.name);
+		/* Pools are few, and their VIPs stand together: one copy does. */
+		vip->pool = i > 0 && c[-1].pool == c->pool ? vip[-1].pool :
+		    arena_strdup(&ret->arena, c->pool->meta.name);
 		name_services(ret, c, run, vip);
 		plan_candidates(ctx, ret, c, run, vip, &ctx->ballots[ret->nvips]);
 		vip->is_delegated = c->is_delegated;

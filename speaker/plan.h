@@ -42,7 +42,7 @@ struct plan_input {
 };
 
 struct plan_service {
-	const char *ns, *name, *uid;
+	const char *ns, *name;
 };
 
 struct plan_vip {
@@ -94,7 +94,7 @@ struct plan_check {
 /* One port of a Service in one family that is to have a quorum. */
 struct plan_quorum {
 	uint64_t id;
-	const char *ns, *service, *uid;
+	const char *ns, *service;
 	const char *name;		/* as of the director's service */
 	struct ip vip;
 	unsigned nup, nneeded;		/* endpoints up; those it takes */

@@ -241,14 +241,14 @@ plan_owners(struct plan_ctx *ctx, struct plan *plan)
 	const char **names = arena_array(&ctx->scratch, ctx->nodes.n, sizeof(*names));
 
 	for (size_t i = 0; i < ctx->nodes.n; i++)
-		names[i] = ctx->nodes.items[i]->meta.name;
+		names[i] = arena_strdup(ctx->arena, ctx->nodes.items[i]->meta.name);
 	elect_owners(ctx->ballots, plan->nvips, names, ctx->nodes.n, &ctx->scratch);
 	for (size_t i = 0; i < plan->nvips; i++) {
 		struct plan_vip *vip = &plan->vips[i];
 
 		if (ctx->ballots[i].owner == ELECT_NOBODY)
 			continue;
-		vip->owner = arena_strdup(ctx->arena, names[ctx->ballots[i].owner]);
+		vip->owner = names[ctx->ballots[i].owner];
 		vip->is_mine = strcmp(vip->owner, ctx->in->self) == 0;
 	}
 }

@@ -189,7 +189,6 @@ note_quorum(struct plan_ctx *ctx, struct plan_choice *c, const struct ipvs_servi
 
 	q.ns = arena_strdup(ctx->arena, m->ns);
 	q.service = arena_strdup(ctx->arena, m->name);
-	q.uid = arena_strdup(ctx->arena, m->uid);
 	q.name = s->name;
 	q.vip = s->vip;
 	ret->quorums[ret->nquorums++] = q;

@@ -279,8 +279,7 @@ programmed(struct speaker *s)
 
 	if (s->relay != NULL)
 		relay_io_follow(s->relay, s->director);
-	tell_obstacles(&s->tell, s->apply.obstacles,
-	    s->apply.nobstacles, s->store);
+	tell_obstacles(&s->tell, s->apply.obstacles, s->apply.nobstacles);
 	/* It may have owned VIPs of ours while we could not hear each other, and
 	   hosts may have learnt its address last. */
 	if (s->mesh.is_reunited)
@@ -312,8 +311,7 @@ looked(struct speaker *s)
 	s->is_dirty |= s->has_seen_meddling;
 	if (s->work == SPEAKER_RECHECKS) {
 		apply_rechecked(&s->apply);
-		tell_obstacles(&s->tell, s->apply.obstacles, s->apply.nobstacles,
-		    s->store);
+		tell_obstacles(&s->tell, s->apply.obstacles, s->apply.nobstacles);
 	}
 	if (s->work == SPEAKER_READS)
 		stats_take(&s->stats, s->plan.want.nservices);

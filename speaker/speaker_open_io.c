@@ -167,7 +167,8 @@ open_engines(struct speaker *s, char err[512])
 		snprintf(err, 512, "%s", text);
 		return -1;
 	}
-	tell_init(&s->tell, s->source, conf->node_name, &s->plan, &s->mesh.alive);
+	tell_init(&s->tell, s->source, s->store, conf->node_name, &s->plan,
+	    &s->mesh.alive);
 	apply_init(&s->apply, s->director, s->arp, s->loop, &bgp);
 	s->apply.policy = conf->l2_policy;
 	if (conf->has_reports)

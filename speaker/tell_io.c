@@ -29,11 +29,12 @@ has(const struct ip *set, size_t n, const struct ip *vip)
 }
 
 void
-tell_init(struct tell *t, struct kube_source *source, const char *node,
-    const struct plan *plan, const struct alive *alive)
+tell_init(struct tell *t, struct kube_source *source,
+    const struct kube_store *store, const char *node, const struct plan *plan,
+    const struct alive *alive)
 {
-	*t = (struct tell){ .source = source, .node = node, .plan = plan,
-	    .alive = alive, .credit = TELL_BURST, .credit_at = clock_mono() };
+	*t = (struct tell){ .source = source, .store = store, .node = node,
+	    .plan = plan, .alive = alive, .credit = TELL_BURST, .credit_at = clock_mono() };
 }
 
 static struct tell_rival *
@@ -83,6 +84,20 @@ may_tell(struct tell *t)
 	return true;
 }
 
+/* An Event on a Service; without its uid where it has gone since the plan was made. */
+static void
+tell_service(struct tell *t, const char *ns, const char *name, bool is_warning,
+    const char *reason, const char *text)
+{
+	const struct kube_object *svc = kube_store_get(t->store, KUBE_SERVICE, ns, name);
+
+	if (may_tell(t))
+		kube_source_event(t->source, &(struct kube_event){
+		    .kind = KUBE_SERVICE, .ns = ns, .name = name,
+		    .uid = svc != NULL ? svc->meta.uid : NULL,
+		    .is_warning = is_warning, .reason = reason, .message = text });
+}
+
 /* An Event on every Service at the VIP. */
 static void __attribute__((format(printf, 5, 6)))
 tell(struct tell *t, const struct plan_vip *v, bool is_warning, const char *reason,
@@ -94,15 +109,9 @@ tell(struct tell *t, const struct plan_vip *v, bool is_warning, const char *reas
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	for (size_t i = 0; i < v->nservices; i++) {
-		const struct plan_service *s = &v->services[i];
-
-		if (may_tell(t))
-			kube_source_event(t->source, &(struct kube_event){
-			    .kind = KUBE_SERVICE, .ns = s->ns, .name = s->name,
-			    .uid = s->uid, .is_warning = is_warning,
-			    .reason = reason, .message = text });
-	}
+	for (size_t i = 0; i < v->nservices; i++)
+		tell_service(t, v->services[i].ns, v->services[i].name, is_warning,
+		    reason, text);
 }
 
 struct vip_list {
@@ -326,10 +335,10 @@ tell_rivals(struct tell *t)
 }
 
 static void
-tell_node(struct tell *t, const struct kube_store *store, bool is_warning,
-    const char *reason, const char *text)
+tell_node(struct tell *t, bool is_warning, const char *reason, const char *text)
 {
-	const struct kube_object *node = kube_store_get(store, KUBE_NODE, NULL, t->node);
+	const struct kube_object *node = kube_store_get(t->store, KUBE_NODE, NULL,
+	    t->node);
 
 	if (node != NULL && may_tell(t))
 		kube_source_event(t->source, &(struct kube_event){ .kind = KUBE_NODE,
@@ -338,8 +347,7 @@ tell_node(struct tell *t, const struct kube_store *store, bool is_warning,
 }
 
 void
-tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n,
-    const struct kube_store *store)
+tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n)
 {
 	uint64_t *now = mem_zalloc((n + 1) * sizeof(*now));
 	size_t i, j;
@@ -351,11 +359,11 @@ tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n,
 		if (j < t->nobstacles)
 			continue;
 		log_warn(LOG_NONE, "%s", advice[i].text);
-		tell_node(t, store, true, "HostInTheWay", advice[i].text);
+		tell_node(t, true, "HostInTheWay", advice[i].text);
 	}
 	if (n == 0 && t->nobstacles > 0) {
 		log_info(LOG_NONE, "nothing of this host is in the way any more");
-		tell_node(t, store, false, "HostClear", "nothing of this host is in the "
+		tell_node(t, false, "HostClear", "nothing of this host is in the "
 		    "way of VIP traffic any more");
 	}
 	free(t->obstacles);
@@ -383,9 +391,6 @@ is_teller(const struct tell *t, const struct plan *p, const struct ip *vip)
 static void
 tell_quorum(struct tell *t, const struct plan_quorum *q)
 {
-	struct kube_event ev = { .kind = KUBE_SERVICE, .ns = q->ns, .name = q->service,
-	    .uid = q->uid, .is_warning = !q->is_there,
-	    .reason = q->is_there ? "EndpointsBack" : "EndpointsLost" };
 	char text[512];
 
 	if (q->is_there)
@@ -397,9 +402,8 @@ tell_quorum(struct tell *t, const struct plan_quorum *q)
 		    "%u: %s; `heraldctl status` says why they are down", q->name,
 		    IP_STR(&q->vip), q->nup, q->nneeded, q->has_fallback ?
 		    "the fallback serves" : "nobody serves");
-	ev.message = text;
-	if (may_tell(t))
-		kube_source_event(t->source, &ev);
+	tell_service(t, q->ns, q->service, !q->is_there, q->is_there ?
+	    "EndpointsBack" : "EndpointsLost", text);
 }
 
 void
@@ -446,21 +450,15 @@ static void
 tell_one_omitted(struct tell *t, const struct ipvs_service *s)
 {
 	const struct plan_service *svc = service_of(find_vip(t->plan, &s->vip), s->name);
-	struct kube_event ev = { .kind = KUBE_SERVICE, .is_warning = true,
-	    .reason = "EndpointsOmitted" };
 	char text[512];
 
-	if (svc == NULL || !is_teller(t, t->plan, &s->vip) || !may_tell(t))
+	if (svc == NULL || !is_teller(t, t->plan, &s->vip))
 		return;
 	snprintf(text, sizeof(text), "%s at %s: %zu of %zu endpoints serve, on all nodes "
 	    "the same: the scheduler mh takes no more; choose another by a "
 	    "ForwardingProfile, or give the Service fewer", s->name, IP_STR(&s->vip),
 	    s->nendpoints, s->nendpoints + s->nomitted);
-	ev.ns = svc->ns;
-	ev.name = svc->name;
-	ev.uid = svc->uid;
-	ev.message = text;
-	kube_source_event(t->source, &ev);
+	tell_service(t, svc->ns, svc->name, true, "EndpointsOmitted", text);
 }
 
 void

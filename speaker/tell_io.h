@@ -40,6 +40,7 @@ struct tell_rival {
 
 struct tell {
 	struct kube_source *source;
+	const struct kube_store *store;
 	const char *node;		/* this node's name */
 	const struct plan *plan;	/* the one in force */
 	const struct alive *alive;
@@ -56,8 +57,9 @@ struct tell {
 };
 
 /* All stay the caller's, and are looked at whenever there is something to tell. */
-void tell_init(struct tell *t, struct kube_source *source, const char *node,
-    const struct plan *plan, const struct alive *alive);
+void tell_init(struct tell *t, struct kube_source *source,
+    const struct kube_store *store, const char *node, const struct plan *plan,
+    const struct alive *alive);
 void tell_fini(struct tell *t);
 
 /*
@@ -104,7 +106,6 @@ void tell_omitted(struct tell *t);
  * What of this host is in the way now (director_advise()): what is new is logged, and
  * told by an Event HostInTheWay on the Node; that nothing is any more, by HostClear.
  */
-void tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n,
-    const struct kube_store *store);
+void tell_obstacles(struct tell *t, const struct director_advice *advice, size_t n);
 
 #endif

@@ -14,8 +14,8 @@
 
 /* --- what is wanted -------------------------------------------------------- */
 
-static struct plan_service web_api[] = { { "d", "api", "1" }, { "d", "web", "2" } };
-static struct plan_service db[] = { { "d", "db", "3" } };
+static struct plan_service web_api[] = { { "d", "api" }, { "d", "web" } };
+static struct plan_service db[] = { { "d", "db" } };
 static const char *tor1[] = { "tor-1" }, *tor2[] = { "tor-2" };
 
 /* VIP .1 is shared, .2 and fd::2 are both of d/db, .3 is another node's. */

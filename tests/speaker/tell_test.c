@@ -12,7 +12,7 @@
 #include "tests/check.h"
 #include "tests/kube/json.h"
 
-static char last[600];
+static char last[600], last_uid[64];
 static unsigned nevents;
 
 static void
@@ -20,6 +20,7 @@ take_down(struct kube_source *src, const struct kube_event *ev)
 {
 	(void)src;
 	nevents++;
+	snprintf(last_uid, sizeof(last_uid), "%s", ev->uid != NULL ? ev->uid : "none");
 	snprintf(last, sizeof(last), "%s %s/%s %s: %s", ev->is_warning ? "Warning" :
 	    "Normal", ev->ns != NULL ? ev->ns : kube_kind_name(ev->kind), ev->name,
 	    ev->reason, ev->message);
@@ -27,7 +28,23 @@ take_down(struct kube_source *src, const struct kube_event *ev)
 
 static const struct kube_source_ops ops = { .event = take_down };
 static struct kube_source source = { .ops = &ops };
-static struct plan_service services[] = { { "d", "a", "1" }, { "d", "b", "2" } };
+static struct kube_store *store;	/* with the Service d/a */
+
+static void
+open_store(void)
+{
+	store = kube_store_new();
+	json_put(store, "{'apiVersion':'v1','kind':'Service','metadata':{'namespace':'d',"
+	    "'name':'a','uid':'1'},'spec':{'ports':[{'port':80}]}}");
+}
+
+static void
+close_store(void)
+{
+	kube_store_free(store);
+}
+
+static struct plan_service services[] = { { "d", "a" }, { "d", "b" } };
 static struct plan_vip vips[] = { { .services = services, .nservices = 2,
     .is_mine = true } };
 static const struct plan plan = { .vips = vips, .nvips = 1 };
@@ -39,7 +56,7 @@ START_TEST(stranger)
 	struct ip vip = vips[0].ip = ip_from_v4(0x0a000901), other = ip_from_v4(1);
 	struct tell t;
 
-	tell_init(&t, &source, "n1", &plan, &nobody);
+	tell_init(&t, &source, store, "n1", &plan, &nobody);
 	tell_conflict(&t, &other, "eth0", mac);
 	ck_assert(!tell_rivals(&t));
 	ck_assert_msg(nevents == 0, "a VIP that is no longer in the plan");
@@ -47,6 +64,7 @@ START_TEST(stranger)
 	ck_assert_msg(nevents == 0, "telling waits");
 	ck_assert(!tell_rivals(&t));
 	ck_assert_msg(nevents == 2, "one for each Service at the VIP");
+	ck_assert_msg(strcmp(last_uid, "none") == 0, "d/b is gone from the store");
 	ck_assert_str_eq(last, "Warning d/b DuplicateAddress: 10.0.9.1 on eth0 is used "
 	    "by 02:00:00:00:00:09, which is no node of this cluster, as node \"n1\" "
 	    "sees it: find that machine, or take the address out of its pool");
@@ -75,7 +93,7 @@ START_TEST(storm)
 	struct ip vip = vips[0].ip = ip_from_v4(0x0a000901);
 	struct tell t;
 
-	tell_init(&t, &source, "n1", &plan, &nobody);
+	tell_init(&t, &source, store, "n1", &plan, &nobody);
 	nevents = 0;
 	for (int i = 0; i < 5000; i++) {
 		tell_conflict(&t, &vip, "eth0", mac);
@@ -91,32 +109,30 @@ END_TEST
 START_TEST(obstacles)
 {
 	struct director_advice both[] = { { .text = "a firewall" }, { .text = "a rule" } };
-	struct kube_store *store = kube_store_new();
 	struct tell t;
 
 	json_put(store, "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n1',"
 	    "'uid':'7'}}");
-	tell_init(&t, &source, "n1", &plan, &nobody);
+	tell_init(&t, &source, store, "n1", &plan, &nobody);
 	nevents = 0;
-	tell_obstacles(&t, both, 0, store);
+	tell_obstacles(&t, both, 0);
 	ck_assert_msg(nevents == 0, "a host that is well from the start");
-	tell_obstacles(&t, both, 1, store);
+	tell_obstacles(&t, both, 1);
 	ck_assert_str_eq(last, "Warning Node/n1 HostInTheWay: a firewall");
-	tell_obstacles(&t, both, 2, store);
+	tell_obstacles(&t, both, 2);
 	ck_assert_msg(nevents == 2, "only what is new");
 	ck_assert_str_eq(last, "Warning Node/n1 HostInTheWay: a rule");
-	tell_obstacles(&t, both + 1, 1, store);
+	tell_obstacles(&t, both + 1, 1);
 	ck_assert_msg(nevents == 2, "there is still one");
-	tell_obstacles(&t, both, 0, store);
+	tell_obstacles(&t, both, 0);
 	ck_assert_str_eq(last, "Normal Node/n1 HostClear: nothing of this host is in the "
 	    "way of VIP traffic any more");
-	tell_obstacles(&t, both, 1, store);
+	tell_obstacles(&t, both, 1);
 	ck_assert_msg(nevents == 4, "back again, told again");
-	tell_obstacles(&t, both, 2, kube_store_delete(store, KUBE_NODE, NULL, "n1") ?
-	    store : NULL);
+	ck_assert(kube_store_delete(store, KUBE_NODE, NULL, "n1"));
+	tell_obstacles(&t, both, 2);
 	ck_assert_msg(nevents == 4, "no Node to tell it on: the log has it");
 	tell_fini(&t);
-	kube_store_free(store);
 }
 END_TEST
 
@@ -151,7 +167,7 @@ START_TEST(quorums)
 	struct plan_vip vip = { .ip = ip, .owner = r->owner,
 		.is_mine = r->owner != NULL && strcmp(r->owner, r->node) == 0 };
 	struct plan_quorum was = { .id = r->was_known ? 7 : 6, .is_there = r->was_there };
-	struct plan_quorum is = { .id = 7, .ns = "d", .service = "a", .uid = "1",
+	struct plan_quorum is = { .id = 7, .ns = "d", .service = "a",
 		.name = "d/a:80/TCP", .vip = ip, .nup = 1, .nneeded = 2,
 		.is_there = r->is_there, .has_fallback = r->has_fallback };
 	struct plan before = { .quorums = &was, .nquorums = 1 };
@@ -163,9 +179,10 @@ START_TEST(quorums)
 	alive_put_node(&alive, "a", &peer, true, clock_mono());
 	alive_report(&alive, &peer, ALIVE_HEARD_UP, clock_mono());
 	last[0] = '\0';
-	tell_init(&t, &source, r->node, &before, &alive);
+	tell_init(&t, &source, store, r->node, &before, &alive);
 	tell_quorums(&t, &fresh);
 	ck_assert_msg(strcmp(last, r->says) == 0, "%s: \"%s\"", r->why, last);
+	ck_assert_msg(last[0] == '\0' || strcmp(last_uid, "1") == 0, "the Service's uid");
 	tell_fini(&t);
 	alive_fini(&alive);
 }
@@ -198,7 +215,7 @@ START_TEST(omitted)
 
 	last[0] = '\0';
 	nevents = 0;
-	tell_init(&t, &source, "n1", &p, &nobody);
+	tell_init(&t, &source, store, "n1", &p, &nobody);
 	tell_omitted(&t);
 	ck_assert_msg(strcmp(last, r->says) == 0, "%s: \"%s\"", r->why, last);
 	both[1].nomitted += r->nomitted > 0;
@@ -220,7 +237,7 @@ START_TEST(many_rivals)
 	struct ip vip = vips[0].ip = ip_from_v4(0x0a000901), other;
 	struct tell t;
 
-	tell_init(&t, &source, "n1", &plan, &nobody);
+	tell_init(&t, &source, store, "n1", &plan, &nobody);
 	for (unsigned i = 0; i < NVIPS; i++) {
 		other = ip_from_v4(0x0a000901 + i);
 		tell_conflict(&t, &other, "eth0", mac);
@@ -264,7 +281,7 @@ START_TEST(metric)
 	const struct plan p = { .vips = two, .nvips = 2 };
 	struct tell t;
 
-	tell_init(&t, &source, "n1", &p, &nobody);
+	tell_init(&t, &source, store, "n1", &p, &nobody);
 	expect_metric(&t, "");
 	tell_vips(&t, out, 2);
 	expect_metric(&t, "# HELP herald_vip_owner 1 for each VIP this node announces by "
@@ -290,7 +307,7 @@ START_TEST(many_at_once)
 		many[i] = (struct plan_vip){ .ip = out[i], .services = services,
 		    .nservices = 1, .is_mine = true };
 	}
-	tell_init(&t, &source, "n1", &p, &nobody);
+	tell_init(&t, &source, store, "n1", &p, &nobody);
 	ck_assert_msg(tell_vips(&t, out, NVIPS), "there are more");
 	ck_assert_uint_eq(nevents, TELL_A_CALL);
 	ck_assert_str_eq(last, "Normal d/a nodeAssigned: announcing from node \"n1\" with "
@@ -313,6 +330,7 @@ END_TEST
 static void
 fill(TCase *tc)
 {
+	tcase_add_checked_fixture(tc, open_store, close_store);
 	tcase_add_loop_test(tc, omitted, 0, nitems(omitted_rows));
 	tcase_add_loop_test(tc, quorums, 0, nitems(quorum_rows));
 	tcase_add_test(tc, stranger);
