@@ -1,7 +1,8 @@
 /*
  * arp_io.c - see arp_io.h.
  *
- * VIPs are found by hash; each has one engine for each link it belongs on.
+ * VIPs are an array, made anew when others are wanted; each has one engine for each link
+ * it belongs on.
  */
 #include "arp/arp_io.h"
 
@@ -14,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/sort.h"
 
 /* Is v to be announced on l? */
 static bool
@@ -64,7 +66,7 @@ join_groups(struct arp_io *a)
 	if (!a->has_unjoined)
 		return;
 	a->has_unjoined = false;
-	for (struct io_vip *v = a->vips; v != NULL; v = v->hh.next)
+	for (struct io_vip *v = a->vips; v < a->vips + a->nvips; v++)
 		for (size_t i = 0; !ip_is_v4(&v->addr) && i < v->nengines; i++)
 			if (!v->engines[i].is_joined)
 				join(a, v, &v->engines[i]);
@@ -131,24 +133,28 @@ drop_vip(struct arp_io *a, struct io_vip *v)
 {
 	while (v->nengines > 0)
 		remove_engine(a, v, v->nengines - 1);
-	HASH_DEL(a->vips, v);
 	set_interfaces(v, NULL, 0);
 	free(v->engines);
-	free(v);
+}
+
+/* The VIP, with what we have of it already. */
+static struct io_vip
+take_vip(struct arp_io *a, const struct arp_want *want)
+{
+	struct io_vip *had = run_io_find_vip(a, &want->vip);
+
+	if (had == NULL)
+		return (struct io_vip){ .addr = want->vip,
+			.is_first_claim = want->is_first_claim };
+	had->is_kept = true;
+	return *had;
 }
 
 static void
-want_vip(struct arp_io *a, const struct arp_want *want, struct mono now)
+update_vip(struct arp_io *a, struct io_vip *v, const struct arp_want *want,
+    struct mono now)
 {
-	struct io_vip *v = run_io_find_vip(a, &want->vip);
-
-	if (v == NULL) {
-		v = mem_zalloc(sizeof(*v));
-		v->addr = want->vip;
-		v->is_first_claim = want->is_first_claim;
-		HASH_ADD(hh, a->vips, addr, sizeof(v->addr), v);
-	}
-	v->is_wanted = true;
+	v->is_kept = false;
 	if (!has_interfaces(v, want))
 		set_interfaces(v, want->interfaces, want->ninterfaces);
 	if (v->policy != want->policy) {
@@ -164,17 +170,21 @@ want_vip(struct arp_io *a, const struct arp_want *want, struct mono now)
 void
 arp_io_set(struct arp_io *a, const struct arp_want *wants, size_t n)
 {
+	struct io_vip *vips = mem_zalloc((n + 1) * sizeof(*vips));
 	struct mono now = clock_mono();
-	struct io_vip *v, *tmp;
 
 	run_io_beat(a, now);
-	for (v = a->vips; v != NULL; v = v->hh.next)
-		v->is_wanted = false;
-	for (size_t i = 0; i < n; i++)
-		want_vip(a, &wants[i], now);
-	HASH_ITER(hh, a->vips, v, tmp)
-		if (!v->is_wanted)
+	for (size_t i = 0; i < n; i++) {
+		vips[i] = take_vip(a, &wants[i]);
+		update_vip(a, &vips[i], &wants[i], now);
+	}
+	for (struct io_vip *v = a->vips; v < a->vips + a->nvips; v++)
+		if (!v->is_kept)
 			drop_vip(a, v);
+	free(a->vips);
+	sort_items(vips, n, sizeof(*vips), run_io_vip_cmp);
+	a->vips = vips;
+	a->nvips = n;
 	if (mono_reached(now, a->next))
 		run_io_run(a, now);
 	join_groups(a);
@@ -192,7 +202,7 @@ arp_io_announce(struct arp_io *a, const struct ip *vip)
 	struct io_vip *v;
 
 	run_io_beat(a, now);
-	for (v = a->vips; v != NULL; v = v->hh.next) {
+	for (v = a->vips; v < a->vips + a->nvips; v++) {
 		if (vip != NULL && !ip_eq(vip, &v->addr))
 			continue;
 		for (size_t i = 0; i < v->nengines; i++)
@@ -239,7 +249,7 @@ on_link(void *arg, int ifindex, unsigned changes)
 	run_io_beat(a, now);
 	if ((changes & LINK_CHANGE_SET) != 0)
 		update_filter(a);
-	for (v = a->vips; v != NULL; v = v->hh.next) {
+	for (v = a->vips; v < a->vips + a->nvips; v++) {
 		if ((changes & LINK_CHANGE_SET) != 0)
 			place(a, v, now);
 		if ((changes & LINK_CHANGE_PATH) != 0)
@@ -309,13 +319,12 @@ arp_io_new(struct ev_loop *loop, const struct arp_io_conf *conf,
 void
 arp_io_free(struct arp_io *a)
 {
-	struct io_vip *v, *tmp;
-
 	if (a == NULL)
 		return;
 	a->handler = (struct arp_io_handler){ .arg = NULL };
-	HASH_ITER(hh, a->vips, v, tmp)
+	for (struct io_vip *v = a->vips; v < a->vips + a->nvips; v++)
 		drop_vip(a, v);
+	free(a->vips);
 	run_io_fini(a);
 	link_io_free(a->link_io);
 	group_io_free(a->groups);
@@ -364,7 +373,7 @@ void
 arp_io_each(const struct arp_io *a,
     void (*fn)(void *arg, const struct ip *vip, const char *ifname), void *arg)
 {
-	for (const struct io_vip *v = a->vips; v != NULL; v = v->hh.next)
+	for (const struct io_vip *v = a->vips; v < a->vips + a->nvips; v++)
 		for (size_t i = 0; i < v->nengines; i++)
 			if (v->engines[i].vip.is_announced)
 				fn(arg, &v->addr, v->engines[i].ifname);

@@ -93,8 +93,8 @@ struct arp_io *arp_io_new(struct ev_loop *loop, const struct arp_io_conf *conf,
 void arp_io_free(struct arp_io *a);
 
 /*
- * Answer for exactly these VIPs from now on. New ones are announced at once,
- * dropped ones fall silent. Strings are copied.
+ * Answer for exactly these VIPs, each once, from now on. New ones are announced at
+ * once, dropped ones fall silent. Strings are copied. Not from within the handler.
  */
 void arp_io_set(struct arp_io *a, const struct arp_want *wants, size_t n);
 

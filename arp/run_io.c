@@ -7,6 +7,7 @@
 #include "arp/run_io.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -153,7 +154,7 @@ run_io_run(struct arp_io *a, struct mono now)
 
 	ev_timer_stop(a->loop, &a->timer);
 	a->next = MONO_NEVER;
-	for (v = a->vips; v != NULL; v = v->hh.next) {
+	for (v = a->vips; v < a->vips + a->nvips; v++) {
 		for (size_t i = 0; i < v->nengines; i++) {
 			struct io_engine *e = &v->engines[i];
 			struct arp_out out;
@@ -186,7 +187,7 @@ tell_conflicts(struct arp_io *a)
 	const struct arp_io_handler *h = &a->handler;
 	struct io_vip *v;
 
-	for (v = a->vips; v != NULL; v = v->hh.next)
+	for (v = a->vips; v < a->vips + a->nvips; v++)
 		for (size_t i = 0; i < v->nengines; i++) {
 			struct io_engine *e = &v->engines[i];
 
@@ -228,7 +229,7 @@ run_io_beat(struct arp_io *a, struct mono now)
 	log_warn(LOG_NONE, "this process stood still for %.1f s (stopped, or no CPU?): "
 	    "not answering for a second, another node may have taken over",
 	    (double)gap_ns / 1e9);
-	for (v = a->vips; v != NULL; v = v->hh.next)
+	for (v = a->vips; v < a->vips + a->nvips; v++)
 		for (size_t i = 0; i < v->nengines; i++)
 			arp_vip_doubt(&v->engines[i].vip, now);
 }
@@ -254,13 +255,17 @@ on_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
 	run_io_tell(a);
 }
 
+int
+run_io_vip_cmp(const void *a, const void *b)
+{
+	return ip_cmp(a, b);
+}
+
 struct io_vip *
 run_io_find_vip(const struct arp_io *a, const struct ip *addr)
 {
-	struct io_vip *v;
-
-	HASH_FIND(hh, a->vips, addr, sizeof(*addr), v);
-	return v;
+	return a->nvips == 0 ? NULL :
+	    bsearch(addr, a->vips, a->nvips, sizeof(*a->vips), run_io_vip_cmp);
 }
 
 struct io_engine *

@@ -8,7 +8,6 @@
 #define HERALD_ARP_RUN_IO_H
 
 #include <ev.h>
-#include <uthash.h>
 
 #include "arp/arp_io.h"
 #include "arp/group_io.h"
@@ -27,15 +26,14 @@ struct io_engine {
 
 struct io_vip {
 	struct ip addr;			/* the key */
-	char	**interfaces;
-	size_t	ninterfaces;
 	bool	is_first_claim;
 	bool	was_announced;		/* by us, on any link: probe no more */
-	bool	is_wanted;		/* scratch of arp_io_set() */
+	bool	is_kept;		/* scratch of arp_io_set() */
 	enum arp_policy policy;
+	char	**interfaces;
+	size_t	ninterfaces;
 	struct io_engine *engines;	/* one a link; NULL while there are none */
 	size_t	nengines;
-	UT_hash_handle hh;
 };
 
 struct arp_io {
@@ -47,7 +45,8 @@ struct arp_io {
 	struct link_io *link_io;
 	struct sock_io *sock;
 	struct group_io *groups;
-	struct io_vip *vips;		/* by address */
+	struct io_vip *vips;		/* sorted by address */
+	size_t	nvips;
 	struct ev_timer timer;
 	struct mono next;		/* what timer is set to */
 	struct ev_timer heartbeat;
@@ -74,6 +73,10 @@ extern const struct sock_io_handler run_io_handler;
  */
 void run_io_beat(struct arp_io *a, struct mono now);
 
+/* Order of io_vips, for each of which its address may stand: that is its first field. */
+int run_io_vip_cmp(const void *a, const void *b);
+
+/* NULL where there is none; good until arp_io_set(). */
 struct io_vip *run_io_find_vip(const struct arp_io *a, const struct ip *addr);
 struct io_engine *run_io_find_engine(const struct io_vip *v, int ifindex);
 
