@@ -2,15 +2,19 @@
  * check_bench - TCP health checks, and what any checker must do; for check_bench.py.
  *
  *	check_bench serve		accept and close
- *	check_bench herald N		the real checker, each address once a second
- *	check_bench half-open N		likewise, without connections
- *	check_bench plain N		N a second by socket, connect, epoll, getsockopt
+ *	check_bench herald N FIRST	the real checker, each address once a second
+ *	check_bench half-open N FIRST	likewise, without connections
+ *	check_bench plain N FIRST	N a second by socket, connect, epoll, getsockopt
  *					and close: what a simple checker does
- *	check_bench least N		by one socket: connect, and disconnect with a reset
+ *	check_bench least N FIRST	by one socket: connect, and disconnect with a reset;
+ *					where the answer is there when connect() is back
+ *	check_bench later N FIRST	likewise elsewhere, by a socket for each that is
+ *					under way: disconnected when the next are due
  *
- * N addresses of 127.16.0.0/12, PORT. They go on until SIGTERM; herald then says how
- * many it takes for up.
+ * N addresses from FIRST on, PORT. They go on until SIGTERM; herald and half-open then
+ * say how many they take for up.
  */
+#include <arpa/inet.h>
 #include <err.h>
 #include <ev.h>
 #include <signal.h>
@@ -60,53 +64,95 @@ open_socket(void)
 }
 
 static void
-connect_plain(const struct sockaddr_in *to)
-{
-	static int poll = -1;
-	struct epoll_event e = { .events = EPOLLOUT };
-	int fd = open_socket(), failed = 0;
-	socklen_t len = sizeof(failed);
-
-	if (poll < 0)
-		poll = epoll_create1(EPOLL_CLOEXEC);
-	(void)connect(fd, (const struct sockaddr *)to, sizeof(*to));
-	if (epoll_ctl(poll, EPOLL_CTL_ADD, fd, &e) < 0 || epoll_wait(poll, &e, 1, 500) != 1 ||
-	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) < 0 || failed != 0)
-		errx(1, "a plain connection: %s", strerror(failed));
-	close(fd);
-}
-
-static void
-connect_least(const struct sockaddr_in *to)
+disconnect(int fd)
 {
 	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-	static int fd = -1;
 
-	if (fd < 0)
-		fd = open_socket();
-	/* On loopback the answer is there when connect() is back. */
-	(void)connect(fd, (const struct sockaddr *)to, sizeof(*to));
 	if (connect(fd, &nobody, sizeof(nobody)) < 0)
 		err(1, "disconnecting");
 }
 
+static void
+connect_plain(const struct sockaddr_in *to, unsigned n)
+{
+	struct epoll_event e = { .events = EPOLLOUT }, ready[64];
+	static int poll = -1;
+
+	if (poll < 0)
+		poll = epoll_create1(EPOLL_CLOEXEC);
+	for (unsigned i = 0; i < n; i++) {
+		e.data.fd = open_socket();
+		(void)connect(e.data.fd, (const struct sockaddr *)&to[i], sizeof(to[i]));
+		if (epoll_ctl(poll, EPOLL_CTL_ADD, e.data.fd, &e) < 0)
+			err(1, "epoll_ctl");
+	}
+	while (n > 0) {
+		int nready = epoll_wait(poll, ready, 64, 1000);
+
+		if (nready <= 0)
+			errx(1, "no answer for a second");
+		for (int i = 0; i < nready; i++) {
+			int failed = 0;
+			socklen_t len = sizeof(failed);
+
+			if (getsockopt(ready[i].data.fd, SOL_SOCKET, SO_ERROR, &failed,
+			    &len) < 0 || failed != 0)
+				errx(1, "a plain connection: %s", strerror(failed));
+			close(ready[i].data.fd);
+		}
+		n -= (unsigned)nready;
+	}
+}
+
+static void
+connect_least(const struct sockaddr_in *to, unsigned n)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open_socket();
+	for (unsigned i = 0; i < n; i++) {
+		(void)connect(fd, (const struct sockaddr *)&to[i], sizeof(to[i]));
+		disconnect(fd);
+	}
+}
+
+static void
+connect_later(const struct sockaddr_in *to, unsigned n)
+{
+	static int *fds;
+
+	if (fds == NULL) {
+		fds = mem_zalloc(n * sizeof(*fds));
+		for (unsigned i = 0; i < n; i++)
+			fds[i] = open_socket();
+	}
+	for (unsigned i = 0; i < n; i++) {
+		disconnect(fds[i]);
+		(void)connect(fds[i], (const struct sockaddr *)&to[i], sizeof(to[i]));
+	}
+}
+
 /* At the pace of a checker, so that queues and caches are as a checker's. */
 static void
-loop(void (*connect_to)(const struct sockaddr_in *to), unsigned n)
+loop(void (*connect_to)(const struct sockaddr_in *to, unsigned n), unsigned n,
+    uint32_t first)
 {
-	for (unsigned i = 0;; i = (i + 1) % n) {
-		struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT),
-			.sin_addr.s_addr = htonl(0x7f100000 + i) };
-		static struct mono due;
+	unsigned some = n / TICKS_PER_SEC;
+	struct sockaddr_in *to = mem_zalloc(some * sizeof(*to));
+	struct mono due = clock_mono();
 
-		if (i % (n / TICKS_PER_SEC) == 0) {
-			struct mono now = clock_mono();
+	for (unsigned i = 0; i < some; i++)
+		to[i] = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(PORT) };
+	for (unsigned at = 0;; at = (at + some) % (n - n % some)) {
+		struct mono now = clock_mono();
 
-			due = mono_before(now, due) ? due : now;
-			usleep((useconds_t)(mono_delay_sec(now, due) * 1e6));
-			due = mono_add_ms(due, 1000 / TICKS_PER_SEC);
-		}
-		connect_to(&to);
+		for (unsigned i = 0; i < some; i++)
+			to[i].sin_addr.s_addr = htonl(first + at + i);
+		due = mono_before(now, due) ? due : now;
+		usleep((useconds_t)(mono_delay_sec(now, due) * 1e6));
+		due = mono_add_ms(due, 1000 / TICKS_PER_SEC);
+		connect_to(to, some);
 	}
 }
 
@@ -127,7 +173,7 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents)
 }
 
 static void
-check(unsigned n, enum probe_kind kind)
+check(unsigned n, uint32_t first, enum probe_kind kind)
 {
 	struct probe_conf conf = { .kind = kind, .health = { .interval_ms = 1000,
 		.timeout_ms = 500, .rise = 2, .fall = 3, .starts_down = true } };
@@ -141,7 +187,7 @@ check(unsigned n, enum probe_kind kind)
 
 	for (unsigned i = 0; i < n; i++)
 		wants[i] = (struct check_want){ .id = i + 1,
-			.ip = ip_from_v4(0x7f100000 + i), .port = PORT, .conf = &conf };
+			.ip = ip_from_v4(first + i), .port = PORT, .conf = &conf };
 	c = checker_new(loop, NULL, on_changed, NULL, why);
 	if (c == NULL)
 		errx(1, "%s", why);
@@ -162,20 +208,25 @@ int
 main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 20000;
+	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : TICKS_PER_SEC;
+	uint32_t first = argc > 3 ? ntohl(inet_addr(argv[3])) : INADDR_NONE;
 
-	if (n < TICKS_PER_SEC)
-		errx(2, "N: %d at least", TICKS_PER_SEC);
 	if (strcmp(what, "serve") == 0)
 		serve();
-	else if (strcmp(what, "herald") == 0)
-		check(n, PROBE_TCP);
+	if (n < TICKS_PER_SEC)
+		errx(2, "N: %d at least", TICKS_PER_SEC);
+	if (first == INADDR_NONE)
+		errx(2, "usage: see the source");
+	if (strcmp(what, "herald") == 0)
+		check(n, first, PROBE_TCP);
 	else if (strcmp(what, "half-open") == 0)
-		check(n, PROBE_TCP_HALF_OPEN);
+		check(n, first, PROBE_TCP_HALF_OPEN);
 	else if (strcmp(what, "plain") == 0)
-		loop(connect_plain, n);
+		loop(connect_plain, n, first);
 	else if (strcmp(what, "least") == 0)
-		loop(connect_least, n);
+		loop(connect_least, n, first);
+	else if (strcmp(what, "later") == 0)
+		loop(connect_later, n, first);
 	else
 		errx(2, "usage: see the source");
 	return 0;

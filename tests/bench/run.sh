@@ -37,7 +37,7 @@ for section in "$@"; do
 done
 
 packages=
-for need in keepalived ipvsadm haproxy iptables bird:bird2 vtysh:frr gobgpd \
+for need in keepalived ipvsadm haproxy iptables ethtool bird:bird2 vtysh:frr gobgpd \
 	bgpctl:openbgpd exabgp; do
 	PATH=$PATH:/usr/sbin command -v "${need%:*}" >/dev/null || packages="$packages ${need#*:}"
 done
@@ -98,7 +98,7 @@ plan() {
 checks() {
 	compile check_bench ipvs lib
 	echo "The aim is 10 % of a core."
-	$sudo unshare -n env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" python3 -u \
+	$sudo unshare -nm env PYTHONPYCACHEPREFIX="$PYTHONPYCACHEPREFIX" python3 -u \
 		tests/bench/check_bench.py "$build/tests/bench/check_bench" "$results/checks.json"
 }
 
