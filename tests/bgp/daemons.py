@@ -131,6 +131,7 @@ class Daemon:
     max_password = 80
     sends_refresh = True
     takes_echo = False  # does its BFD want to be sent Echo packets?
+    renews_bfd = False  # a new BFD session in place of the first, once BGP's is up?
 
     def __init__(self, ns, **options):
         self.ns, self.o = ns, dict(DEFAULTS, **options)
@@ -333,9 +334,12 @@ bfd
 exit
 """)
         shutil.chown(self.tmp, "frr", "frr")
+        ask = lambda *what: run(self.ns, f"{self.bin}/bfdd", *what)
         # A socket of FRR 8 (Debian 12) that FRR 10 (Debian 13) has no longer.
-        has_bfdctl = "--bfdctl" in subprocess.run([f"{self.bin}/bfdd", "--help"], text=True,
-                                                  capture_output=True).stdout
+        has_bfdctl = "--bfdctl" in ask("--help")
+        # Its bgpd learns its own address only then, which names the session (FRR's issue
+        # 17337): the new one is Down, and whoever heeds BFD ends BGP's, the first time.
+        self.renews_bfd = int(re.search(r"version (\d+)", ask("--version"))[1]) >= 10
         for prog in ("zebra", "bfdd", "bgpd"):
             cmd = [f"{self.bin}/{prog}", "-z", self.path("zserv"),
                    "--vty_socket", self.tmp, "-i", self.path(prog + ".pid"),
