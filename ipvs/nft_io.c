@@ -7,8 +7,7 @@
  * empty chain, the seal. A listing whose digest is not its seal is not ours any
  * more and is loaded anew.
  *
- * libnftables takes some 500 bytes for each element of a transaction, and keeps its
- * buffers; so what concerns more than a few thousand is several transactions, in the
+ * libnftables takes some 500 bytes for each element of a transaction; so what concerns more than a few thousand is several transactions, in the
  * order of nft_set_id. Only a table that takes the place of another, and may be steering
  * packets meanwhile, has all that it is to hold at once.
  */
@@ -220,6 +219,18 @@ seal(struct nft_io *n, struct director_error *ret_err)
 	return run(n, command, ret_err);
 }
 
+/* A context keeps buffers as large as its largest transaction: 1 MB for 70,000 elements. */
+static void
+ctx_renew(struct nft_io *n)
+{
+	struct nft_ctx *ctx = ctx_new(0);
+
+	if (ctx == NULL)
+		return;
+	nft_ctx_free(n->ctx);
+	n->ctx = ctx;
+}
+
 /* Put the table in the place of whatever has its name, in one transaction. */
 static int
 load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
@@ -241,6 +252,7 @@ load(struct nft_io *n, const struct nft_rules *r, uint64_t version,
 	free(text);
 	if (error < 0)
 		return error;
+	ctx_renew(n);
 	n->version = version;
 	return seal(n, ret_err);
 }

@@ -5,10 +5,11 @@ In the lab's virtual machine, on a node of its own and from a directory of manif
 long from its start until all is in IPVS, beside `ipvsadm -R` of what it made; its memory
 then; what one endpoint more or less of one Service costs it, and how long until it is in
 IPVS, at moments that are any of the looks at the table. Then the memory of a speaker that
-reads the same by the API (list_server.py) and announces it, when all is in IPVS and a
-minute later, when it has looked at all of it and written reports. Every endpoint has an address of its own, and
-is on a node without a speaker: of all ways to reach it that takes the most room. Writes
-{services: figures} to RESULT as JSON.
+reads the same by the API (list_server.py) and announces it: when all is in IPVS; a minute
+later, when it has looked at all of it; and when it has written, and keeps, a report of
+each Service. Every endpoint has an address of its own, and is on a node without a speaker:
+of all ways to reach it that takes the most room. Writes {services: figures} to RESULT as
+JSON.
 """
 import json
 import os
@@ -145,7 +146,8 @@ def make_speaker(bin_dir, netns, link, source):
 
 
 def memory_by_api(bin_dir, nservices):
-    """When all is in IPVS, and a minute later; with the number of reports written."""
+    """When all is in IPVS, a minute later, and when each Service has its report; with the
+    number of reports by that minute."""
     netns, here = f"api{nservices}", os.path.dirname(os.path.abspath(__file__))
     config = f"/run/lab/{netns}.kubeconfig"
     with open(config, "w") as f:
@@ -169,11 +171,18 @@ def memory_by_api(bin_dir, nservices):
     memory = [speaker.memory_mb()]
     time.sleep(60)
     memory.append(speaker.memory_mb())
-    reports = speaker.metrics().get(
-        'herald_reports_written_total{op="put",result="ok"}', 0)
+    reports = nreports(speaker)
+    until("every Service's report", lambda: nreports(speaker) >= nservices or
+          Not(f"{nreports(speaker):.0f} so far"), 600, 5)
+    time.sleep(5)
+    memory.append(speaker.memory_mb())
     speaker.kill()
     server.kill()
     return memory, reports
+
+
+def nreports(speaker):
+    return speaker.metrics().get('herald_reports_written_total{op="put",result="ok"}', 0)
 
 
 def is_listening(port):
@@ -206,9 +215,9 @@ def measure(bin_dir, nservices):
     delays = endpoint_delays(folder, director)
     speaker.kill()
     plain = restore(output(director, "ipvsadm", "-Sn"), f"plain{nservices}")
-    by_api, nreports = memory_by_api(bin_dir, nservices)
+    by_api, reports = memory_by_api(bin_dir, nservices)
     return {"speaker": took, "ipvsadm": plain, "memory": memory, "endpoint_cpu": cpu,
-            "endpoint_delays": delays, "memory_by_api": by_api, "reports": nreports}
+            "endpoint_delays": delays, "memory_by_api": by_api, "reports": reports}
 
 
 def main(bin_dir, result, *sizes):

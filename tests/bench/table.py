@@ -31,6 +31,7 @@ def many_rows(many):
         yield "  from the API", memory(row["memory_by_api"][0]), aim
         yield (f"  a minute later, with {row['reports']:,.0f} reports",
                memory(row["memory_by_api"][1]), aim)
+        yield "  with a report of each Service", memory(row["memory_by_api"][2]), aim
         yield ("  one endpoint more or less, processor time of the speaker",
                spread(row["endpoint_cpu"]), "5 ms of work")
         yield ("  from its file to IPVS, at any moment of a look", spread(
