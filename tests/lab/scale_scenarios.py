@@ -52,7 +52,7 @@ class Claims:
 
 def detected(speaker, ip):
     """When the speaker's log last said that the node at ip is down."""
-    found = re.findall(rf"^(\S+)Z warn .*peer={re.escape(ip)} bfd=down$",
+    found = re.findall(rf"^(\S+)Z warn .*peer={re.escape(ip)} bfd=down(?: repeats=\d+)?$",
                        speaker.log_tail(10**6), re.M)
     when = datetime.datetime.fromisoformat(found[-1] + "+00:00").timestamp()
     return when - time.time() + time.monotonic()
