@@ -7,9 +7,10 @@
  * empty chain, the seal. A listing whose digest is not its seal is not ours any
  * more and is loaded anew.
  *
- * libnftables takes some 500 bytes for each element of a transaction; so what concerns more than a few thousand is several transactions, in the
- * order of nft_set_id. Only a table that takes the place of another, and may be steering
- * packets meanwhile, has all that it is to hold at once.
+ * libnftables takes some 500 bytes for each element of a transaction; so what concerns
+ * more than a few thousand is several transactions, in the order of nft_set_id. Only a
+ * table that takes the place of another, and may be steering packets meanwhile, has all
+ * that it is to hold at once.
  */
 #include "ipvs/nft_io.h"
 
