@@ -23,8 +23,9 @@ another. It takes two processors.
 What is counted is run time, user and system, from schedstat of /proc/PID/task/*, which
 the scheduler measures, however ticks are accounted for. The softirqs that a task's own
 calls run are in it, unless the kernel has CONFIG_IRQ_TIME_ACCOUNTING, which Debian's have
-not: then on loopback little more than the calls themselves is seen. User mode's share is by utime in /proc/PID/stat, which is guessed from ticks
-where there is no VIRT_CPU_ACCOUNTING: a hint, no more.
+not: then on loopback little more than the calls themselves is seen. User mode's share is
+by utime in /proc/PID/stat, which is guessed from ticks where there is no
+VIRT_CPU_ACCOUNTING: a hint, no more.
 
 A contender is measured once it makes nearly all its connections; those are counted by
 the kernel, of half-open ones the resets. Prints tables: medians, least and most of the
