@@ -72,6 +72,9 @@ def counters(svc):
     vip, owner = svc.settle()
     labels = f'service="default/{svc.name}:{TCP_PORT}/TCP",family="{svc.family}",tier="1"'
     name = f"herald_service_connections_total{{{labels}}}"
+    # Metrics are of the last look, half a second ago at most: an earlier scenario's
+    # connections are to be in them by now.
+    time.sleep(1)
     before = svc.lab.speakers[owner.name].metrics().get(name, 0)
     flows(svc, vip, 40)
     found = until("40 more connections in the owner's metrics", lambda: (
