@@ -78,7 +78,7 @@ def counters(svc):
     before = svc.lab.speakers[owner.name].metrics().get(name, 0)
     flows(svc, vip, 40)
     found = until("40 more connections in the owner's metrics", lambda: (
-        m := svc.lab.speakers[owner.name].metrics())[name] == before + 40 and m or Not(
+        m := svc.lab.speakers[owner.name].metrics()).get(name) == before + 40 and m or Not(
             f"{m.get(name)}, {before} before"), 3, node=owner)
     each = [v for k, v in found.items()
             if k.startswith(f"herald_endpoint_connections_total{{{labels},")]
