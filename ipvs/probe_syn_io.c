@@ -52,7 +52,7 @@ struct syn_side {
 	struct probe_syns *all;
 	int	out, in;		/* raw sockets; -1: not open */
 	struct ip source;		/* in is bound to it; IP_NONE: to none */
-	bool	has_sources;		/* SYNs come from several, so that it must not be */
+	bool	has_sources;		/* SYNs come from several: it must not be bound */
 	int	held[NPORTS];		/* TCP sockets, bound */
 	uint16_t ports[NPORTS];		/* to these */
 	ev_io	io;			/* of in */
@@ -213,9 +213,10 @@ set_buffer(int fd, int option, int forced)
 /*
  * Hear only what is sent to the address that SYNs come from, while it is one: each
  * packet to another, such as the SYN to an endpoint of this namespace, would be cloned
- * for the socket before its filter says no. 0 or -errno.
+ * for the socket before its filter says no. With a second, and where the one is no
+ * address to bind to (a link-local one), all is heard.
  */
-static int
+static void
 bind_source(struct syn_side *s, const struct ip *from)
 {
 	struct ip to = *from;
@@ -223,15 +224,13 @@ bind_source(struct syn_side *s, const struct ip *from)
 	socklen_t len;
 
 	if (s->has_sources || ip_eq(&s->source, from))
-		return 0;
+		return;
 	if (ip_is_set(&s->source))
 		to = (struct ip){ .family = from->family };
 	len = ip_to_sockaddr(&to, 0, &ss);
-	if (bind(s->in, (struct sockaddr *)&ss, len) < 0)
-		return -errno;
-	s->has_sources = ip_is_set(&s->source);
+	s->has_sources = bind(s->in, (struct sockaddr *)&ss, len) < 0 ||
+	    ip_is_set(&s->source);
 	s->source = *from;
-	return 0;
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents);
@@ -503,11 +502,10 @@ enqueue(struct syn_side *s, struct probe_half *h)
 	if (rc == 0 && !ip_is_set(&h->syn.from))
 		rc = find_source(t, &h->syn.from);
 	if (rc == 0)
-		rc = bind_source(s, &h->syn.from);
-	if (rc == 0)
 		rc = take_slot(s->all, h);
 	if (rc < 0)
 		return rc;
+	bind_source(s, &h->syn.from);
 	if (s->nqueued == BATCH)
 		flush_and_hear(s);
 	h->queued = s->nqueued;

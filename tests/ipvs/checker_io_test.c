@@ -257,6 +257,40 @@ START_TEST(many)
 }
 END_TEST
 
+/* Each SYN comes from the endpoint's own address: answers to either are heard. */
+START_TEST(two_sources)
+{
+	static const char *const ips[][2] = {
+		{ "127.0.0.1", "192.0.2.1" }, { "::1", "2001:db8::1" },
+	};
+	struct probe_conf starts_down = half_open;
+	struct check_want wants[3];
+	char command[64];
+	int fds[2];
+
+	snprintf(command, sizeof(command), "ip address add %s dev lo", ips[_i][1]);
+	ck_assert_int_eq(system(command), 0);
+	starts_down.health.starts_down = true;
+	for (uint64_t i = 0; i < 2; i++) {
+		wants[i] = (struct check_want){ .id = i, .conf = &starts_down };
+		ck_assert_int_eq(ip_parse(ips[_i][i], &wants[i].ip), 0);
+		fds[i] = listen_at(&wants[i].ip, &wants[i].port);
+	}
+	wants[2] = (struct check_want){ .id = 2, .ip = wants[0].ip, .port = 1,
+		.conf = &half_open };
+	checker_set(checker, wants, 1);
+	await(0, true);
+	checker_set(checker, wants, 2);
+	await(1, true);
+	checker_set(checker, wants, 3);
+	await(2, false);	/* as long as it takes to see that another is silent */
+	for (uint64_t i = 0; i < 2; i++) {
+		ck_assert(find(i)->is_up && find(i)->ntransitions == 1);
+		close(fds[i]);
+	}
+}
+END_TEST
+
 START_TEST(no_namespace)
 {
 	char err[256];
@@ -273,6 +307,7 @@ fill(TCase *tc)
 	tcase_add_loop_test(tc, up_and_down, 0, nitems(kinds));
 	tcase_add_loop_test(tc, silent, 0, 2);
 	tcase_add_test(tc, many);
+	tcase_add_loop_test(tc, two_sources, 0, 2);
 	tcase_add_test(tc, what_is_checked_changes);
 	tcase_add_test(tc, no_namespace);
 }
