@@ -249,16 +249,19 @@ START_TEST(difference_is_cut)
 END_TEST
 
 /* Where packets are steered is the last thing to be told, and the first to be taken back. */
+static const struct {
+	enum nft_set_id first, then;
+} orders[] = {
+	{ NFT_HOST_CLIENTS, NFT_HOST_VIPS },
+	{ NFT_HOST_ENDPOINTS, NFT_HOST_VIPS },
+	{ NFT_HOST_INNER, NFT_HOST_VIPS },
+	{ NFT_DIR_ALLOWED, NFT_DIR_RESTRICTED },
+	{ NFT_DIR_REPLY_VIPS, NFT_DIR_REPLIES },
+	{ NFT_DIR_REPLY_PORTS, NFT_DIR_REPLIES },
+};
+
 START_TEST(pieces_do_no_harm)
 {
-	static const struct { enum nft_set_id first, then; } orders[] = {
-		{ NFT_HOST_CLIENTS, NFT_HOST_VIPS },
-		{ NFT_HOST_ENDPOINTS, NFT_HOST_VIPS },
-		{ NFT_HOST_INNER, NFT_HOST_VIPS },
-		{ NFT_DIR_ALLOWED, NFT_DIR_RESTRICTED },
-		{ NFT_DIR_REPLY_VIPS, NFT_DIR_REPLIES },
-		{ NFT_DIR_REPLY_PORTS, NFT_DIR_REPLIES },
-	};
 	static const char *const one[MAX] = { "10.0.0.1 6 80 10.0.0.0/8" };
 	static const char *const mark[MAX] = { "10.0.0.1 0 0 0x1" };
 	const struct nft_set_def *first = &nft_set_defs[orders[_i].first];
@@ -554,7 +557,7 @@ fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, difference_is_these_commands, 0, nitems(diffs));
 	tcase_add_loop_test(tc, difference_is_cut, 0, nitems(cuts));
-	tcase_add_loop_test(tc, pieces_do_no_harm, 0, 6);
+	tcase_add_loop_test(tc, pieces_do_no_harm, 0, nitems(orders));
 	tcase_add_test(tc, listing_is_read);
 	tcase_add_test(tc, every_prefix_of_a_listing_is_survived);
 	tcase_add_loop_test(tc, altered_listing_is_noticed, 0, nitems(alterations));
