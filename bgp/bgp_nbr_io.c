@@ -210,7 +210,7 @@ bgp_nbr_settle(struct bgp_nbr *n)
 	do {
 		is_done = true;
 		for (unsigned i = 0; i < BGP_NSLOTS; i++) {
-			unsigned steps = bgp_peer_todo(&n->engine, i);
+			unsigned steps = bgp_peer_steps(&n->engine, i);
 
 			if (steps != 0) {
 				carry_out(n, i, steps);

@@ -99,12 +99,12 @@ feed(struct bgp_peer *p, enum bgp_slot slot, const struct bgp_event *ev,
 
 	/* What was to be written to a connection that is gone is moot. */
 	if (does & (BGP_DO_ABORT | BGP_DO_CLOSE))
-		c->todo &= ~(unsigned)(WRITES | BGP_DO_CLOSE | BGP_DO_DIAL | BGP_DO_UP);
+		c->steps &= ~(unsigned)(WRITES | BGP_DO_CLOSE | BGP_DO_DIAL | BGP_DO_UP);
 	if (does & (BGP_DO_ABORT | BGP_DO_CLOSE | BGP_DO_OPEN)) {
 		c->rx_len = 0;
 		c->rx_need = BGP_HEADER_LEN;
 	}
-	c->todo |= does;
+	c->steps |= does;
 	if (does & BGP_DO_DOWN)
 		p->up = -1;
 	if (does & BGP_DO_UP)
@@ -369,10 +369,10 @@ bgp_peer_write(struct bgp_peer *p, enum bgp_slot slot, uint8_t *buf, size_t size
 {
 	struct bgp_conn *c = &p->conn[slot];
 	struct wire_out w = wire_out(buf, size);
-	unsigned due = c->todo & WRITES;
+	unsigned due = c->steps & WRITES;
 	struct bgp_open open;
 
-	c->todo &= ~(unsigned)WRITES;
+	c->steps &= ~(unsigned)WRITES;
 	if (due & BGP_DO_OPEN) {
 		open = bgp_agree_offer(p);
 		bgp_open_encode(&w, &open);
@@ -415,13 +415,13 @@ bgp_peer_deadline(const struct bgp_peer *p)
 }
 
 unsigned
-bgp_peer_todo(struct bgp_peer *p, enum bgp_slot slot)
+bgp_peer_steps(struct bgp_peer *p, enum bgp_slot slot)
 {
 	struct bgp_conn *c = &p->conn[slot];
-	unsigned todo = c->todo & ~(unsigned)WRITES;
+	unsigned steps = c->steps & ~(unsigned)WRITES;
 
-	c->todo &= WRITES;
-	return todo;
+	c->steps &= WRITES;
+	return steps;
 }
 
 enum bgp_state

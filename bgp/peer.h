@@ -4,7 +4,7 @@
  * Pure. The shell (bgp_io.c) owns the sockets; it tells of TCP with
  * bgp_peer_tcp_up() and _down(), feeds bytes to bgp_peer_read(), sends what
  * bgp_peer_write() gives, calls bgp_peer_tick() once bgp_peer_deadline() has
- * come, and after any of these does what bgp_peer_todo() says.
+ * come, and after any of these does what bgp_peer_steps() says.
  *
  * Memory is taken by bgp_peer_init() and bgp_peer_set_routes(), never for
  * anything that a peer sends.
@@ -77,7 +77,7 @@ struct bgp_conn {
 	struct bgp_open theirs;		/* from OpenConfirm on */
 	uint8_t	*rx;			/* one message, or its beginning */
 	size_t	rx_len, rx_need;	/* bytes there; bytes to wait for */
-	unsigned todo;			/* enum bgp_do, not yet done */
+	unsigned steps;			/* enum bgp_do, not yet done */
 };
 
 /* Read freely, change by calls only. */
@@ -109,7 +109,7 @@ void bgp_peer_stop(struct bgp_peer *p, const struct bgp_error *err, struct mono 
 void bgp_peer_reset(struct bgp_peer *p, const struct bgp_error *err, struct mono now);
 
 /*
- * The peer has dialled. True: do what bgp_peer_todo() says of both slots, then
+ * The peer has dialled. True: do what bgp_peer_steps() says of both slots, then
  * call bgp_peer_tcp_up() for BGP_ACCEPTED. False: close it.
  */
 bool bgp_peer_accept(struct bgp_peer *p, struct mono now);
@@ -150,7 +150,7 @@ struct mono bgp_peer_deadline(const struct bgp_peer *p);
  * _CLOSE (after writing what bgp_peer_write() still gives), _UP and _DOWN.
  * ABORT concerns the old connection where DIAL is there too.
  */
-unsigned bgp_peer_todo(struct bgp_peer *p, enum bgp_slot slot);
+unsigned bgp_peer_steps(struct bgp_peer *p, enum bgp_slot slot);
 
 /* The furthest state of the two connections, for status. */
 enum bgp_state bgp_peer_state(const struct bgp_peer *p);

@@ -59,19 +59,19 @@ slot_of(unsigned side, unsigned wire)
 }
 
 static bool
-do_todo(struct bgp_peer *p, unsigned side, struct mono now)
+carry_out(struct bgp_peer *p, unsigned side, struct mono now)
 {
 	bool did = false;
 
 	for (unsigned slot = 0; slot < BGP_NSLOTS; slot++) {
 		struct wire *w = &wires[wire_of(side, slot)];
 		struct bgp_peer *q = side == 0 ? &b : &a;
-		unsigned todo = bgp_peer_todo(p, slot);
+		unsigned steps = bgp_peer_steps(p, slot);
 
-		did |= todo != 0;
-		ups[side] += (todo & BGP_DO_UP) != 0;
-		downs[side] += (todo & BGP_DO_DOWN) != 0;
-		if (todo & (BGP_DO_ABORT | BGP_DO_CLOSE) && w->is_open) {
+		did |= steps != 0;
+		ups[side] += (steps & BGP_DO_UP) != 0;
+		downs[side] += (steps & BGP_DO_DOWN) != 0;
+		if (steps & (BGP_DO_ABORT | BGP_DO_CLOSE) && w->is_open) {
 			size_t room = PIPE - w->len[side];
 
 			/* Its last words, then the end, heard in that order. */
@@ -83,7 +83,7 @@ do_todo(struct bgp_peer *p, unsigned side, struct mono now)
 			w->len[0] = w->len[1] = 0;
 			bgp_peer_tcp_down(q, slot_of(!side, wire_of(side, slot)), now);
 		}
-		if (todo & BGP_DO_DIAL) {
+		if (steps & BGP_DO_DIAL) {
 			if (!q->is_started || !bgp_peer_accept(q, now)) {
 				bgp_peer_tcp_down(p, slot, now);
 				continue;
@@ -127,8 +127,8 @@ settle(struct mono now)
 	bool did;
 
 	do {
-		did = do_todo(&a, 0, now);
-		did |= do_todo(&b, 1, now);
+		did = carry_out(&a, 0, now);
+		did |= carry_out(&b, 1, now);
 		did |= move(&a, 0, now);
 		did |= move(&b, 1, now);
 	} while (did);
@@ -238,8 +238,8 @@ START_TEST(collision)
 	bgp_peer_start(&a, now);
 	bgp_peer_start(&b, now);
 	/* Both connections are there before a byte has moved. */
-	do_todo(&a, 0, now);
-	do_todo(&b, 1, now);
+	carry_out(&a, 0, now);
+	carry_out(&b, 1, now);
 	ck_assert(wires[0].is_open && wires[1].is_open);
 	now = run(now, 30);
 	ck_assert_uint_eq(ups[0], 1);
@@ -510,7 +510,7 @@ START_TEST(a_thousand_connections)
 	bgp_peer_start(&a, now);
 	for (int i = 0; i < 1000; i++) {
 		ck_assert(bgp_peer_accept(&a, now));
-		aborts += (bgp_peer_todo(&a, BGP_ACCEPTED) & BGP_DO_ABORT) != 0;
+		aborts += (bgp_peer_steps(&a, BGP_ACCEPTED) & BGP_DO_ABORT) != 0;
 		bgp_peer_tcp_up(&a, BGP_ACCEPTED, now);
 	}
 	ck_assert_uint_eq(aborts, 999);

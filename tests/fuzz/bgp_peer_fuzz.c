@@ -40,7 +40,7 @@ drain(struct bgp_peer *p)
 				at += (size_t)len;
 			}
 		}
-		bgp_peer_todo(p, slot);
+		bgp_peer_steps(p, slot);
 	}
 	expect(p->up < 0 || p->conn[p->up].fsm.state == BGP_ESTABLISHED);
 	expect((p->conn[0].fsm.state == BGP_ESTABLISHED) +
