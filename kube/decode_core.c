@@ -364,29 +364,6 @@ node_conditions(struct dec *d, const struct dec_at *status, struct kube_node *n)
 	}
 }
 
-static void
-node_pod_cidrs(struct dec *d, const struct dec_at *spec, struct kube_node *n)
-{
-	struct dec_at one = dec_field(spec, "podCIDR");
-	struct dec_at all = dec_field(spec, "podCIDRs");
-	size_t count = dec_count(d, &all, DEC_ADDRESSES_MAX);
-	struct dec_at it = count > 0 ? dec_first(&all) : one;
-
-	n->pod_cidrs = arena_array(d->arena, count > 0 ? count : 1,
-	    sizeof(*n->pod_cidrs));
-	while (it.node != NULL && !d->is_bad) {
-		const char *text = dec_peek(d, &it);
-
-		if (text != NULL && prefix_parse(text,
-		    &n->pod_cidrs[n->npod_cidrs++]) != 0)
-			dec_fail(d, &it, "is no address block; write "
-			    "ADDRESS/LENGTH");
-		if (count == 0)
-			break;
-		it = dec_next(&it);
-	}
-}
-
 void
 dec_node(struct dec *d, const struct dec_at *root, struct kube_object *o)
 {
@@ -398,7 +375,6 @@ dec_node(struct dec *d, const struct dec_at *root, struct kube_object *o)
 	(void)dec_is_object(d, &spec);
 	(void)dec_is_object(d, &status);
 	n->is_unschedulable = dec_bool(d, &unschedulable, false);
-	node_pod_cidrs(d, &spec, n);
 	node_addresses(d, &status, n);
 	node_conditions(d, &status, n);
 }

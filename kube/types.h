@@ -152,8 +152,6 @@ struct kube_endpoint_slice {
 struct kube_node {
 	struct ip *internal_ips;	/* status.addresses of type InternalIP */
 	size_t	ninternal_ips;
-	struct prefix *pod_cidrs;
-	size_t	npod_cidrs;
 	bool	is_unschedulable;
 	bool	is_ready;		/* condition Ready is True */
 	bool	is_network_unavailable;	/* condition NetworkUnavailable is True */

@@ -229,8 +229,7 @@ END_TEST
 START_TEST(node_namespace_pod)
 {
 	struct kube_object *o = decode(NODE(
-	    "'spec':{'podCIDR':'10.244.1.0/24','podCIDRs':['10.244.1.0/24',"
-	    "'fd00:1::/64'],'unschedulable':true},'status':{'addresses':["
+	    "'spec':{'unschedulable':true},'status':{'addresses':["
 	    "{'type':'Hostname','address':'n1'},{'type':'InternalIP','address':"
 	    "'192.0.2.11'},{'type':'InternalIP','address':'n1.example'},"
 	    "{'type':'ExternalIP','address':'203.0.113.1'},"
@@ -241,18 +240,15 @@ START_TEST(node_namespace_pod)
 
 	ck_assert_str_eq(KUBE_KEY(o), "n1");
 	ck_assert_ptr_null(o->meta.ns);
-	ck_assert_uint_eq(o->node.npod_cidrs, 2);
-	ck_assert_str_eq(PREFIX_STR(&o->node.pod_cidrs[1]), "fd00:1::/64");
 	ck_assert(o->node.is_unschedulable && o->node.is_ready &&
 	    !o->node.is_network_unavailable);
 	ck_assert_msg(o->node.ninternal_ips == 2, "a name among them is skipped");
 	ck_assert_str_eq(IP_STR(&o->node.internal_ips[1]), "2001:db8::11");
 	kube_object_free(o);
 
-	o = decode(NODE("'spec':{'podCIDR':'10.244.1.0/24'},'status':{'conditions':"
-	    "[{'type':'Ready','status':'Unknown'},"
+	o = decode(NODE("'status':{'conditions':["
+	    "{'type':'Ready','status':'Unknown'},"
 	    "{'type':'NetworkUnavailable','status':'True'}]}"));
-	ck_assert_uint_eq(o->node.npod_cidrs, 1);
 	ck_assert(!o->node.is_ready && o->node.is_network_unavailable);
 	kube_object_free(o);
 
@@ -476,8 +472,8 @@ static const struct {
 	    "addressType: is missing; write IPv4, IPv6 or FQDN" },
 	{ "an endpoint without address", SLICE("'addressType':'IPv4','endpoints':[{}]"),
 	    -EINVAL, "endpoints[0].addresses: an endpoint needs an address" },
-	{ "a pod CIDR that is none", NODE("'spec':{'podCIDR':'10.0.0.0'}"), -EINVAL,
-	    "spec.podCIDR: \"10.0.0.0\": is no address block; write ADDRESS/LENGTH" },
+	{ "a truth in quotes", NODE("'spec':{'unschedulable':'true'}"), -EINVAL,
+	    "spec.unschedulable: \"true\": true or false belongs here, without quotes" },
 
 	{ "no name", "{'apiVersion':'v1','kind':'Service','metadata':{'namespace':'d'},"
 	    "'spec':{}}", -EINVAL, "metadata.name: is missing" },

@@ -70,50 +70,49 @@ held(const struct rig *r, enum kube_kind kind)
 	return text;
 }
 
-#define NODE(name, cidr) "apiVersion: v1\nkind: Node\nmetadata: {name: " name "}\n" \
-	"spec: {podCIDR: " cidr "}\n"
+#define NODE(name, cordoned) "apiVersion: v1\nkind: Node\nmetadata: {name: " name "}\n" \
+	"spec: {unschedulable: " cordoned "}\n"
 #define SVC(name, port) "apiVersion: v1\nkind: Service\nmetadata: {name: " name "}\n" \
 	"spec:\n  ports:\n  - port: " port "\n"
-#define OK_CIDR "10.0.0.0/24"
 #define ALL ((1u << KUBE_NKINDS) - 1)
 
 static const struct {
 	const char *why, *before, *after, *held, *said;
 } edits[] = {
 	{ "an object that is no longer there goes",
-	    NODE("a", OK_CIDR) "---\n" NODE("b", OK_CIDR), NODE("b", OK_CIDR), "b ", "" },
-	{ "an empty file holds nothing", NODE("a", OK_CIDR), "# nothing\n", "", "" },
+	    NODE("a", "true") "---\n" NODE("b", "true"), NODE("b", "true"), "b ", "" },
+	{ "an empty file holds nothing", NODE("a", "true"), "# nothing\n", "", "" },
 	{ "a refused document keeps its own object, and no other",
-	    NODE("a", OK_CIDR) "---\n" NODE("b", OK_CIDR) "---\n" NODE("c", OK_CIDR),
+	    NODE("a", "true") "---\n" NODE("b", "true") "---\n" NODE("c", "true"),
 	    NODE("a", "x"), "a ",
-	    "f.yaml:4: a: spec.podCIDR: \"x\": is no address block; write "
-	    "ADDRESS/LENGTH\n"
+	    "f.yaml:4: a: spec.unschedulable: \"x\": true or false belongs "
+	    "here, without quotes\n"
 	    "f.yaml:0: 1 object that this file held before stays until it is mended\n" },
 	{ "an unreadable document keeps all that is not seen elsewhere in the file",
-	    NODE("a", OK_CIDR) "---\n" NODE("b", OK_CIDR) "---\n" NODE("c", OK_CIDR),
-	    NODE("d", OK_CIDR) "---\nx: [\n---\n" NODE("c", OK_CIDR), "a b c d ",
+	    NODE("a", "true") "---\n" NODE("b", "true") "---\n" NODE("c", "true"),
+	    NODE("d", "true") "---\nx: [\n---\n" NODE("c", "true"), "a b c d ",
 	    "f.yaml:6: while parsing a flow node, did not find expected node content; "
 	    "check indentation, quotes and brackets\n"
 	    "f.yaml:0: 2 objects that this file held before stay until it is mended\n" },
-	{ "a nameless one too", NODE("a", OK_CIDR), "apiVersion: v1\nkind: Node\n"
+	{ "a nameless one too", NODE("a", "true"), "apiVersion: v1\nkind: Node\n"
 	    "metadata: {}\n", "a ",
 	    "f.yaml:3: metadata.name: is missing\n"
 	    "f.yaml:0: 1 object that this file held before stays until it is mended\n" },
-	{ "a document of another kind is nothing to us", NODE("a", OK_CIDR),
+	{ "a document of another kind is nothing to us", NODE("a", "true"),
 	    "apiVersion: apps/v1\nkind: Deployment\n", "", "" },
 	{ "a misspelt kind of ours is told, and holds nothing back",
-	    NODE("a", OK_CIDR), "apiVersion: heraldlb.io/v1beta1\nkind: Pool\n", "",
+	    NODE("a", "true"), "apiVersion: heraldlb.io/v1beta1\nkind: Pool\n", "",
 	    "f.yaml:2: kind: \"Pool\": Herald has no such kind; check the spelling\n" },
 	{ "the same object twice: the first counts", "",
-	    NODE("a", "10.0.1.0/24") "---\n" NODE("a", "10.0.2.0/24"), "a ",
+	    NODE("a", "true") "---\n" NODE("a", "false"), "a ",
 	    "f.yaml:6: Node a is in this file before; that one is used, remove one\n" },
 	{ "a List is taken apart, faults have their lines", "",
 	    "apiVersion: v1\nkind: List\nitems:\n"
 	    "- apiVersion: v1\n  kind: Node\n  metadata: {name: a}\n"
 	    "- apiVersion: v1\n  kind: Node\n  metadata: {name: b}\n"
-	    "  spec:\n    podCIDR: x\n", "a ",
-	    "f.yaml:11: b: items[1]: spec.podCIDR: \"x\": is no address block; write "
-	    "ADDRESS/LENGTH\n" },
+	    "  spec:\n    unschedulable: x\n", "a ",
+	    "f.yaml:11: b: items[1]: spec.unschedulable: \"x\": true or false belongs "
+	    "here, without quotes\n" },
 	{ "items of a typed list need no kind", "",
 	    "apiVersion: v1\nkind: NodeList\nitems:\n- metadata: {name: a}\n", "a ", "" },
 };
@@ -130,7 +129,7 @@ START_TEST(edit)
 	ck_assert_msg(strcmp(r.said, edits[_i].said) == 0, "%s: said\n%s", edits[_i].why,
 	    r.said);
 	/* Whatever was kept goes with the fault. */
-	load(&r, "f.yaml", NODE("z", OK_CIDR));
+	load(&r, "f.yaml", NODE("z", "true"));
 	ck_assert_str_eq(held(&r, KUBE_NODE), "z ");
 	dir_unload(&r.dir, "f.yaml");
 	ck_assert_str_eq(held(&r, KUBE_NODE), "");
@@ -181,9 +180,9 @@ START_TEST(first_file_wins)
 	struct rig r;
 
 	rig_init(&r, ALL, NULL, NULL);
-	load(&r, "b.yaml", NODE("n1", "10.0.2.0/24"));
+	load(&r, "b.yaml", NODE("n1", "false"));
 	ck_assert_str_eq(r.said, "");
-	load(&r, "a.yaml", NODE("n1", "10.0.1.0/24"));
+	load(&r, "a.yaml", NODE("n1", "true"));
 	ck_assert_str_eq(r.said, "b.yaml:1: Node n1 is also in a.yaml:1, which comes first "
 	    "and is used; remove one\n");
 	load(&r, "c.json", "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":"
@@ -191,7 +190,7 @@ START_TEST(first_file_wins)
 	ck_assert_str_eq(r.said, "c.json:1: Node n1 is also in a.yaml:1, which comes first "
 	    "and is used; remove one\n");
 	o = kube_store_get(r.store, KUBE_NODE, NULL, "n1");
-	ck_assert_str_eq(PREFIX_STR(&o->node.pod_cidrs[0]), "10.0.1.0/24");
+	ck_assert(o->node.is_unschedulable);
 	load(&r, "a.yaml", "a: [");
 	o = kube_store_get(r.store, KUBE_NODE, NULL, "n1");
 	ck_assert_msg(strcmp(o->origin, "a.yaml:1") == 0, "kept, it is still the first");
@@ -201,7 +200,7 @@ START_TEST(first_file_wins)
 	dir_unload(&r.dir, "b.yaml");
 	o = kube_store_get(r.store, KUBE_NODE, NULL, "n1");
 	ck_assert_str_eq(o->origin, "c.json:1");
-	ck_assert_uint_eq(o->node.npod_cidrs, 0);
+	ck_assert(!o->node.is_unschedulable);
 	rig_fini(&r);
 }
 END_TEST
@@ -294,7 +293,7 @@ START_TEST(only_what_was_asked_for)
 	struct rig r;
 
 	rig_init(&r, 1u << KUBE_IP_ADDRESS_POOL | 1u << KUBE_POD, "n1", "herald-system");
-	load(&r, "f.yaml", NODE("n1", OK_CIDR) "---\n" POOL("name: a") "---\n"
+	load(&r, "f.yaml", NODE("n1", "true") "---\n" POOL("name: a") "---\n"
 	    POOL("name: b, namespace: herald-system") "---\n"
 	    POOL("name: c, namespace: other") "---\n" POD("p", "n1") "---\n"
 	    POD("q", "n2"));

@@ -46,9 +46,9 @@ static const struct {
 	    "'items':null"), 0, "", "9", NULL, -1 },
 	{ "one that is refused does not stop the others, and is named",
 	    LIST("NodeList", "'metadata':{'resourceVersion':'9'},'items':["
-	    "{'metadata':{'name':'n1','resourceVersion':'3'},'spec':{'podCIDR':'x'}},"
+	    "{'metadata':{'name':'n1','resourceVersion':'3'},'spec':{'unschedulable':'x'}},"
 	    "{'metadata':{'name':'n2'}},7]"), 0,
-	    "/n1@3 spec.podCIDR: \"x\": is no address block; write ADDRESS/LENGTH\n"
+	    "/n1@3 spec.unschedulable: \"x\": true or false belongs here, without quotes\n"
 	    "/n2@ ok\n"
 	    "/@ is no object; it must begin with apiVersion and kind\n", "9", NULL, -1 },
 	{ "a list of another kind", LIST("PodList", "'items':[]"), -EINVAL, "",
@@ -103,15 +103,15 @@ static const struct {
 	{ "deleted: nobody needs its contents", EVENT("DELETED", N1), 0,
 	    KUBE_WATCH_DELETED, "n1", "8", false, "" },
 	{ "an object we refuse can still go", EVENT("DELETED", "{'metadata':{'name':"
-	    "'n1','resourceVersion':'8'},'spec':{'podCIDR':'x'}}"), 0,
+	    "'n1','resourceVersion':'8'},'spec':{'unschedulable':'x'}}"), 0,
 	    KUBE_WATCH_DELETED, "n1", "8", false, "" },
 	{ "bookmark", EVENT("BOOKMARK", "{'apiVersion':'v1','kind':'Node','metadata':{"
 	    "'resourceVersion':'8','creationTimestamp':null},'spec':{}}"), 0,
 	    KUBE_WATCH_BOOKMARK, "", "8", false, "" },
 	{ "a refused object does not stop the watch: resume behind it",
 	    EVENT("MODIFIED", "{'metadata':{'name':'n1','resourceVersion':'8'},"
-	    "'spec':{'podCIDR':'x'}}"), 0, KUBE_WATCH_MODIFIED, "n1", "8", true,
-	    "spec.podCIDR: \"x\": is no address block; write ADDRESS/LENGTH" },
+	    "'spec':{'unschedulable':'x'}}"), 0, KUBE_WATCH_MODIFIED, "n1", "8", true,
+	    "spec.unschedulable: \"x\": true or false belongs here, without quotes" },
 	{ "one without a name leaves no stub",
 	    EVENT("MODIFIED", "{'metadata':{'resourceVersion':'8'}}"), 0,
 	    KUBE_WATCH_MODIFIED, "", "8", false, "metadata.name: is missing" },
