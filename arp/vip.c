@@ -133,13 +133,6 @@ arp_vip_start(struct arp_vip *v, enum arp_claim claim, struct mono now)
 }
 
 void
-arp_vip_stop(struct arp_vip *v)
-{
-	begin(v, ARP_VIP_IDLE, MONO_NEVER);
-	v->rival = (struct arp_rival){ .is_seen = false };
-}
-
-void
 arp_vip_set_policy(struct arp_vip *v, enum arp_policy policy, struct mono now)
 {
 	v->policy = policy;

@@ -129,9 +129,6 @@ void arp_vip_init(struct arp_vip *v, const struct arp_vip_conf *conf,
 /* Claim the VIP: tick is due at once, or after the first probe's delay. */
 void arp_vip_start(struct arp_vip *v, enum arp_claim claim, struct mono now);
 
-/* Be silent from now on. */
-void arp_vip_stop(struct arp_vip *v);
-
 /* A YIELDED VIP whose policy becomes another is claimed again at once. */
 void arp_vip_set_policy(struct arp_vip *v, enum arp_policy policy, struct mono now);
 

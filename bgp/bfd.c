@@ -455,13 +455,6 @@ bfd_admin_down(struct bfd *s)
 	s->nurgent = s->conf.detect_mult;
 }
 
-void
-bfd_admin_up(struct bfd *s)
-{
-	if (s->state == BFD_ADMIN_DOWN)
-		enter(s, BFD_DOWN, BFD_DIAG_NONE);
-}
-
 int
 bfd_refused(struct bfd *s, const uint8_t *buf, size_t len)
 {

@@ -190,9 +190,6 @@ void bfd_set_note(struct bfd *s, uint32_t note);
 /* Hold the session down on purpose: detect_mult packets go out at once. */
 void bfd_admin_down(struct bfd *s);
 
-/* Take bfd_admin_down() back. */
-void bfd_admin_up(struct bfd *s);
-
 /*
  * The peer's host answered a packet with ICMP port unreachable and quoted buf.
  * Taken only where buf is a packet of this session (and, with authentication,

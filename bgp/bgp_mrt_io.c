@@ -88,8 +88,9 @@ rotate(struct bgp_mrt *m)
 	open_file(m);
 }
 
-void
-bgp_mrt_write(struct bgp_mrt *m, const uint8_t *record, size_t len)
+/* One whole record (see mrt.h). */
+static void
+write_record(struct bgp_mrt *m, const uint8_t *record, size_t len)
 {
 	ssize_t n;
 
@@ -141,7 +142,7 @@ bgp_nbr_dump(void *arg, enum bgp_slot slot, bool is_sent, const uint8_t *msg, si
 
 	bgp_nbr_dump_state(n);		/* what has led to it */
 	mrt_message_encode(&w, clock_wall_ns(), &p, is_sent, msg, len);
-	bgp_mrt_write(n->io->mrt, buf, w.len);
+	write_record(n->io->mrt, buf, w.len);
 }
 
 void
@@ -157,5 +158,5 @@ bgp_nbr_dump_state(struct bgp_nbr *n)
 		return;
 	mrt_state_encode(&w, clock_wall_ns(), &p, n->dumped, state);
 	n->dumped = state;
-	bgp_mrt_write(n->io->mrt, buf, w.len);
+	write_record(n->io->mrt, buf, w.len);
 }

@@ -18,9 +18,6 @@ struct bgp_mrt;
  */
 struct bgp_mrt *bgp_mrt_new(const char *path, uint64_t max_bytes);
 
-/* One whole record (see mrt.h). */
-void bgp_mrt_write(struct bgp_mrt *m, const uint8_t *record, size_t len);
-
 void bgp_mrt_free(struct bgp_mrt *m);
 
 #endif

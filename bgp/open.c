@@ -21,18 +21,6 @@ enum capability {
 	CAP_ENHANCED_REFRESH = 70,
 };
 
-const char *
-bgp_role_name(enum bgp_role r)
-{
-	static const char *const names[] = {
-		[BGP_ROLE_PROVIDER] = "provider", [BGP_ROLE_RS] = "rs",
-		[BGP_ROLE_RS_CLIENT] = "rs-client", [BGP_ROLE_CUSTOMER] = "customer",
-		[BGP_ROLE_PEER] = "peer",
-	};
-
-	return r < nitems(names) ? names[r] : "none";
-}
-
 static void
 put_cap(struct wire_out *w, enum capability code, size_t len)
 {

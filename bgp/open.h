@@ -64,6 +64,4 @@ int bgp_open_decode(const uint8_t *body, size_t len, struct bgp_open *ret,
 int bgp_open_check(const struct bgp_open *ours, const struct bgp_open *theirs,
     uint32_t peer_as, bool is_strict_role, struct bgp_error *err);
 
-const char *bgp_role_name(enum bgp_role r);
-
 #endif

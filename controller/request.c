@@ -56,8 +56,13 @@ parse_one(const char *from, const char *to, struct ip *ret)
 	return ip_parse(word, ret);
 }
 
-int
-request_parse_ips(const char *text, const char *from, struct ip ret[2],
+/*
+ * Parse "A" or "A,B", spaces around addresses allowed: one or two addresses
+ * that a Service can have, of different families. 0 or -EINVAL with only
+ * *ret_err changed, naming `from`, the place of text.
+ */
+static int
+parse_list(const char *text, const char *from, struct ip ret[2],
     unsigned *ret_n, struct kube_error *ret_err)
 {
 	struct ip ips[2];
@@ -178,7 +183,7 @@ parse_ips(const struct kube_object *svc, struct request *r, struct kube_error *e
 		return -EINVAL;
 	}
 	r->ips_from = ann != NULL ? key : "spec.loadBalancerIP";
-	if (request_parse_ips(ann != NULL ? ann : spec, r->ips_from, ips, &n, err) < 0)
+	if (parse_list(ann != NULL ? ann : spec, r->ips_from, ips, &n, err) < 0)
 		return -EINVAL;
 	for (unsigned i = 0; i < n; i++) {
 		enum ip_family f = (enum ip_family)ips[i].family;

@@ -47,12 +47,4 @@ const struct ip *request_ip(const struct request *r, enum ip_family family);
 
 bool request_wants(const struct request *r, enum ip_family family);
 
-/*
- * Parse "A" or "A,B", spaces around addresses allowed: one or two addresses
- * that a Service can have, of different families. 0 or -EINVAL with only
- * *ret_err changed, naming `from`, the place of text.
- */
-int request_parse_ips(const char *text, const char *from, struct ip ret[2],
-    unsigned *ret_n, struct kube_error *ret_err);
-
 #endif

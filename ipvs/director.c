@@ -72,8 +72,9 @@ open_sides(struct director *d, struct director_error *ret_err)
 	return r;
 }
 
-int
-director_ensure_sync(struct director *d, unsigned *count, struct director_error *ret_err)
+/* Have connection sync as conf says; *count grows by what had to be made. */
+static int
+ensure_sync(struct director *d, unsigned *count, struct director_error *ret_err)
 {
 	return d->conf.has_sync ? syncd_ensure(&d->net, count, &d->sync_link, ret_err) :
 	    syncd_remove(&d->net, ret_err);
@@ -114,7 +115,7 @@ director_open(const struct director_conf *conf, struct director **ret,
 	if (r == 0)
 		r = net_ensure_ipvs(&d->net, ret_err);
 	if (r >= 0)
-		r = director_ensure_sync(d, &nmade, ret_err);
+		r = ensure_sync(d, &nmade, ret_err);
 	if (r >= 0)
 		r = open_sides(d, ret_err);
 	if (r < 0) {
@@ -168,7 +169,7 @@ recheck_net(struct director *d)
 		r = net_ensure_ipvs(&d->net, &ignored);
 	if (r >= 0) {
 		d->nmended += (unsigned)r;
-		r = director_ensure_sync(d, &nstarted, &ignored);
+		r = ensure_sync(d, &nstarted, &ignored);
 		d->nmended += nstarted;
 	}
 	if (r < 0)
@@ -252,7 +253,7 @@ sync_daemons(struct director_run *s)
 {
 	struct director_error err;
 	unsigned nmade = 0;
-	int r = director_ensure_sync(s->d, &nmade, &err);
+	int r = ensure_sync(s->d, &nmade, &err);
 
 	if (r < 0)
 		director_report(s, &err);

@@ -87,10 +87,6 @@ void director_read_addrs(struct director *d);
 /* Give this node's IPv6 endpoints of g their routes: net_list_io.h. */
 void director_sync_endpoints(struct director_run *s, const struct goal *g);
 
-/* Have connection sync as conf says; *count grows by what had to be made. */
-int director_ensure_sync(struct director *d, unsigned *count,
-    struct director_error *ret_err);
-
 /* The netlink socket within the namespace, unless there is one. */
 int director_open_ipvs(struct director *d, struct director_error *ret_err);
 

@@ -51,9 +51,10 @@ elem_key_cmp(const struct nft_elem *a, const struct nft_elem *b)
 	return c != 0 ? c : prefix_cmp(&a->source, &b->source);
 }
 
-int
-nft_elem_cmp(const struct nft_elem *a, const struct nft_elem *b)
+static int
+elem_item_cmp(const void *va, const void *vb)
 {
+	const struct nft_elem *a = va, *b = vb;
 	int c = elem_key_cmp(a, b);
 
 	if (c == 0)
@@ -64,12 +65,6 @@ nft_elem_cmp(const struct nft_elem *a, const struct nft_elem *b)
 }
 
 enum { V4_LEN = sizeof(struct in_addr), V6_LEN = sizeof(struct in6_addr) };
-
-static int
-elem_item_cmp(const void *a, const void *b)
-{
-	return nft_elem_cmp(a, b);
-}
 
 static int
 v4_item_cmp(const void *a, const void *b)

@@ -83,7 +83,7 @@ struct nft_elem {
  * the address' 4 or 16 bytes are kept.
  */
 struct nft_set {
-	void	*items;		/* sorted by nft_elem_cmp(), once each */
+	void	*items;		/* sorted, once each */
 	size_t	size;		/* of one: of a struct nft_elem, or of those bytes */
 	size_t	n;
 	size_t	cap;
@@ -93,8 +93,6 @@ struct nft_set {
 struct nft_state {
 	struct nft_set set[NFT_NSLOTS];
 };
-
-int nft_elem_cmp(const struct nft_elem *a, const struct nft_elem *b);
 
 /* Append to set id of e->addr's family; nft_state_sort() afterwards. */
 void nft_state_add(struct nft_state *s, enum nft_set_id id,

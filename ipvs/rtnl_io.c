@@ -116,8 +116,8 @@ rtnl_msg(int type, int flags, const void *header, size_t len)
 	return msg;
 }
 
-void
-rtnl_put(struct nl_msg *msg, int attr, const void *p, size_t len)
+static void
+put(struct nl_msg *msg, int attr, const void *p, size_t len)
 {
 	if (nla_put(msg, attr, (int)len, p) < 0)
 		abort();
@@ -126,25 +126,25 @@ rtnl_put(struct nl_msg *msg, int attr, const void *p, size_t len)
 static void
 put_str(struct nl_msg *msg, int attr, const char *s)
 {
-	rtnl_put(msg, attr, s, strlen(s) + 1);
+	put(msg, attr, s, strlen(s) + 1);
 }
 
 void
 rtnl_put_u32(struct nl_msg *msg, int attr, uint32_t v)
 {
-	rtnl_put(msg, attr, &v, sizeof(v));
+	put(msg, attr, &v, sizeof(v));
 }
 
 static void
 put_u8(struct nl_msg *msg, int attr, uint8_t v)
 {
-	rtnl_put(msg, attr, &v, sizeof(v));
+	put(msg, attr, &v, sizeof(v));
 }
 
 void
 rtnl_put_ip(struct nl_msg *msg, int attr, const struct ip *a)
 {
-	rtnl_put(msg, attr, a->b, ip_len(a));
+	put(msg, attr, a->b, ip_len(a));
 }
 
 int

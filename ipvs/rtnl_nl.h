@@ -23,7 +23,6 @@ struct rtnl {
 
 /* A message with its fixed header copied in. No memory ends the process. */
 struct nl_msg *rtnl_msg(int type, int flags, const void *header, size_t len);
-void rtnl_put(struct nl_msg *msg, int attr, const void *p, size_t len);
 void rtnl_put_u32(struct nl_msg *msg, int attr, uint32_t v);
 struct nlattr *rtnl_nest(struct nl_msg *msg, int attr);	/* then nla_nest_end() */
 void rtnl_put_ip(struct nl_msg *msg, int attr, const struct ip *a);

@@ -20,7 +20,6 @@ struct kube_store {
 	struct shelf good[KUBE_NKINDS];
 	struct shelf stubs[KUBE_NKINDS];
 	struct slices slices;
-	uint64_t version[KUBE_NKINDS];
 };
 
 struct kube_store *
@@ -176,7 +175,6 @@ kube_store_put(struct kube_store *s, struct kube_object *o)
 		note_coming(s, shelf_get(&s->good[kind], o->meta.ns, o->meta.name), o);
 		is_news |= shelf_put(&s->good[kind], o);
 	}
-	s->version[kind] += is_news;
 	return is_news;
 }
 
@@ -188,7 +186,6 @@ kube_store_delete(struct kube_store *s, enum kube_kind kind, const char *ns,
 
 	note_going(s, shelf_get(&s->good[kind], ns, name));
 	had_good = shelf_delete(&s->good[kind], ns, name);
-	s->version[kind] += had_stub || had_good;
 	return had_stub || had_good;
 }
 
@@ -196,10 +193,7 @@ bool
 kube_store_delete_stub(struct kube_store *s, enum kube_kind kind, const char *ns,
     const char *name)
 {
-	bool had = shelf_delete(&s->stubs[kind], ns, name);
-
-	s->version[kind] += had;
-	return had;
+	return shelf_delete(&s->stubs[kind], ns, name);
 }
 
 struct kube_object *
@@ -209,7 +203,6 @@ kube_store_take(struct kube_store *s, enum kube_kind kind)
 
 	if (sh->n == 0)
 		return NULL;
-	s->version[kind]++;
 	note_going(s, sh->items[sh->n - 1]);
 	return sh->items[--sh->n];
 }
@@ -256,10 +249,4 @@ void
 kube_store_forget_touched(struct kube_store *s)
 {
 	slices_forget_touched(&s->slices);
-}
-
-uint64_t
-kube_store_version(const struct kube_store *s, enum kube_kind kind)
-{
-	return s->version[kind];
 }

@@ -76,7 +76,4 @@ struct kube_touched {
 const struct kube_touched *kube_store_touched(const struct kube_store *s);
 void kube_store_forget_touched(struct kube_store *s);
 
-/* Grows with every change of the kind; for "has anything changed since?". */
-uint64_t kube_store_version(const struct kube_store *s, enum kube_kind kind);
-
 #endif

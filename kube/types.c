@@ -122,30 +122,6 @@ kube_check_type_name(enum kube_check_type t)
 }
 
 const char *
-kube_forward_mode_name(enum kube_forward_mode m)
-{
-	static const char *const names[] = {
-		[KUBE_FORWARD_TUNNEL] = "tunnel",
-		[KUBE_FORWARD_MASQUERADE] = "masquerade",
-		[KUBE_FORWARD_DELEGATE] = "delegate",
-	};
-
-	return (size_t)m < nitems(names) ? names[m] : "unknown";
-}
-
-const char *
-kube_scheduler_name(enum kube_scheduler s)
-{
-	static const char *const names[] = {
-		[KUBE_SCHED_MH] = "mh", [KUBE_SCHED_WRR] = "wrr",
-		[KUBE_SCHED_WLC] = "wlc", [KUBE_SCHED_LC] = "lc",
-		[KUBE_SCHED_SH] = "sh", [KUBE_SCHED_FO] = "fo",
-	};
-
-	return (size_t)s < nitems(names) ? names[s] : "unknown";
-}
-
-const char *
 kube_proto_name(enum kube_proto proto)
 {
 	switch (proto) {

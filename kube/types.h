@@ -522,10 +522,8 @@ bool kube_kind_is_local(enum kube_kind kind);
 const char *kube_strategy_name(enum kube_pool_strategy s);
 const char *kube_sharing_name(enum kube_pool_sharing s);
 
-/* "none", "tcp", "http", ...; "tunnel", ...; "mh", ...: as in a spec. */
+/* "none", "tcp", "http", ...: as in a spec. */
 const char *kube_check_type_name(enum kube_check_type t);
-const char *kube_forward_mode_name(enum kube_forward_mode m);
-const char *kube_scheduler_name(enum kube_scheduler s);
 
 /* "TCP", "UDP", "SCTP". */
 const char *kube_proto_name(enum kube_proto proto);

@@ -35,12 +35,6 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
 };
 
-const char *
-log_level_name(enum log_level level)
-{
-	return level_names[level];
-}
-
 int
 log_level_parse(const char *s, enum log_level *ret)
 {

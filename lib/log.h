@@ -49,7 +49,6 @@ void log_init(enum log_level lowest, bool is_json);
 
 /* "debug", "info", "warn", "error" to a level; -EINVAL for anything else. */
 int log_level_parse(const char *s, enum log_level *ret);
-const char *log_level_name(enum log_level level);
 
 /* Send lines to fn instead of stderr (tests); NULL restores stderr. */
 void log_set_sink(void (*fn)(void *arg, const char *line, size_t len), void *arg);

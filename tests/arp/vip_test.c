@@ -448,19 +448,6 @@ START_TEST(yielded_takes_back)
 }
 END_TEST
 
-START_TEST(stop_is_silent)
-{
-	struct arp_vip v = engine_in(ARP_VIP_OWNER, ARP_POLICY_DEFEND);
-
-	rx(&v, ARP_EVENT_CLAIM, rival, T0);
-	arp_vip_stop(&v);
-	ck_assert_int_eq(arp_vip_deadline(&v).ns, MONO_NEVER.ns);
-	ck_assert_int_eq(tick(&v, mono_add_sec(T0, 1000)).nframes, 0);
-	ck_assert_int_eq(rx(&v, ARP_EVENT_ASK, other, T0).nframes, 0);
-	ck_assert(!v.is_announced);
-}
-END_TEST
-
 START_TEST(announce_starts_a_burst)
 {
 	struct arp_vip v = engine_in(ARP_VIP_OWNER, ARP_POLICY_DEFEND);
@@ -542,7 +529,6 @@ fill(TCase *tc)
 	tcase_add_test(tc, hung_owner_is_silent_for_a_while);
 	tcase_add_loop_test(tc, link_up, 0, (int)nitems(link_ups));
 	tcase_add_test(tc, yielded_takes_back);
-	tcase_add_test(tc, stop_is_silent);
 	tcase_add_test(tc, announce_starts_a_burst);
 	tcase_add_test(tc, ipv6);
 	tcase_add_test(tc, random_walk);

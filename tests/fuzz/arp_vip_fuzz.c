@@ -62,9 +62,6 @@ command(struct arp_vip *v, uint8_t what, struct mono now)
 	case 0:
 		arp_vip_link_up(v, mac, now);
 		break;
-	case 1:
-		arp_vip_stop(v);
-		break;
 	case 2:
 		arp_vip_start(v, ARP_CLAIM_PROBE, now);
 		break;

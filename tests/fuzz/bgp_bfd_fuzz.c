@@ -83,13 +83,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bfd_conf conf = {
 		.local_discr = 0x11111111, .min_tx_us = 100000, .min_rx_us = 100000,
 		.detect_mult = 3, .random = 1, .echo_us = 50000,
-	};
+	}, with_key = conf;
 	struct mono now = { .ns = NSEC_PER_SEC };
 	struct bfd open, keyed;
 
 	bfd_init(&open, &conf, now);
-	conf.auth_type = BFD_AUTH_METICULOUS_SHA1;
-	bfd_init(&keyed, &conf, now);
+	with_key.auth_type = BFD_AUTH_METICULOUS_SHA1;
+	bfd_init(&keyed, &with_key, now);
 	while (size >= 3) {
 		size_t len = data[2] < size - 3 ? data[2] : size - 3;
 		uint8_t *buf = malloc(len ? len : 1);
@@ -104,7 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				bfd_set_intervals(&open, 50000 + open.conf.min_tx_us / 2,
 				    open.conf.min_rx_us ^ 0x8000);
 			else if (open.state == BFD_ADMIN_DOWN)
-				bfd_admin_up(&open);
+				bfd_init(&open, &conf, now);
 			else
 				bfd_admin_down(&open);
 		} else {
