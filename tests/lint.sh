@@ -114,6 +114,40 @@ pairs() {
 	return $rc
 }
 
+# Tests are callers, too. A header calls in its macros and inline functions only, whose
+# lines begin with # or a tab.
+exports() {
+	awk '
+	FNR == 1 { is_header = FILENAME ~ /\.h$/; last = "" }
+	/^[a-z_][a-z0-9_]*\(/ && last !~ /^static/ && FILENAME !~ /^tests\// && !is_header {
+		name = substr($0, 1, index($0, "(") - 1)
+		home[name] = FILENAME
+		line[name] = FNR
+	}
+	{ last = $0 }
+	is_header && !/^[#\t]/ { next }
+	{
+		n = split($0, words, /[^A-Za-z0-9_]+/)
+		for (i = 1; i <= n; i++) {
+			if (first[words[i]] == "")
+				first[words[i]] = FILENAME
+			else if (first[words[i]] != FILENAME)
+				is_shared[words[i]] = 1
+		}
+	}
+	END {
+		for (name in home) {
+			if (is_shared[name] || name == "main")
+				continue
+			printf "%s:%d: no other file calls %s: make it static, or end it\n",
+			    home[name], line[name], name
+			failed = 1
+		}
+		exit failed
+	}
+	' "${code[@]}" "${tests[@]}"
+}
+
 scripts() {
 	[ ${#scripts[@]} -gt 0 ] || return 0
 	bash -c 'for f; do bash -n "$f" || exit 1; done' - "${scripts[@]}" || return 1
@@ -140,6 +174,7 @@ mapfile -t prose < <(find . -path ./build -prune -o -path ./.git -prune -o \
 	sed 's,^\./,,' | grep -v '^tests/\(fuzz/seeds\|data\)/')
 text "${code[@]}" "${tests[@]}" "${prose[@]}" || rc=1
 pairs || rc=1
+exports || rc=1
 scripts || rc=1
 python || rc=1
 manuals || rc=1

@@ -51,6 +51,13 @@ plant speaker/plan.h '#include <cjson/cJSON.h>'
 expect "cJSON stays in decode files" 'speaker/plan.h:1: only decode and encode'
 plant arp/other.c 'int x;'
 expect "a .c has a header" 'arp/other.c:1: no header'
+plant arp/arp.c 'int' 'arp_alone(void)' '{' '	return 1;' '}'
+expect "nothing is exported for nobody" 'arp/arp.c:2: no other file calls arp_alone'
+plant arp/arp.c 'static int' 'arp_alone(void)' '{' '	return 1;' '}'
+expect "what is static is its file's" clean
+plant arp/arp.c 'int' 'arp_called(void)' '{' '	return 1;' '}'
+echo '	return arp_called();' >"$tree/tests/arp_test.c"
+expect "a test is a caller" clean
 plant arp/arp.h 'int x; '
 expect "blanks at the end" 'arp/arp.h:1: blank at the end'
 plant arp/arp.h "$(printf '\t%093d' 0)"
