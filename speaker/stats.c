@@ -47,7 +47,7 @@ stats_fini(struct stats *s)
 static char *
 labels_of(const struct director_stat *row)
 {
-	const char *family = row->family == IP_V6 ? "IPv6" : "IPv4";
+	const char *family = row->family == IP_V6 ? "ipv6" : "ipv4";
 	const char tier[] = { (char)('0' + row->tier), '\0' };
 	char buf[512], endpoint[IP_STRLEN + 16];
 

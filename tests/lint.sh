@@ -167,6 +167,14 @@ manuals() {
 	mandoc -T lint -W warning "${manuals[@]}"
 }
 
+metrics() {
+	diff <(grep -ohE '("|HELP )herald_[a-z0-9_]+' "${code[@]}" | grep -oE 'herald_.*' | sort -u) \
+		<(cat /dev/null "${manuals[@]}" | grep -oP '^\.It Sy \Kherald_[a-z0-9_]+' | sort -u) |
+		sed -n 's/^< \(.*\)/lint: no manual has the metric \1/p
+			s/^> \(.*\)/lint: there is no metric \1, of which a manual tells/p' |
+		if grep .; then return 1; fi
+}
+
 rc=0
 includes || rc=1
 mapfile -t prose < <(find . -path ./build -prune -o -path ./.git -prune -o \
@@ -178,5 +186,6 @@ exports || rc=1
 scripts || rc=1
 python || rc=1
 manuals || rc=1
+metrics || rc=1
 [ $rc -ne 0 ] || echo "lint: ${#code[@]} files of code, ${#tests[@]} of tests, ${#scripts[@]} scripts: clean"
 exit $rc

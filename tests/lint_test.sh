@@ -58,6 +58,10 @@ expect "what is static is its file's" clean
 plant arp/arp.c 'int' 'arp_called(void)' '{' '	return 1;' '}'
 echo '	return arp_called();' >"$tree/tests/arp_test.c"
 expect "a test is a caller" clean
+plant arp/arp.h '#define M "herald_arp_total"'
+expect "a metric is documented" 'no manual has the metric herald_arp_total'
+plant arp/arp.8 '.It Sy herald_gone_total'
+expect "what is documented is there" 'there is no metric herald_gone_total'
 plant arp/arp.h 'int x; '
 expect "blanks at the end" 'arp/arp.h:1: blank at the end'
 plant arp/arp.h "$(printf '\t%093d' 0)"

@@ -27,9 +27,9 @@ static const struct {
 	bool is_there;
 } rows[] = {
 	{ "a service's connections", "herald_service_connections_total{service=\"d/s:80/TCP\","
-	    "family=\"IPv4\",tier=\"1\"} 5\n", true },
+	    "family=\"ipv4\",tier=\"1\"} 5\n", true },
 	{ "an endpoint's, by its address", "herald_endpoint_connections_total{service="
-	    "\"d/s:80/TCP\",family=\"IPv4\",tier=\"1\",endpoint=\"10.1.0.1:8080\"} 4\n", true },
+	    "\"d/s:80/TCP\",family=\"ipv4\",tier=\"1\",endpoint=\"10.1.0.1:8080\"} 4\n", true },
 	{ "an IPv6 one in brackets", "endpoint=\"[fd00::1]:8080\"} 2\n", true },
 	{ "both directions", "tier=\"1\",direction=\"in\"} 10\n", true },
 	{ "of bytes, too", "tier=\"1\",direction=\"out\"} 7\n", true },
