@@ -70,16 +70,16 @@ def meddling(svc):
 def counters(svc):
     """What the kernel counts of a Service and its endpoints is in the metrics."""
     vip, owner = svc.settle()
-    labels = f'service="default/{svc.name}:{TCP_PORT}/TCP",family="{svc.family}",tier="1"'
+    labels = f'service="default/{svc.name}:{TCP_PORT}/TCP",family="{svc.family.lower()}",tier="1"'
     name = f"herald_service_connections_total{{{labels}}}"
-    # Metrics are of the last look, half a second ago at most: an earlier scenario's
-    # connections are to be in them by now.
-    time.sleep(1)
+    # The kernel adds its counters up every 2 s, and they are read each half second: an
+    # earlier scenario's connections are to be in the metrics by now.
+    time.sleep(3)
     before = svc.lab.speakers[owner.name].metrics().get(name, 0)
     flows(svc, vip, 40)
     found = until("40 more connections in the owner's metrics", lambda: (
         m := svc.lab.speakers[owner.name].metrics()).get(name) == before + 40 and m or Not(
-            f"{m.get(name)}, {before} before"), 3, node=owner)
+            f"{m.get(name)}, {before} before"), 4, node=owner)
     each = [v for k, v in found.items()
             if k.startswith(f"herald_endpoint_connections_total{{{labels},")]
     if sum(each) != found[name] or len(each) != len(svc.members):
