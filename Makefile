@@ -142,10 +142,10 @@ test: deps
 lab: all
 	$(Q)MAKEFLAGS= tests/lab/all.sh
 
-## lab-long: the lab's scenarios that take long (connection sync, 10,000 endpoints, TLS)
+## lab-long: the lab again for IPv6, and what takes long (connection sync, 10,000 endpoints, TLS)
 .PHONY: lab-long
 lab-long: all
-	$(Q)LAB_RESULTS=build/lab/long tests/lab/run.sh --part long
+	$(Q)MAKEFLAGS= tests/lab/all.sh long
 
 ## kube: tests against a real Kubernetes API server
 kube: all

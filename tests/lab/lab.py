@@ -44,19 +44,34 @@ from stalls import Stalls
 SOURCE = "/run/lab/source"
 
 
+PARTS = ("first", "second", "v6", "long")
+
+
+def split(rows):
+    """Each thing once, and what is gone through again for IPv6."""
+    names = {name for name, _fn, _family in rows}
+    once, again = [], []
+    for row in rows:
+        is_again = row[0].endswith("6") and row[0][:-1] in names
+        (again if is_again else once).append(row)
+    return once, again
+
+
 def part_of(suite, part):
     """The scenarios of one part, or without a name all of them, in their order.
 
-    "first" and "second" are about as long as one another; "long" is what takes long and
-    is of its own. Each begins with those of ALWAYS; the first ends with those that take
-    the Services away and what needs them no longer.
+    "first" and "second" are about as long as one another, and have each thing once: what
+    they show for IPv4 "v6" shows for IPv6. "long" is what takes long and is of its own.
+    Each begins with those of ALWAYS; the first ends with those that take the Services
+    away and what needs them no longer.
     """
     rows = suite.SCENARIOS
     if suite is api_scenarios:
         end = [name for name, _fn, _family in rows].index("service_deleted")
         return rows[:end] + beside_scenarios.SCENARIOS + proxy_scenarios.SCENARIOS + rows[end:]
     always = [row for row in rows if row[0] in suite.ALWAYS]
-    end = [name for name, _fn, _family in rows].index("hostile_rules")
+    rows = [row for row in rows if row not in always]
+    at = [name for name, _fn, _family in rows].index("hostile_rules")
 
     def rows_of(*modules):
         return [row for each in modules for row in each.SCENARIOS]
@@ -73,14 +88,15 @@ def part_of(suite, part):
         move_scenarios,
         survival) + [("never_translated", scenarios.never_translated, 4)]
     long = rows_of(tls_scenarios, sync_scenarios)
-    last = rows_of(bgp_scenarios, scale_scenarios)
+    begin = rows[:at] + middle + rows[at:at + 1]
+    end = rows[at + 1:] + rows_of(bgp_scenarios, scale_scenarios)
     crowd = rows_of(crowd_scenarios)
-    return {
-        "first": rows[:end] + middle + rows[end:] + last,
-        "second": always + second,
-        "long": always + long + crowd,
-        None: rows[:end] + middle + rows[end:end + 1] + second + long + rows[end + 1:] +
-        last + crowd,
+    return always + {
+        "first": split(begin + end)[0],
+        "second": split(second)[0],
+        "v6": split(begin + second + end)[1],
+        "long": long + crowd,
+        None: begin + second + long + end + crowd,
     }[part]
 
 
@@ -194,7 +210,7 @@ def main():
     args.add_argument("bin")
     args.add_argument("--demo", action="store_true")
     args.add_argument("--only", action="append")
-    args.add_argument("--part", choices=("first", "second", "long"))
+    args.add_argument("--part", choices=PARTS)
     args.add_argument("--shell", action="store_true")
     args.add_argument("--api")
     args = args.parse_args()

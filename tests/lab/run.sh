@@ -1,12 +1,12 @@
 #!/bin/bash
-# run.sh [--demo] [--shell] [--part first|second|long] [--only SCENARIO]...: the lab.
+# run.sh [--demo] [--shell] [--part first|second|v6|long] [--only SCENARIO]...: the lab.
 #
 # Boots the virtual machine of vm.sh and runs lab.py in it, which makes three
 # nodes, their pods, clients and a router, starts the built programs on them and
 # goes through scenarios.py. Logs, packet captures and reports of failures are
 # left in build/lab, or in LAB_RESULTS where that is set: two runs at once must
 # not share a folder. --shell: start everything and give a shell in the guest.
-# --part: first and second are what all.sh runs side by side; long is the rest.
+# --part: all.sh runs first and second side by side, or v6 and long: lab.py has what they are.
 # LAB_SPARE=N: up to N scenarios may fail once if they hold the second time.
 set -eu
 cd "$(dirname "$0")/../.."
