@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "ipvs/check_order.h"
 #include "ipvs/checker_io.h"
 #include "ipvs/netns_io.h"
 #include "ipvs/wheel.h"
@@ -17,14 +18,6 @@
 #include "lib/thread.h"
 
 enum { STEPS_MAX = 64 };		/* taken from the wheel at a time */
-
-/* What is to be checked, handed from the caller to the thread. */
-struct order {
-	struct check_want *wants;	/* their conf is one of confs */
-	size_t	nwants;
-	struct probe_conf **confs;
-	size_t	nconfs, confs_cap;
-};
 
 struct target {
 	struct wheel_entry step;	/* the next, health_tick()'s; has to be first */
@@ -52,7 +45,7 @@ struct checker {
 	struct target **targets;	/* sorted by id */
 	size_t	ntargets;
 	size_t	nunsure;		/* of them, not told yet */
-	struct order *order;		/* in force: owns the targets' confs */
+	struct check_order *order;		/* in force: owns the targets' confs */
 	ev_async wake;			/* from the caller */
 	ev_check woken;
 	struct mono loop_now;		/* when the loop last woke */
@@ -63,68 +56,11 @@ struct checker {
 	int	ns;			/* to enter; -1: none */
 	/* Both's. */
 	pthread_mutex_t lock;		/* for what follows */
-	struct order *next_order;	/* NULL: taken */
+	struct check_order *next_order;	/* NULL: taken */
 	bool	is_ending;
 	struct check_view *views;	/* sorted by id */
 	size_t	nviews;
 };
-
-/* --- orders --------------------------------------------------------------- */
-
-static void
-order_free(struct order *o)
-{
-	if (o == NULL)
-		return;
-	for (size_t i = 0; i < o->nconfs; i++)
-		probe_conf_free(o->confs[i]);
-	free(o->confs);
-	free(o->wants);
-	free(o);
-}
-
-/* Few confs serve many endpoints, and mostly the same one row after row. */
-static const struct probe_conf *
-order_conf(struct order *o, const struct check_want *wants, size_t i)
-{
-	for (size_t j = i; j-- > 0 && i - j < 64;) {
-		if (wants[j].conf == wants[i].conf)
-			return o->wants[j].conf;
-	}
-	o->confs = mem_grow(o->confs, o->nconfs, &o->confs_cap, sizeof(o->confs[0]));
-	o->confs[o->nconfs] = probe_conf_copy(wants[i].conf);
-	return o->confs[o->nconfs++];
-}
-
-static struct order *
-order_new(const struct check_want *wants, size_t n)
-{
-	struct order *o = mem_zalloc(sizeof(*o));
-
-	o->wants = mem_zalloc((n + 1) * sizeof(o->wants[0]));
-	o->nwants = n;
-	for (size_t i = 0; i < n; i++) {
-		o->wants[i] = wants[i];
-		o->wants[i].conf = order_conf(o, wants, i);
-	}
-	return o;
-}
-
-static uint64_t
-wants_hash(const struct check_want *wants, size_t n)
-{
-	const struct probe_conf *last = NULL;
-	uint64_t h = n, conf = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (wants[i].conf != last)
-			conf = probe_conf_hash(wants[i].conf);
-		last = wants[i].conf;
-		h = hash_bytes(&wants[i].id, sizeof(wants[i].id), h ^ conf);
-		h = hash_bytes(&wants[i].ip, sizeof(wants[i].ip), h + wants[i].port);
-	}
-	return h;
-}
 
 /* --- the thread: probing -------------------------------------------------- */
 
@@ -301,7 +237,7 @@ is_kept(const struct target *t, const struct check_want *w)
 
 /* Both are sorted by id. */
 static void
-adopt(struct checker *c, struct order *o)
+adopt(struct checker *c, struct check_order *o)
 {
 	struct target **fresh = mem_zalloc((o->nwants + 1) * sizeof(fresh[0]));
 	struct check_view *views = mem_zalloc((o->nwants + 1) * sizeof(views[0]));
@@ -335,7 +271,7 @@ adopt(struct checker *c, struct order *o)
 	c->targets = fresh;
 	c->ntargets = o->nwants;
 	c->nunsure = nunsure;
-	order_free(c->order);
+	check_order_free(c->order);
 	c->order = o;
 	pthread_mutex_lock(&c->lock);
 	free(c->views);
@@ -359,7 +295,7 @@ static void
 on_wake(struct ev_loop *loop, ev_async *a, int revents)
 {
 	struct checker *c = a->data;
-	struct order *o;
+	struct check_order *o;
 	bool is_ending;
 
 	(void)revents;
@@ -384,7 +320,7 @@ run(void *arg)
 	if (c->ns >= 0 && netns_enter(c->ns, &visit) != 0)
 		abort();
 	ev_run(c->loop, 0);
-	adopt(c, mem_zalloc(sizeof(struct order)));
+	adopt(c, mem_zalloc(sizeof(struct check_order)));
 	if (c->ns >= 0)
 		netns_leave(&visit);
 	return NULL;
@@ -405,15 +341,15 @@ on_news(struct ev_loop *loop, ev_async *a, int revents)
 void
 checker_set(struct checker *c, const struct check_want *wants, size_t n)
 {
-	uint64_t hash = wants_hash(wants, n);
-	struct order *o;
+	uint64_t hash = check_wants_hash(wants, n);
+	struct check_order *o;
 
 	if (hash == c->want_hash)
 		return;
 	c->want_hash = hash;
-	o = order_new(wants, n);
+	o = check_order_new(wants, n);
 	pthread_mutex_lock(&c->lock);
-	order_free(c->next_order);
+	check_order_free(c->next_order);
 	c->next_order = o;
 	pthread_mutex_unlock(&c->lock);
 	ev_async_send(c->loop, &c->wake);
@@ -532,8 +468,8 @@ checker_free(struct checker *c)
 		ev_loop_destroy(c->loop);
 	if (c->ns >= 0)
 		close(c->ns);
-	order_free(c->order);
-	order_free(c->next_order);
+	check_order_free(c->order);
+	check_order_free(c->next_order);
 	free(c->targets);
 	free(c->views);
 	free(c->copy);

@@ -5,18 +5,12 @@
  * that the application is not bothered with one that says nothing, and of two
  * endpoints the one whose queue of connections is full shows.
  *
- * The ports that SYNs come from are held by TCP sockets that are bound and no more:
- * nobody else gets them, and since nothing is open there the kernel itself answers a
- * SYN-ACK with a reset, and the endpoint forgets. There are a few, taken by chance: an
- * endpoint that missed the reset answers a SYN from the same port with an ACK for the
- * connection it believes in (RFC 9293, 3.5.1), which is no answer to us.
- *
  * SYNs are collected, and sent in one system call when the loop has done all that was
  * due. An endpoint of this machine has answered by then, so that answers are looked for
- * at once, before the loop sleeps.
+ * at once, before the loop sleeps. The sockets are syn_sock_io.c's, what is in the
+ * packets probe_syn.c's.
  */
 #include <errno.h>
-#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -28,14 +22,12 @@
 
 #include "ipvs/probe_impl.h"
 #include "ipvs/probe_syn.h"
+#include "ipvs/syn_sock_io.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 
 enum {
 	BATCH = 128,			/* packets for a system call */
-	NPORTS = 4,
-	HEARD_MAX = 128,		/* bytes looked at: headers, options and all */
-	BUFFER_BYTES = 4 << 20,		/* answers of 250 ms, at 20,000 a second */
 	NOT_QUEUED = BATCH,
 	NO_SLOT = PROBE_SYN_NSLOTS,
 };
@@ -50,18 +42,14 @@ struct probe_half {
 /* One family's. */
 struct syn_side {
 	struct probe_syns *all;
-	int	out, in;		/* raw sockets; -1: not open */
-	struct ip source;		/* in is bound to it; IP_NONE: to none */
-	bool	has_sources;		/* SYNs come from several: it must not be bound */
-	int	held[NPORTS];		/* TCP sockets, bound */
-	uint16_t ports[NPORTS];		/* to these */
-	ev_io	io;			/* of in */
+	struct syn_sock sock;		/* open from the first probe on */
+	ev_io	io;			/* of sock.in */
 	struct probe_half *queue[BATCH];
 	unsigned nqueued;
 	struct mmsghdr msgs[BATCH];	/* of either direction, so that they point at: */
 	struct iovec iov[BATCH];
 	struct sockaddr_storage addrs[BATCH];
-	uint8_t	bytes[BATCH][HEARD_MAX];
+	uint8_t	bytes[BATCH][SYN_HEARD_MAX];
 };
 
 struct syn_slot {
@@ -137,129 +125,23 @@ find(struct syn_side *s, unsigned i, struct probe_syn_answer *a)
 /* --- sockets ----------------------------------------------------------------- */
 
 static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void
 close_side(struct syn_side *s)
 {
 	ev_io_stop(s->all->prober->loop, &s->io);
-	close_fd(&s->in);
-	close_fd(&s->out);
-	for (size_t i = 0; i < NPORTS; i++)
-		close_fd(&s->held[i]);
-}
-
-/* Ports of the kernel's choosing; 0 or -errno. */
-static int
-hold_ports(struct syn_side *s)
-{
-	struct ip any = { .family = (uint8_t)family_of(s) };
-	struct sockaddr_storage ss;
-	const int one = 1;
-
-	for (size_t i = 0; i < NPORTS; i++) {
-		socklen_t len = ip_to_sockaddr(&any, 0, &ss);
-
-		s->held[i] = socket(ip_af(&any), SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (family_of(s) == IP_V6)
-			(void)setsockopt(s->held[i], IPPROTO_IPV6, IPV6_V6ONLY, &one,
-			    sizeof(one));
-		if (s->held[i] < 0 || bind(s->held[i], (struct sockaddr *)&ss, len) < 0 ||
-		    getsockname(s->held[i], (struct sockaddr *)&ss, &len) < 0)
-			return -errno;
-		/* sin_port and sin6_port have the same place. */
-		s->ports[i] = ntohs(((struct sockaddr_in *)&ss)->sin_port);
-	}
-	return 0;
-}
-
-/* Of all TCP that comes to this machine only what comes to our ports. */
-static int
-attach_filter(struct syn_side *s)
-{
-	struct sock_filter code[NPORTS + 4] = {
-		/* Over IPv4 a raw socket gets the IP header, too. */
-		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
-	};
-	struct sock_fprog prog = { .len = (unsigned short)nitems(code), .filter = code };
-
-	if (family_of(s) == IP_V6)
-		code[0] = (struct sock_filter)BPF_STMT(BPF_LDX | BPF_IMM, 0);
-	for (unsigned i = 0; i < NPORTS; i++)
-		code[2 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-		    s->ports[i], (uint8_t)(NPORTS - i), 0);
-	code[2 + NPORTS] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
-	code[3 + NPORTS] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, HEARD_MAX);
-	return setsockopt(s->in, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ?
-	    -errno : 0;
-}
-
-static void
-set_buffer(int fd, int option, int forced)
-{
-	const int bytes = BUFFER_BYTES;
-
-	/* Beyond what the system allows anyone takes CAP_NET_ADMIN. */
-	if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof(bytes)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof(bytes));
-}
-
-/*
- * Hear only what is sent to the address that SYNs come from, while it is one: each
- * packet to another, such as the SYN to an endpoint of this namespace, would be cloned
- * for the socket before its filter says no. With a second, and where the one is no
- * address to bind to (a link-local one), all is heard.
- */
-static void
-bind_source(struct syn_side *s, const struct ip *from)
-{
-	struct ip to = *from;
-	struct sockaddr_storage ss;
-	socklen_t len;
-
-	if (s->has_sources || ip_eq(&s->source, from))
-		return;
-	if (ip_is_set(&s->source))
-		to = (struct ip){ .family = from->family };
-	len = ip_to_sockaddr(&to, 0, &ss);
-	s->has_sources = bind(s->in, (struct sockaddr *)&ss, len) < 0 ||
-	    ip_is_set(&s->source);
-	s->source = *from;
+	syn_sock_close(&s->sock);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents);
 
-/* 0, or -errno with all closed again. */
+/* 0 or -errno. */
 static int
 open_side(struct syn_side *s)
 {
-	int af = family_of(s) == IP_V4 ? AF_INET : AF_INET6, rc;
-	const int one = 1, type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int rc = syn_sock_open(&s->sock, family_of(s));
 
-	/* IPPROTO_RAW: what is sent has its IP header, and nothing is received. */
-	s->out = socket(af, type, IPPROTO_RAW);
-	s->in = socket(af, type, IPPROTO_TCP);
-	ev_io_set(&s->io, s->in, EV_READ);
-	rc = s->out < 0 || s->in < 0 ? -errno : hold_ports(s);
-	if (rc == 0)
-		rc = attach_filter(s);
-	/* ICMP errors, with what they quote. */
-	if (rc == 0 && (family_of(s) == IP_V4 ?
-	    setsockopt(s->in, IPPROTO_IP, IP_RECVERR, &one, sizeof(one)) :
-	    setsockopt(s->in, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one))) < 0)
-		rc = -errno;
-	if (rc < 0) {
-		close_side(s);
+	if (rc < 0)
 		return rc;
-	}
-	set_buffer(s->in, SO_RCVBUF, SO_RCVBUFFORCE);
-	set_buffer(s->out, SO_SNDBUF, SO_SNDBUFFORCE);
+	ev_io_set(&s->io, s->sock.in, EV_READ);
 	/* Before the timers of the same moment: late is better than never. */
 	ev_set_priority(&s->io, EV_MAXPRI);
 	s->io.data = s;
@@ -285,8 +167,8 @@ write_syn(struct syn_side *s, unsigned i, struct probe_half *h, uint32_t random)
 {
 	struct probe_syn *syn = &h->syn;
 
-	syn->from_port = s->ports[random % NPORTS];
-	syn->seq = probe_syn_seq(h->slot, s->all->secret, random / NPORTS);
+	syn->from_port = s->sock.ports[random % SYN_NPORTS];
+	syn->seq = probe_syn_seq(h->slot, s->all->secret, random / SYN_NPORTS);
 	s->iov[i] = (struct iovec){ s->bytes[i], probe_syn_encode(syn, s->bytes[i]) };
 	s->msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &s->iov[i], .msg_iovlen = 1,
 		.msg_name = &s->addrs[i],
@@ -312,7 +194,7 @@ flush(struct syn_side *s)
 	}
 	s->nqueued = 0;
 	for (i = 0; i < n;) {
-		int rc = sendmmsg(s->out, s->msgs + i, n - i, 0);
+		int rc = sendmmsg(s->sock.out, s->msgs + i, n - i, 0);
 
 		/* EPERM: a firewall dropped it, which is as lost as any on its way. */
 		if (rc < 0 && errno != EPERM)
@@ -337,7 +219,7 @@ hear(struct syn_side *s, unsigned n, void *control, size_t control_len, int flag
 			.msg_namelen = is_named ? sizeof(s->addrs[i]) : 0,
 			.msg_control = control, .msg_controllen = control_len };
 	}
-	return recvmmsg(s->in, s->msgs, n, flags, NULL);
+	return recvmmsg(s->sock.in, s->msgs, n, flags, NULL);
 }
 
 static void
@@ -447,8 +329,7 @@ syns_new(struct prober *p)
 		struct syn_side *s = &all->side[i];
 
 		s->all = all;
-		s->in = s->out = -1;
-		memset(s->held, -1, sizeof(s->held));
+		syn_sock_init(&s->sock);
 		ev_init(&s->io, on_readable);
 	}
 	ev_prepare_init(&all->before_sleep, on_before_sleep);
@@ -492,7 +373,7 @@ static int
 enqueue(struct syn_side *s, struct probe_half *h)
 {
 	struct probe_target *t = h->pr.target;
-	int rc = s->in >= 0 ? 0 : open_side(s);
+	int rc = s->sock.in >= 0 ? 0 : open_side(s);
 
 	h->syn.to = t->ip;
 	h->syn.to_port = t->port;
@@ -505,7 +386,7 @@ enqueue(struct syn_side *s, struct probe_half *h)
 		rc = take_slot(s->all, h);
 	if (rc < 0)
 		return rc;
-	bind_source(s, &h->syn.from);
+	syn_sock_add_source(&s->sock, &h->syn.from);
 	if (s->nqueued == BATCH)
 		flush_and_hear(s);
 	h->queued = s->nqueued;
