@@ -15,7 +15,7 @@ lane() {	# lane PART [COMMAND]: then that part; each line after its name
 [ "$(id -u)" -eq 0 ] || sudo -v || exit 1
 if [ "${1-}" = long ]; then
 	lane v6 & one=$!
-	lane long & other=$!
+	lane long 'tests/lab/director.sh --long' & other=$!
 else
 	lane first 'tests/lab/director.sh; tests/lab/bond.sh' & one=$!
 	lane second & other=$!

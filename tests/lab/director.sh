@@ -1,7 +1,8 @@
 #!/bin/bash
-# director.sh [--build | NAME...]: the data plane alone, with packets: three nodes whose
-# directors are driven by directorctl, no speakers. NAMEs choose among the tests
-# of director_tests.py; --build only builds directorctl.
+# director.sh [--build | --long | NAME...]: the data plane alone, with packets: three nodes
+# whose directors are driven by directorctl, no speakers. NAMEs choose among the tests
+# of director_tests.py; --long: those that take long, which are no part of it without;
+# --build only builds directorctl.
 set -eu
 cd "$(dirname "$0")/../.."
 variant=${VARIANT:-release}
