@@ -3,8 +3,8 @@
 
 In the lab's virtual machine, on a node of its own and from a directory of manifests: how
 long from its start until all is in IPVS, beside `ipvsadm -R` of what it made; its memory
-then; what one endpoint more or less of one Service costs it, and how long until it is in
-IPVS, at moments that are any of the looks at the table. Then the memory of a speaker that
+then; what it takes at rest; how long until one endpoint more or less of one Service is in
+IPVS, and what that costs, at moments that are any of the looks at the table. Then the memory of a speaker that
 reads the same by the API (list_server.py) and announces it: when all is in IPVS; a minute
 later, when it has looked at all of it; and when it has written, and keeps, a report of
 each Service. Every endpoint has an address of its own, and is on a node without a speaker:
@@ -30,6 +30,7 @@ from netns import create, inside, ip_batch, output
 
 NENDPOINTS, NCHANGES = 4, 10
 NTIMED = 30
+REST_SEC = 10
 API_PORT = 8123
 LOOK_SEC = 0.5                  # the speaker's LOOK_MS
 
@@ -89,41 +90,49 @@ def changes_of(speaker):
             if name.startswith("herald_director_changes_total") and n > 0}
 
 
-def endpoint_changes(speaker, folder, director):
-    """Seconds of a processor for each; now and then a look at the table is in them."""
-    cpu, key = [], ("TCP", vip_of(0), objects.TCP_PORT)
+def check_changes(speaker, folder, director):
+    """One endpoint more or less changes that in the data plane, and nothing else."""
+    key = ("TCP", vip_of(0), objects.TCP_PORT)
     for i in range(NCHANGES):
         time.sleep(1)
-        before, used = changes_of(speaker), speaker.cpu_sec()
+        before = changes_of(speaker)
         n = NENDPOINTS + (i + 1) % 2
         since = folder.put(slice_of(0, n))
         # One that has left drains: it stays, with weight 0.
         while sum(d.weight > 0 for d in ipvs_table(director, key)[key]) != n:
             if time.monotonic() - since > 5:
                 raise Failed("the endpoint in IPVS within 5 s", "it is not")
-        cpu.append(speaker.cpu_sec() - used)
         now = changes_of(speaker)
         made = {k: v - before.get(k, 0) for k, v in now.items()
                 if v != before.get(k, 0) and k != "nft_commit"}
         if made not in ({"endpoint_added": 1}, {"endpoint_changed": 1}):
             raise Failed("one endpoint added or changed", f"{made}")
-    return cpu
 
 
-def endpoint_delays(folder, director):
-    """Seconds from an endpoint's news until it is in IPVS, sorted."""
+def endpoint_changes(speaker, folder, director):
+    """From an endpoint's news until it is in IPVS: seconds, and those of a processor that
+    the speaker had meanwhile; both sorted."""
     destinations = ipvs_watch(director, vip_of(0), objects.TCP_PORT)
-    delays, chance = [], random.Random(1)
+    delays, cpu, chance = [], [], random.Random(1)
     for i in range(NTIMED):
         time.sleep(LOOK_SEC * (1 + chance.random()))
         n = NENDPOINTS + (i + 1) % 2
+        used = speaker.cpu_sec()
         since = folder.put(slice_of(0, n))
         while sum(d.weight > 0 for d in destinations()) != n:
             if time.monotonic() - since > 5:
                 raise Failed("the endpoint in IPVS within 5 s", "it is not")
             time.sleep(0.0005)
         delays.append(time.monotonic() - since)
-    return sorted(delays)
+        cpu.append(speaker.cpu_sec() - used)
+    return sorted(delays), sorted(cpu)
+
+
+def share_at_rest(speaker):
+    """Of a processor, where nothing changes: mostly looks at the table."""
+    used, since = speaker.cpu_sec(), time.monotonic()
+    time.sleep(REST_SEC)
+    return (speaker.cpu_sec() - used) / (time.monotonic() - since)
 
 
 def restore(text, netns):
@@ -211,13 +220,14 @@ def measure(bin_dir, nservices):
     time.sleep(5)
     memory = speaker.memory_mb()
     print(f"    {nservices}: after {took:.2f} s; {memory}", flush=True)
-    cpu = endpoint_changes(speaker, folder, director)
-    delays = endpoint_delays(folder, director)
+    rest = share_at_rest(speaker)
+    check_changes(speaker, folder, director)
+    delays, cpu = endpoint_changes(speaker, folder, director)
     speaker.kill()
     plain = restore(output(director, "ipvsadm", "-Sn"), f"plain{nservices}")
     by_api, reports = memory_by_api(bin_dir, nservices)
-    return {"speaker": took, "ipvsadm": plain, "memory": memory, "endpoint_cpu": cpu,
-            "endpoint_delays": delays, "memory_by_api": by_api, "reports": reports}
+    return {"speaker": took, "ipvsadm": plain, "memory": memory, "at_rest": rest,
+            "endpoint_cpu": cpu, "endpoint_delays": delays, "memory_by_api": by_api, "reports": reports}
 
 
 def main(bin_dir, result, *sizes):
