@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 """many_bench.py BIN RESULT [SERVICES...]: a whole speaker with many Services.
 
-In the lab's virtual machine, on a node of its own and from a directory of manifests: how
-long from its start until all is in IPVS, beside `ipvsadm -R` of what it made; its memory
-then; what it takes at rest; how long until one endpoint more or less of one Service is in
-IPVS, and what that costs, at moments that are any of the looks at the table. Then the memory of a speaker that
-reads the same by the API (list_server.py) and announces it: when all is in IPVS; a minute
-later, when it has looked at all of it; and when it has written, and keeps, a report of
-each Service. Every endpoint has an address of its own, and is on a node without a speaker:
-of all ways to reach it that takes the most room. Writes {services: figures} to RESULT as
-JSON.
+In the lab's virtual machine, on a node of its own and from a directory of manifests:
+how long from its start until all is in IPVS, beside `ipvsadm -R` of what it made; its
+memory then; what it takes at rest; how long until one endpoint more or less of one
+Service is in IPVS, and what that costs, at moments that are any of the looks at the
+table. Then the memory of a speaker that reads the same by the API (list_server.py) and
+announces it: when all is in IPVS; a minute later, when it has looked at all of it; and
+when it has written, and keeps, a report of each Service. Every endpoint has an address
+of its own, and is on a node without a speaker: of all ways to reach it that takes the
+most room. Writes {services: figures} to RESULT as JSON.
 """
 import json
 import os
@@ -227,7 +227,8 @@ def measure(bin_dir, nservices):
     plain = restore(output(director, "ipvsadm", "-Sn"), f"plain{nservices}")
     by_api, reports = memory_by_api(bin_dir, nservices)
     return {"speaker": took, "ipvsadm": plain, "memory": memory, "at_rest": rest,
-            "endpoint_cpu": cpu, "endpoint_delays": delays, "memory_by_api": by_api, "reports": reports}
+            "endpoint_cpu": cpu, "endpoint_delays": delays, "memory_by_api": by_api,
+            "reports": reports}
 
 
 def main(bin_dir, result, *sizes):
