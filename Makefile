@@ -142,7 +142,7 @@ test: deps
 lab: all
 	$(Q)MAKEFLAGS= tests/lab/all.sh
 
-## lab-long: the lab again for IPv6, and what takes long (connection sync, 10,000 endpoints, TLS)
+## lab-long: the lab again for IPv6, and what takes long (connection sync, many VIPs, endpoints, TLS)
 .PHONY: lab-long
 lab-long: all
 	$(Q)MAKEFLAGS= tests/lab/all.sh long

@@ -14,8 +14,8 @@ lane() {	# lane PART [COMMAND]: then that part; each line after its name
 # Those who are not root are asked for sudo's password once, before two would ask.
 [ "$(id -u)" -eq 0 ] || sudo -v || exit 1
 if [ "${1-}" = long ]; then
-	lane v6 & one=$!
-	lane long 'tests/lab/director.sh --long' & other=$!
+	lane v6 'tests/lab/director.sh --long' & one=$!
+	lane long & other=$!
 else
 	lane first 'tests/lab/director.sh; tests/lab/bond.sh' & one=$!
 	lane second & other=$!

@@ -90,8 +90,8 @@ def part_of(suite, part):
         survival) + [("never_translated", scenarios.never_translated, 4)]
     long = rows_of(tls_scenarios, sync_scenarios)
     begin = rows[:at] + middle + rows[at:at + 1]
-    end = rows[at + 1:] + rows_of(bgp_scenarios, scale_scenarios)
-    crowd = rows_of(crowd_scenarios)
+    end = rows[at + 1:] + rows_of(bgp_scenarios)
+    crowd = rows_of(scale_scenarios, crowd_scenarios)
     return always + {
         "first": split(begin + end)[0],
         "second": split(second)[0],
