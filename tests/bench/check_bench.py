@@ -12,6 +12,8 @@ machine with an N that it can carry. On loopback, one after another, several rou
     plain       a bare loop of socket, connect, epoll, getsockopt and close
     least       a bare loop of one socket that is connected and reset: no checker that
                 makes connections can take less (apart: of as many as are under way)
+    echo        an ICMP echo of each, sent many at a time, the answer dropped by a filter:
+                no check that is answered can take less; a half-open one is three packets
 
 On loopback the checker pays for both ends of each handshake, as a node does that checks
 its own endpoints: the kernel answers for them within the call that asked. So there is a
@@ -28,7 +30,7 @@ by utime in /proc/PID/stat, which is guessed from ticks where there is no
 VIRT_CPU_ACCOUNTING: a hint, no more.
 
 A contender is measured once it makes nearly all its connections; those are counted by
-the kernel, of half-open ones the resets. Prints tables: medians, least and most of the
+the kernel, of half-open ones the resets, of echoes the answers. Prints tables: medians, least and most of the
 rounds.
 """
 import dataclasses
@@ -107,7 +109,7 @@ def commands(tool, folder, place, n):
                        ("ka.conf", keepalived_config(place, n))):
         with open(f"{folder}/{name}", "w") as f:
             f.write(text)
-    bare = {name: name for name in (*HERALD, "plain", "least")}
+    bare = {name: name for name in (*HERALD, "plain", "least", "echo")}
     if place.ours:
         bare["least"] = "later"
     todo = {name: [tool, what, str(n), place.first] for name, what in bare.items()}
@@ -142,24 +144,26 @@ def cpu_sec(pid, place):
     return [run_sec(family(pid)), user, run_sec(place.ours), run_sec(place.theirs)]
 
 
-def nopened(name):
+def nmade(name):
+    protocol, what = {"half-open": ("Tcp:", "OutRsts"), "echo": ("Icmp:", "InEchoReps")}.get(
+        name, ("Tcp:", "ActiveOpens"))
     with open("/proc/self/net/snmp") as f:
-        names, values = (line.split() for line in f if line.startswith("Tcp:"))
-    return int(values[names.index("OutRsts" if name == "half-open" else "ActiveOpens")])
+        names, values = (line.split() for line in f if line.startswith(protocol))
+    return int(values[names.index(what)])
 
 
 def wait_until_at_pace(name, process, n):
     """Nearly all its connections within a second, and some for its caches to settle;
     False where it never comes to that."""
     for _ in range(START_SEC):
-        before = nopened(name)
+        before = nmade(name)
         time.sleep(1)
         if process.poll() is not None:
             raise RuntimeError(f"{name} has ended")
-        if nopened(name) - before >= 0.9 * n:
+        if nmade(name) - before >= 0.9 * n:
             time.sleep(2)
             return True
-    print(f"    {name} does not make {n} connections a second within {START_SEC} s")
+    print(f"    {name} does not make {n} checks a second within {START_SEC} s")
     return False
 
 
@@ -180,13 +184,13 @@ def measure(name, command, place, n, log):
         [*bound, *command], stdout=subprocess.PIPE if name in HERALD else log, stderr=log,
         text=True)
     is_at_pace = wait_until_at_pace(name, process, n)
-    cpu, made, since = cpu_sec(process.pid, place), nopened(name), time.monotonic()
+    cpu, made, since = cpu_sec(process.pid, place), nmade(name), time.monotonic()
     time.sleep(SECONDS)
     cpu = [b - a for a, b in zip(cpu, cpu_sec(process.pid, place))]
-    made, sec = nopened(name) - made, time.monotonic() - since
+    made, sec = nmade(name) - made, time.monotonic() - since
     end(process, name, n, is_at_pace)
     if made == 0:
-        raise RuntimeError(f"{name} makes no connections")
+        raise RuntimeError(f"{name} makes no checks")
     figures = {"rate": made / sec} | {
         key: c / made * 1e6 for key, c in zip(("us", "user_us", "ours_us", "theirs_us"), cpu)}
     print(f"    {name}: {figures['rate']:.0f} a second, {figures['us']:.1f} us each" +
