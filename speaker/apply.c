@@ -43,6 +43,7 @@ apply_fini(struct apply *a)
 	free(a->known.vips);
 	free(a->programmed.vips);
 	free(a->held.vips);
+	free(a->ceded.vips);
 	free(a->said);
 	*a = (struct apply){ 0 };
 }
@@ -191,6 +192,13 @@ may_announce(const struct apply *a, const struct plan_vip *v, enum when when)
 	    (when == TAKING_OVER && is_programmed && !v->is_local);
 }
 
+/* By the plan that is applied, and what has been learnt since it was made. */
+static bool
+is_ours(const struct apply *a, const struct plan_vip *v)
+{
+	return v->is_mine && !set_has(&a->ceded, &v->ip);
+}
+
 static const struct apply_yielding *
 find_yielding(const struct apply *a, const struct ip *vip)
 {
@@ -208,9 +216,9 @@ is_yielding(const struct apply *a, const struct plan_vip *v, enum when when,
 	const struct apply_yielding *y = find_yielding(a, &v->ip);
 
 	/* Come back to us while still on its way: no silence until then. */
-	if (v->owner == NULL || (v->is_mine && when == AFTER_SYNC))
+	if (v->owner == NULL || (is_ours(a, v) && when == AFTER_SYNC))
 		return false;
-	if (!v->is_mine && apply_is_announced(a, &v->ip)) {
+	if (!is_ours(a, v) && apply_is_announced(a, &v->ip)) {
 		log_info(LOG_OBJ("vip", IP_STR(&v->ip), "to", v->owner),
 		    "handing over");
 		*ret_until = mono_add_ms(now, APPLY_YIELD_MS);
@@ -250,7 +258,7 @@ announce(struct apply *a, const struct plan *p, enum when when, struct mono now)
 	for (size_t i = 0; i < p->nvips; i++) {
 		const struct plan_vip *v = &p->vips[i];
 
-		if (v->is_mine && may_announce(a, v, when)) {
+		if (is_ours(a, v) && may_announce(a, v, when)) {
 			wants[nwants++] = want_of(a, v, when);
 			own.vips[own.n++] = v->ip;
 		} else if (is_yielding(a, v, when, now, &until)) {
@@ -352,6 +360,7 @@ apply_begin(struct apply *a, const struct plan *p, unsigned how, struct mono now
 	a->plan = p;
 	a->now = now;
 	a->is_update = (how & APPLY_UPDATE) != 0;
+	set_replace(&a->ceded, (struct vip_set){ 0 });
 	a->nerrors = 0;
 	a->changes = (struct director_changes){ 0 };
 	if (a->is_update)
@@ -383,8 +392,22 @@ advise(struct apply *a, const struct plan *p)
 void
 apply_take_over(struct apply *a, const struct plan *p, struct mono now)
 {
+	set_replace(&a->ceded, (struct vip_set){ 0 });
 	announce(a, p, TAKING_OVER, now);
 	a->is_outdated = true;
+}
+
+void
+apply_hand_over(struct apply *a, const struct plan *p, struct mono now)
+{
+	struct vip_set others = set_new(p->nvips);
+
+	for (size_t i = 0; i < p->nvips; i++) {
+		if (!p->vips[i].is_mine)
+			others.vips[others.n++] = p->vips[i].ip;
+	}
+	set_replace(&a->ceded, others);
+	announce(a, p, BEFORE_SYNC, now);
 }
 
 /* To name thousands of elements to libnftables takes room that glibc would keep. */

@@ -69,6 +69,7 @@ struct apply {
 	size_t	nobstacles;
 	bool	has_applied;		/* known is that of a plan */
 	bool	is_outdated;		/* apply_take_over() since apply_begin() */
+	struct vip_set ceded;		/* others' by apply_hand_over() since then */
 	uint64_t *said;			/* hashes of the last plan's warnings */
 	size_t	nsaid;
 	/* Of the sync under way or last done; apply_program() alone writes them. */
@@ -112,6 +113,12 @@ void apply_begin(struct apply *a, const struct plan *p, unsigned how,
  * apply_finish() announces nothing: p's like is to be applied next.
  */
 void apply_take_over(struct apply *a, const struct plan *p, struct mono now);
+
+/*
+ * Likewise, but only: be ready to hand over what by p is another node's, which else
+ * would be defended until this node gets round to p. apply_finish() leaves that alone.
+ */
+void apply_hand_over(struct apply *a, const struct plan *p, struct mono now);
 
 /*
  * Program the kernel. The only step that may run on another thread: it touches

@@ -59,6 +59,8 @@ struct speaker {
 	struct mono retry;		/* MONO_NEVER: nothing failed */
 	int64_t	retry_ms;		/* the last back-off */
 	bool	is_dirty;
+	bool	has_health_news;	/* of endpoints, since the last plan */
+	struct mono spared_until;	/* see meanwhile() */
 	bool	is_leaving;
 	bool	is_bgp_ending;		/* and BGP is not done with it */
 	bool	has_l2_news;		/* what leaves by ARP or NDP, or who else does so */

@@ -57,7 +57,7 @@ on_health(void *arg)
 {
 	struct speaker *s = arg;
 
-	s->is_dirty = true;
+	s->is_dirty = s->has_health_news = true;
 }
 
 static void
